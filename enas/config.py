@@ -235,7 +235,7 @@ class ScoreConfig:
 class FixedArcConfig:
     """Which arc is trained from scratch."""
 
-    fixed_arc: str = option(
+    child_fixed_arc: str = option(
         "", "The arc: 40 integers (for 5 nodes a cell), normal cell first, each node as index_1 op_1 index_2 op_2."
     )
     arc_file: str = option("", "File that holds the arc, e.g. a search's best_arc.txt. Use this or --child_fixed_arc.")

@@ -128,3 +128,20 @@ def read(path, num_cells=None, num_ops=len(OPS)):
         return parse(text, num_cells, num_ops)
     except UserError as error:
         raise UserError(f"--arc_file={path}: {error}") from None
+
+
+def given(config):
+    """The arc that a `TrainConfig`'s --child_fixed_arc or --arc_file names.
+
+    Raises:
+      UserError: neither or both are given, or the arc is not valid.
+    """
+    text, file = config.arc.child_fixed_arc, config.arc.arc_file
+    if bool(text) == bool(file):
+        raise UserError("give the arc to train by --child_fixed_arc or by --arc_file, one of the two")
+    if file:
+        return read(file, config.child.num_cells)
+    try:
+        return parse(text, config.child.num_cells)
+    except UserError as error:
+        raise UserError(f"--child_fixed_arc: {error}") from None

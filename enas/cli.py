@@ -1,0 +1,87 @@
+"""What every main runs through: flags in, one-line errors and exit codes out. Nothing here imports TensorFlow."""
+
+import os
+import re
+import sys
+
+from absl import app, flags
+
+from enas.errors import UserError
+
+_EXPECTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
+
+
+def run(main, argv=None):
+    """Parses the flags, calls `main(arguments)` and exits the process.
+
+    A user's mistake ends in one line `error: ...` on stderr and exit code 2, Ctrl-C in one line and exit code 130, a
+    reader that closed our stdout (`| head`) in a quiet exit code 141; every other exception keeps its traceback.
+
+    Args:
+      main: takes the arguments left after the flags (a list of str, without the program's name); returns None or an
+        exit code.
+      argv: the command line with the program's name; None: `sys.argv`.
+    """
+    try:
+        try:
+            app.run(main, argv, flags_parser=_parse)
+        finally:
+            # Here rather than at interpreter exit, where a closed pipe would print a warning.
+            sys.stdout.flush()
+    except UserError as error:
+        _exit("error: " + _one_line(error), 2)
+    except KeyboardInterrupt:
+        _exit("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def no_arguments(arguments):
+    """For mains that take flags only.
+
+    Raises:
+      UserError: there are arguments; names the first.
+    """
+    if arguments:
+        raise UserError(f"unexpected argument {arguments[0]!r}: this program takes flags only (see --help)")
+
+
+def _exit(line, code):
+    print(line, file=sys.stderr)
+    sys.exit(code)
+
+
+def _one_line(error):
+    return re.sub(r"\s*[\r\n]\s*", " ", str(error)).strip()
+
+
+def _parse(argv):
+    """Absl's parser, with every flag error as a UserError; returns the arguments without the program's name."""
+    try:
+        return flags.FLAGS(argv)[1:]
+    except SystemExit:
+        # Only the help flags exit while parsing. Absl's code for them is 1, though nothing went wrong.
+        sys.exit(0)
+    except flags.UnrecognizedFlagError as error:
+        if error.flagname[:1].isdigit():
+            raise UserError(f"-{error.flagname}: negative numbers are not allowed as arguments") from None
+        raise UserError(str(error).removesuffix(" ?") + " (see --help)") from None
+    except flags.IllegalFlagValueError as error:
+        raise UserError(_illegal_value(error)) from None
+    except flags.Error as error:
+        raise UserError(str(error).removeprefix("ERROR:: ")) from None
+    except UnicodeDecodeError:
+        raise UserError("--flagfile: not a text file") from None
+
+
+def _illegal_value(error):
+    """Words absl's `flag --name=value: reason` as the config's own errors: the value found, then what was expected."""
+    found = str(error).removeprefix("flag ").removesuffix(f": {error.__context__}")
+    name = re.match(r"--(\w+)=", found)
+    flag = flags.FLAGS[name[1]] if name and name[1] in flags.FLAGS else None
+    if flag is None or error.__context__ is None:
+        return str(error)
+    if isinstance(flag, flags.EnumFlag):
+        return f"{found}: expected one of {', '.join(flag.parser.enum_values)}"
+    return f"{found}: expected {_EXPECTED.get(flag.flag_type(), flag.flag_type())}"

@@ -1,0 +1,205 @@
+"""Fetches MNIST, Fashion-MNIST or CIFAR-10: python -m enas.data.download <data set> [--data_dir DIR]
+
+Files are checked against their published MD5 sums; an interrupted download is resumed by running it again.
+"""
+
+import argparse
+import contextlib
+import hashlib
+import http.client
+import os
+import shutil
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+import zlib
+from pathlib import Path
+
+from tqdm import tqdm
+
+from enas.data import cifar
+from enas.errors import UserError
+
+BASE_URLS = {
+    "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "fashion_mnist": "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "cifar10": "https://www.cs.toronto.edu/~kriz/",
+}
+FILES = {
+    "mnist": {
+        "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+        "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+        "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+        "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+    },
+    "fashion_mnist": {
+        "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+        "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+        "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+        "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+    },
+    "cifar10": {"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
+}
+TIMEOUT = 30  # seconds without a byte
+_BLOCK = 2**18
+
+
+def fetch(dataset, directory, base_url=None):
+    """Puts a data set's files into a folder, where `enas.data.load` finds them. Good files that exist are kept.
+
+    Args:
+      dataset: "mnist", "fashion_mnist" or "cifar10".
+      directory: the folder; it is made if need be.
+      base_url: str ending in "/", instead of the data set's own server.
+
+    Raises:
+      UserError: the server cannot be reached, what it sends has the wrong MD5, or the folder cannot be written.
+    """
+    directory = Path(directory)
+    if dataset == "cifar10" and os.path.isdir(directory / cifar.NAME):
+        print(f"{directory / cifar.NAME}: already there")
+        return
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name, md5 in FILES[dataset].items():
+            fetch_file((base_url or BASE_URLS[dataset]) + name, directory / name, md5)
+            if dataset == "cifar10":
+                extract_cifar(directory / name)
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or directory}: {error.strerror or error}; expected --data_dir to be writable"
+        ) from None
+
+
+def fetch_file(url, path, md5):
+    """Downloads one file through FILE.part, resuming one that is there, and renames it once its MD5 is right.
+
+    Args:
+      url: str. path: Path of the file. md5: str, the published sum, hexadecimal.
+
+    Raises:
+      UserError: no connection, a broken one (FILE.part is kept), or a wrong MD5 (FILE.part is deleted).
+      OSError: the file cannot be written.
+    """
+    if os.path.isfile(path):
+        if _md5(path) == md5:
+            print(f"{path}: already there")
+            return
+        print(f"{path}: MD5 is not the published {md5}; fetching it anew")
+    part = path.with_name(path.name + ".part")
+    while True:
+        resumed = _stream(url, part, path)
+        found = _md5(part)
+        if found == md5:
+            os.replace(part, path)
+            print(f"{path}: fetched, MD5 {md5}")
+            return
+        part.unlink()
+        if not resumed:
+            raise UserError(f"{url}: MD5 {found}; expected {md5}; deleted {part}")
+        print(f"{part}: MD5 {found} after resuming, expected {md5}; deleted it, starting over")
+
+
+def extract_cifar(archive):
+    """Extracts the official batches from the tar file, next to it; other members are left alone.
+
+    Raises:
+      UserError: the file is no such archive.
+      OSError: the folder cannot be written.
+    """
+    target = archive.parent / cifar.NAME
+    names = (*cifar.BATCHES, "test_batch", "batches.meta")
+    wanted = {f"{cifar.NAME}/{name}" for name in names}
+    temporary = archive.parent / (cifar.NAME + ".part")
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for member in tar:
+                if member.name in wanted and member.isfile() and member.size <= cifar.MAX_BATCH_BYTES:
+                    tar.extract(member, temporary, filter="data")
+                    wanted.remove(member.name)
+        if wanted:
+            raise UserError(f"{archive}: no {min(wanted)} in it; expected the official CIFAR-10 archive")
+        # Renamed when complete, so that a folder of this name is always whole.
+        os.replace(temporary / cifar.NAME, target)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise UserError(f"{archive}: damaged ({error}); expected the official CIFAR-10 archive") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    print(f"{target}: extracted")
+
+
+def main(argv=None):
+    """Runs the command; returns its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m enas.data.download", description=__doc__.splitlines()[0])
+    parser.add_argument("dataset", choices=FILES)
+    parser.add_argument("--data_dir", help="folder the files go to (default: data/<data set>)")
+    args = parser.parse_args(argv)
+    try:
+        fetch(args.dataset, args.data_dir or f"data/{args.dataset}")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command resumes", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _stream(url, part, path):
+    """Appends what is missing to `part`; returns whether it built on bytes that were there before."""
+    start = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
+    with contextlib.ExitStack() as stack:
+        try:
+            response = stack.enter_context(urllib.request.urlopen(request, timeout=TIMEOUT))
+        except urllib.error.HTTPError as error:
+            if error.code == 416 and start:  # nothing is missing: the MD5 tells whether it is the right file
+                return True
+            raise _unreachable(url, path, f"{error.code} {error.reason}") from None
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise _unreachable(url, path, getattr(error, "reason", error)) from None
+        resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-")
+        if response.status == 206 and not resumed:
+            raise _unreachable(url, path, "the server sent another part of the file than asked for")
+        start = start if resumed else 0
+        length = response.headers.get("Content-Length", "")
+        total = start + int(length) if length.isdecimal() else None
+        with open(part, "ab" if resumed else "wb") as file:
+            _copy(url, response, file, start, total)
+    return resumed
+
+
+def _copy(url, response, file, start, total):
+    """Copies the response into the file with a progress bar; a broken connection leaves what came."""
+    done = start
+    with tqdm(
+        desc=url.rsplit("/", 1)[-1], initial=start, total=total, unit="B", unit_scale=True, disable=None
+    ) as progress:
+        while True:
+            try:
+                block = response.read(_BLOCK)
+            except (OSError, http.client.HTTPException) as error:
+                raise UserError(f"{url}: connection lost after {done:,} bytes ({error}); run again to resume") from None
+            if not block:
+                break
+            file.write(block)
+            done += len(block)
+            progress.update(len(block))
+    if total is not None and done < total:
+        raise UserError(f"{url}: connection lost after {done:,} of {total:,} bytes; run again to resume")
+
+
+def _unreachable(url, path, reason):
+    reason = " ".join(str(reason).split())
+    return UserError(f"{url}: cannot be fetched ({reason}); without a network, put the file at {path} by hand")
+
+
+def _md5(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""absl flags made from a config class, and a config made back from the flags. Nothing here imports TensorFlow."""
+
+from absl import flags
+
+from enas import config
+
+# Absl lists under --help the flags of the script that calls `define`, not this module's.
+flags.disclaim_key_flags()
+
+_DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+_ALIASES = {"fixed_arc": "child_fixed_arc", "child_fixed_arc": "fixed_arc"}
+
+
+def define(config_class, flag_values=flags.FLAGS):
+    """Defines one flag for each option of a config class, and `--child_fixed_arc` with `--fixed_arc` as one flag.
+
+    Args:
+      config_class: a class `config.options` knows, e.g. `config.SearchConfig`.
+      flag_values: the absl registry the flags go into.
+
+    Raises:
+      absl.flags.DuplicateFlagError: a flag of that name exists, e.g. from a second script in the same process.
+    """
+    for name, _, field in config.options(config_class):
+        meta = field.metadata
+        text = meta["help"] + _allowed(meta)
+        if meta["kind"] is str and meta["choices"]:
+            flags.DEFINE_enum(name, field.default, list(meta["choices"]), text, flag_values=flag_values)
+        else:
+            _DEFINERS[meta["kind"]](name, field.default, text, flag_values=flag_values)
+        if name in _ALIASES:
+            flags.DEFINE_alias(_ALIASES[name], name, flag_values=flag_values)
+
+
+def parse_config(config_class, flag_values=flags.FLAGS):
+    """Returns the config the parsed flags describe.
+
+    Raises:
+      UserError: a value out of its range or not among its choices; names the flag and both.
+    """
+    return config.from_values(
+        config_class, {name: flag_values[name].value for name, _, _ in config.options(config_class)}
+    )
+
+
+def _allowed(meta):
+    """The allowed range as ` (0 to 9)`; empty where there is none or absl's help lists the choices itself."""
+    low, above, high = meta["low"], meta["above"], meta["high"]
+    if meta["choices"]:
+        return "" if meta["kind"] is str else f" ({', '.join(map(str, meta['choices']))})"
+    if low is not None and high is not None:
+        return f" ({low} to {high})"
+    words = [
+        f"{word} {bound}"
+        for word, bound in (("at least", low), ("more than", above), ("at most", high))
+        if bound is not None
+    ]
+    return f" ({', '.join(words)})" if words else ""

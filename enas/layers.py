@@ -1,0 +1,171 @@
+"""Variables and batch norm: what the child networks of every search space are built from.
+
+A `Build` is handed down while a graph is built. It says how the network is built (configuration, training or not) and
+collects what the optimizer needs to know about the variables: which hold latent weights of a quantized scheme, and
+which rows of a shared bank the arc uses.
+"""
+
+import dataclasses
+import math
+
+import tensorflow.compat.v1 as tf
+
+from enas.config import ChildConfig
+from enas.randomness import stateless_seed
+from quantize import schemes
+
+BN_EPSILON = 1e-5
+BN_DECAY = 0.9
+
+
+@dataclasses.dataclass
+class Build:
+    """How a child network is built, and what building it left behind.
+
+    Attributes:
+      config: the child's configuration.
+      num_classes: classes the classifier tells apart.
+      seed: the run's seed.
+      training: dropout, drop path and the auxiliary head are on.
+      step: int64 scalar tensor, the training step that random draws are keyed by; None when not training.
+      progress: float32 scalar tensor in [0, 1], the share of training done (drop path's schedule).
+      batch_statistics: normalise by the batch's own statistics, not by moving averages.
+      moving_averages: keep moving averages of the statistics (a fixed child does; a shared child cannot, because every
+        arc has its own statistics).
+      latent: names of variables whose values a quantizer reads; clipped to [-1, 1] after each update.
+      weight_bits: variable name -> bits of one of its weights, for the variables of convolutions and dense layers.
+      in_use: variable name -> bool mask over the rows gathered from it: the rows the arc really uses.
+      moving_updates: (variable, the batch's value) of each moving average to be updated by a training step.
+    """
+
+    config: ChildConfig
+    num_classes: int
+    seed: int
+    training: bool = False
+    step: object = None
+    progress: object = None
+    batch_statistics: bool = True
+    moving_averages: bool = False
+    latent: set = dataclasses.field(default_factory=set)
+    weight_bits: dict = dataclasses.field(default_factory=dict)
+    in_use: dict = dataclasses.field(default_factory=dict)
+    moving_updates: list = dataclasses.field(default_factory=list)
+
+    @property
+    def scheme(self):
+        """The scheme of all layers but the ends."""
+        return schemes.get(self.config.scheme)
+
+    @property
+    def end_scheme(self):
+        """The scheme of the stem and the classifier."""
+        return self.scheme if self.config.quantize_ends else schemes.get("fp32")
+
+
+def weight(build, name, shape, fan_in, scheme):
+    """Returns a float32 trainable variable of a convolution or dense layer.
+
+    Full-precision weights start normal with variance 2 / fan_in (He et al., arXiv 1502.01852); latent weights start
+    uniform in [-1, 1], so that every level of the quantizer is in use from the first step.
+    """
+    limit = math.sqrt(6.0 / fan_in)
+    if scheme.latent:
+        limit = 1.0
+
+    def initial(shape, dtype=tf.float32, partition_info=None):
+        del partition_info
+        full_name = f"{tf.get_variable_scope().name}/{name}"
+        seed = stateless_seed(build.seed, f"initial/{full_name}", 0)
+        return tf.random.stateless_uniform(shape, seed, -limit, limit, dtype)
+
+    variable = tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
+    build.weight_bits[variable.name] = scheme.weight_bits
+    if scheme.latent:
+        build.latent.add(variable.name)
+    return variable
+
+
+def constant_variable(name, shape, value, trainable=True):
+    """Returns a float32 variable that starts at `value` everywhere."""
+    return tf.get_variable(
+        name, shape, tf.float32, tf.constant_initializer(value), trainable=trainable, use_resource=True
+    )
+
+
+def norm_variables(build, shape):
+    """Returns the variables of one batch norm, or of several stacked ones: scale, offset and, where the build keeps
+    them, moving mean and variance, each of `shape` (channels last)."""
+    variables = [constant_variable("scale", shape, 1.0), constant_variable("offset", shape, 0.0)]
+    if build.moving_averages:
+        variables += [
+            constant_variable("moving_mean", shape, 0.0, trainable=False),
+            constant_variable("moving_variance", shape, 1.0, trainable=False),
+        ]
+    return variables
+
+
+def batch_norm(build, x, scale, offset, moving_mean=None, moving_variance=None):
+    """Batch normalisation (arXiv 1502.03167) over N, H and W, statistics in float32.
+
+    Args:
+      build: the `Build`; says which statistics normalise.
+      x: `[N, H, W, C]`, float32 or float16.
+      scale, offset: float32 `[C]`.
+      moving_mean, moving_variance: float32 `[C]` tensors, read only when `build.batch_statistics` is False.
+
+    Returns:
+      (normalised x in its own dtype, batch mean, batch variance).
+    """
+    if build.batch_statistics:
+        moving_mean = moving_variance = tf.constant([], tf.float32)
+    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=scale,
+        offset=offset,
+        mean=moving_mean,
+        variance=moving_variance,
+        epsilon=BN_EPSILON,
+        is_training=build.batch_statistics,
+    )
+    return y, mean, variance
+
+
+def norm(build, x):
+    """Batch norm with its own variables, made in the current variable scope; see `batch_norm`."""
+    variables = norm_variables(build, [x.shape[-1]])
+    y, mean, variance = batch_norm(build, x, *variables)
+    track(build, variables[2:], mean, variance)
+    return y
+
+
+def track(build, moving, mean, variance):
+    """Notes that moving averages [mean, variance] follow a batch's values, where the build keeps them and is training."""
+    if build.training and moving:
+        build.moving_updates += [(moving[0], mean), (moving[1], variance)]
+
+
+def dropout(build, x, purpose):
+    """Dropout with `--child_keep_prob`, keyed by (seed, purpose, step); identity when not training. x: float32."""
+    keep = build.config.keep_prob
+    if not build.training or keep == 1.0:
+        return x
+    draw = tf.random.stateless_uniform(tf.shape(x), stateless_seed(build.seed, purpose, build.step))
+    return x * tf.floor(keep + draw) / keep
+
+
+def path_masks(build, layer, num_layers, shape):
+    """Returns drop-path factors, float32 `shape`: 0 for a dropped path, 1 / keep for a kept one; None when off.
+
+    The keep probability falls linearly with depth and with training progress to `--child_drop_path_keep_prob`
+    (FractalNet's drop path, arXiv 1605.07648; the schedule is NASNet's, arXiv 1707.07012).
+
+    Args:
+      layer: index of the layer; `num_layers`: how many there are, reductions included.
+      shape: ends in the batch size.
+    """
+    final_keep = build.config.drop_path_keep_prob
+    if not build.training or final_keep == 1.0:
+        return None
+    keep = 1.0 - (layer + 1) / num_layers * build.progress * (1.0 - final_keep)
+    seed = stateless_seed(build.seed, f"drop_path/layer_{layer}", build.step)
+    return tf.floor(keep + tf.random.stateless_uniform(shape, seed)) / keep

@@ -1,0 +1,205 @@
+"""The micro cell: one definition, run by a fixed arc (Python values) or by a sampled arc (tensors).
+
+A cell has inputs h[i-1] and h[i] as nodes 0 and 1. Each of its own nodes adds two slots; a slot (node, side) reads an
+earlier node, its source, and applies an op. The loose ends are concatenated, activated and mixed by a 1x1 convolution
+(ENAS, section 2.4). Weights belong to (layer, node, side, source, op).
+
+What a slot computes, `run_op`, is the same code in both cases. A fixed arc calls it directly on its own variables. For
+a sampled arc the weights of all slots of a layer lie in one bank per op and kind of weight; the rows the arc needs are
+gathered once, and each slot is one call of a function that switches between the ops. That function is shared by all
+slots of one feature-map size and is kept out of line, which makes the graph small and quick to start.
+"""
+
+import tensorflow.compat.v1 as tf
+
+from enas import layers
+from enas.micro import arc as arcs
+from quantize import ops
+
+# Kernel size of the ops that have weights: each is a separable convolution applied twice.
+KERNELS = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
+REPEATS = 2
+
+
+def run_op(build, op, x, weights=()):
+    """Applies one op of the op table.
+
+    Args:
+      build: the `layers.Build`.
+      op: name in `arcs.OPS`.
+      x: `[N, H, W, C]`.
+      weights: for a convolution, its depthwise `[2, k, k, C, 1]`, pointwise `[2, C, C]`, batch-norm scale and offset
+        `[2, C]` (and, where the build keeps them, moving mean and variance), the 2 being the times it is applied.
+
+    Returns:
+      `[N, H, W, C]`.
+    """
+    if op == "identity":
+        return x
+    if op == "avg_pool_3x3":
+        return tf.nn.avg_pool2d(x, 3, 1, "SAME")
+    if op == "max_pool_3x3":
+        return tf.nn.max_pool2d(x, 3, 1, "SAME")
+    means, variances = [], []
+    for depthwise, pointwise, *norm in zip(*[tf.unstack(w) for w in weights], strict=True):
+        x = ops.activate(x, build.scheme)
+        x = ops.separable_conv2d(x, depthwise, pointwise[None, None], build.scheme)
+        x, mean, variance = layers.batch_norm(build, x, *norm)
+        means.append(mean)
+        variances.append(variance)
+    if build.moving_averages:
+        layers.track(build, weights[4:], tf.stack(means), tf.stack(variances))
+    return x
+
+
+def drop_path(op, x, mask):
+    """Multiplies each image of x `[N, H, W, C]` by its factor in mask `[N]`; identity ops keep every path."""
+    if mask is None or op == "identity":
+        return x
+    return x * tf.cast(mask[:, None, None, None], x.dtype)
+
+
+def op_variables(build, op, channels, rows=()):
+    """Makes the variables of a convolution op in the current variable scope.
+
+    Args:
+      rows: () for one slot; (n,) for a bank of n slots, one row each.
+    """
+    k = KERNELS[op]
+    stack = [*rows, REPEATS]
+    return [
+        layers.weight(build, "depthwise", [*stack, k, k, channels, 1], k * k, build.scheme),
+        layers.weight(build, "pointwise", [*stack, channels, channels], channels, build.scheme),
+        *layers.norm_variables(build, [*stack, channels]),
+    ]
+
+
+def slot_row(node, side):
+    """First row, in a bank, of slot (node, side): rows are ordered by node, side and source."""
+    return node * (node + 3) + side * (node + 2)
+
+
+class FixedCell:
+    """Runs a cell whose arc is an `arcs.Cell`: only the chosen ops exist, each with variables of its own."""
+
+    def __init__(self, build, cell, inputs, masks):
+        self.build, self.cell, self.masks = build, cell, masks
+        self.nodes = list(inputs)
+        self.num_cells = len(cell.nodes)
+
+    def slot(self, node, side):
+        """Output of slot (node, side), `[N, H, W, C]`."""
+        index, op_id = self.cell.nodes[node].sides[side]
+        op, x = arcs.OPS[op_id], self.nodes[index]
+        weights = ()
+        if op in KERNELS:
+            with tf.variable_scope(f"node_{node}_side_{side}_source_{index}_{op}"):
+                weights = op_variables(self.build, op, x.shape[-1])
+        x = run_op(self.build, op, x, weights)
+        return drop_path(op, x, None if self.masks is None else self.masks[node][side])
+
+    def append(self, x):
+        """Adds the next node's output."""
+        self.nodes.append(x)
+
+    def combine(self):
+        """Concatenation of the loose ends and the weights that mix them: `[N, H, W, L * C]` and `[1, 1, L * C, C]`."""
+        loose = [self.nodes[i] for i in self.cell.loose_ends]
+        channels = loose[0].shape[-1]
+        w = layers.weight(
+            self.build, "combine", [len(loose), channels, channels], len(loose) * channels, self.build.scheme
+        )
+        return tf.concat(loose, axis=3), tf.reshape(w, [1, 1, len(loose) * channels, channels])
+
+
+class SampledCell:
+    """Runs a cell whose arc is an int32 tensor `[num_cells, 4]`: every slot can run every op."""
+
+    def __init__(self, build, cell, inputs, masks, slot_function):
+        self.build, self.function = build, slot_function
+        self.num_cells = int(cell.shape[0])
+        self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
+        sides = tf.reshape(cell, [self.num_cells * 2, 2])
+        self.source, self.op = sides[:, 0], sides[:, 1]
+        self.sources, self.ops = tf.unstack(self.source), tf.unstack(self.op)
+        self.weights = self._gather_banks()
+        self.masks = None if masks is None else [tf.unstack(node) for node in tf.unstack(masks)]
+        self.array = tf.TensorArray(self.dtype, self.num_cells + 2, clear_after_read=False, element_shape=self.shape)
+        self.next = 0
+        for x in inputs:
+            self.append(x)
+
+    def _gather_banks(self):
+        """Gathers the rows of all slots from each bank: a list over slots of lists of weights."""
+        first = [slot_row(node, side) for node in range(self.num_cells) for side in (0, 1)]
+        rows = tf.constant(first, tf.int32) + self.source
+        count = slot_row(self.num_cells, 0)
+        gathered = []
+        for op in KERNELS:
+            with tf.variable_scope(op):
+                for bank in op_variables(self.build, op, self.shape[-1], (count,)):
+                    self.build.in_use[bank.name] = tf.equal(self.op, arcs.OPS.index(op))
+                    gathered.append(tf.unstack(tf.gather(bank, rows)))
+        return list(zip(*gathered, strict=True))
+
+    def slot(self, node, side):
+        """Output of slot (node, side), `[N, H, W, C]`."""
+        i = 2 * node + side
+        x = self.array.read(self.sources[i])
+        mask = [] if self.masks is None else [self.masks[node][side]]
+        y = self.function(tf.ensure_shape(x, self.shape), self.ops[i], *self.weights[i], *mask)
+        return tf.ensure_shape(y, self.shape)
+
+    def append(self, x):
+        """Adds the next node's output."""
+        self.array = self.array.write(self.next, x)
+        self.next += 1
+
+    def combine(self):
+        """Concatenation of the loose ends and the weights that mix them: `[N, H, W, L * C]` and `[1, 1, L * C, C]`."""
+        batch, height, width, channels = self.shape
+        used = tf.reduce_max(tf.one_hot(self.source, self.num_cells + 2), axis=0)
+        loose = tf.reshape(tf.where(tf.equal(used, 0)), [-1])
+        loose = tf.cast(loose, tf.int32)
+        x = tf.transpose(self.array.gather(loose), [1, 2, 3, 0, 4])
+        w = layers.weight(
+            self.build,
+            "combine",
+            [self.num_cells + 2, channels, channels],
+            self.num_cells * channels,
+            self.build.scheme,
+        )
+        w = tf.reshape(tf.gather(w, loose), [1, 1, -1, channels])
+        return tf.reshape(x, [batch, height, width, tf.size(loose) * channels]), w
+
+
+def slot_function(build):
+    """Returns the function `(x, op, *weights, [mask]) -> y` that all slots of a sampled child share."""
+    per_op = 2 + len(("scale", "offset"))
+
+    def slot(x, op, *arguments):
+        weights = {name: arguments[i * per_op : (i + 1) * per_op] for i, name in enumerate(KERNELS)}
+        mask = arguments[per_op * len(KERNELS)] if len(arguments) > per_op * len(KERNELS) else None
+
+        def branch(name):
+            return lambda: drop_path(name, run_op(build, name, x, weights.get(name, ())), mask)
+
+        return tf.switch_case(op, [branch(name) for name in arcs.OPS])
+
+    return tf.function(slot, autograph=False, experimental_attributes={"_noinline": True})
+
+
+def run_cell(build, runner):
+    """Runs a cell: its nodes, then activation, 1x1 convolution and batch norm of the concatenated loose ends.
+
+    Args:
+      runner: a `FixedCell` or a `SampledCell`.
+
+    Returns:
+      `[N, H, W, C]`.
+    """
+    for node in range(runner.num_cells):
+        runner.append(runner.slot(node, 0) + runner.slot(node, 1))
+    x, w = runner.combine()
+    with tf.variable_scope("combine"):
+        return layers.norm(build, ops.conv2d(ops.activate(x, build.scheme), w, build.scheme))

@@ -1,0 +1,162 @@
+"""The child's optimizer: learning-rate schedule, loss scaling, clipping, weight decay, Nesterov momentum."""
+
+import dataclasses
+import math
+
+import tensorflow.compat.v1 as tf
+
+from enas import layers
+
+MOMENTUM = 0.9
+FIRST_LOSS_SCALE = 2.0**15
+LARGEST_LOSS_SCALE = 2.0**24
+GOOD_STEPS_TO_GROW = 2000
+
+
+def learning_rate(config, epoch):
+    """The rate at a moment of training: cosine annealing with warm restarts (SGDR, arXiv 1608.03983, eq. 5) per step.
+
+    Args:
+      config: a `ChildConfig`.
+      epoch: float >= 0, epochs done, fractions included.
+
+    Returns:
+      float: `lr_max` at the start of each period, towards `lr_min` at its end; `lr_max` always without --child_lr_cosine.
+    """
+    if not config.lr_cosine:
+        return config.lr_max
+    period = config.lr_T_0
+    while epoch >= period:
+        epoch -= period
+        period *= config.lr_T_mul
+    return config.lr_min + 0.5 * (config.lr_max - config.lr_min) * (1 + math.cos(math.pi * epoch / period))
+
+
+@dataclasses.dataclass(frozen=True)
+class Update:
+    """One training step's operation and figures.
+
+    Attributes:
+      op: runs the step.
+      grad_norm: float32 scalar, global norm of the unscaled gradients before clipping and weight decay.
+      loss_scale: float32 scalar, the loss scale of the step.
+      skipped: int64 scalar variable, steps skipped so far because a gradient was not finite.
+    """
+
+    op: object
+    grad_norm: object
+    loss_scale: object
+    skipped: object
+
+
+def update(build, objective, variables, rate, step):
+    """Builds the training step.
+
+    The gradients of `objective` times the loss scale are unscaled, cut to the rows the arc uses, clipped, and given the
+    weight decay 2 * l2_reg * w, the gradient of l2_reg * sum(w^2) over the weights in use. Weights and momentum of rows
+    the arc does not use stay as they are. If any gradient is not finite the step is skipped: no weight, momentum or
+    moving average changes, and a dynamic loss scale halves (arXiv 1710.03740, section 3.2).
+
+    Args:
+      build: the `layers.Build` the child was built with.
+      objective: float32 scalar.
+      variables: the trainable variables.
+      rate: float32 scalar, the learning rate.
+      step: int64 variable, counted up by the step, also when it is skipped.
+
+    Returns:
+      `Update`.
+    """
+    with tf.variable_scope("optimizer"):
+        scale, good_steps = _loss_scale_variables(build.config)
+        skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
+    gradients = tf.gradients(objective * scale, variables)
+    pairs = [
+        (_in_use(g, build.in_use.get(v.name)), v) for g, v in zip(gradients, variables, strict=True) if g is not None
+    ]
+    pairs = [(_map_values(g, lambda values: values / scale), v) for g, v in pairs]
+    norm = tf.global_norm([g for g, _ in pairs])
+    finite = tf.math.is_finite(norm)
+    pairs = _decayed(_clipped(pairs, norm, build.config), build.config.l2_reg)
+
+    def apply():
+        optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
+        averages = [v.assign_sub((1 - layers.BN_DECAY) * (v - value)) for v, value in build.moving_updates]
+        with tf.control_dependencies([optimizer.apply_gradients(pairs), *averages]):
+            return tf.group(*[_clip_latent(g, v) for g, v in pairs if v.name in build.latent])
+
+    def skip():
+        return tf.group(skipped.assign_add(1))
+
+    train = tf.cond(finite, lambda: _then(apply()), lambda: _then(skip()))
+    with tf.control_dependencies([train]):
+        op = tf.group(step.assign_add(1), *_adapt_loss_scale(build.config, scale, good_steps, finite))
+    return Update(op, norm, scale, skipped)
+
+
+def _then(operation):
+    with tf.control_dependencies([operation]):
+        return tf.constant(True)
+
+
+def _loss_scale_variables(config):
+    if config.scheme != "fp16":
+        return tf.constant(1.0), None
+    if config.loss_scale != "dynamic":
+        return tf.constant(float(config.loss_scale)), None
+    scale = tf.get_variable("loss_scale", [], tf.float32, tf.constant_initializer(FIRST_LOSS_SCALE), trainable=False)
+    good = tf.get_variable("good_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
+    return scale, good
+
+
+def _adapt_loss_scale(config, scale, good_steps, finite):
+    """Halves a dynamic loss scale after a skipped step, doubles it after enough good ones."""
+    if good_steps is None:
+        return []
+    grow = tf.greater_equal(good_steps + 1, GOOD_STEPS_TO_GROW)
+    grown = tf.where(grow, tf.minimum(scale * 2.0, LARGEST_LOSS_SCALE), scale)
+    next_scale = tf.where(finite, grown, tf.maximum(scale / 2.0, 1.0))
+    next_good = tf.where(tf.logical_and(finite, tf.logical_not(grow)), good_steps + 1, tf.zeros_like(good_steps))
+    with tf.control_dependencies([next_scale, next_good]):
+        return [scale.assign(next_scale), good_steps.assign(next_good)]
+
+
+def _map_values(gradient, function):
+    if isinstance(gradient, tf.IndexedSlices):
+        return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
+    return function(gradient)
+
+
+def _in_use(gradient, mask):
+    """Drops the rows of a bank's gradient that the arc did not use (their op was not the chosen one)."""
+    if mask is None:
+        return gradient
+    keep = tf.reshape(tf.where(mask), [-1])
+    return tf.IndexedSlices(tf.gather(gradient.values, keep), tf.gather(gradient.indices, keep), gradient.dense_shape)
+
+
+def _clipped(pairs, norm, config):
+    if config.clip_mode == "none":
+        return pairs
+    if config.clip_mode == "global":
+        factor = config.grad_bound / tf.maximum(norm, config.grad_bound)
+        return [(_map_values(g, lambda values: values * factor), v) for g, v in pairs]
+    return [(_map_values(g, lambda values: tf.clip_by_norm(values, config.grad_bound)), v) for g, v in pairs]
+
+
+def _decayed(pairs, l2_reg):
+    if l2_reg == 0.0:
+        return pairs
+    decayed = []
+    for gradient, variable in pairs:
+        weights = tf.gather(variable, gradient.indices) if isinstance(gradient, tf.IndexedSlices) else variable
+        decayed.append((_map_values(gradient, lambda values, w=weights: values + 2.0 * l2_reg * w), variable))
+    return decayed
+
+
+def _clip_latent(gradient, variable):
+    """Clips the latent weights an update touched to [-1, 1] (BinaryConnect, arXiv 1511.00363, section 2.4)."""
+    if isinstance(gradient, tf.IndexedSlices):
+        rows = tf.clip_by_value(tf.gather(variable, gradient.indices), -1.0, 1.0)
+        return variable.scatter_update(tf.IndexedSlices(rows, gradient.indices))
+    return variable.assign(tf.clip_by_value(variable, -1.0, 1.0))

@@ -1,0 +1,140 @@
+"""Training one arc from scratch, and evaluating what was stored."""
+
+import dataclasses
+import json
+
+import tensorflow.compat.v1 as tf
+
+from enas import child_graph, data, pipeline, session, size
+from enas.config import TrainConfig, from_values
+from enas.errors import UserError
+from enas.loop import announce, child_epoch
+from enas.run_directory import open_run, stored_values
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """All that the training of one arc runs.
+
+    Attributes:
+      training, scoring: `child_graph.Training` and `Scoring`.
+      streams: "valid" and "test" -> `pipeline.Stream`.
+    """
+
+    training: object
+    scoring: object
+    streams: dict
+
+
+def build(config, arc, space, dataset):
+    """Builds the graph that trains and evaluates `arc`."""
+    run = config.run
+    training = child_graph.training(config, dataset, space.child, arc, moving_averages=True)
+    streams = {
+        name: pipeline.evaluation_batches(dataset, getattr(dataset, name), run.batch_size, run.seed)
+        for name in ("valid", "test")
+    }
+    scoring = child_graph.scoring(config, dataset, space.child, arc, streams["valid"], moving_averages=True)
+    return Graph(training, scoring, streams)
+
+
+def evaluate(sess, graph):
+    """Accuracy on the validation and the test set, `{"valid_accuracy": float, "test_accuracy": float}`; every image is
+    counted once."""
+    figures = {}
+    for name, stream in graph.streams.items():
+        stream.restart(sess)
+        handle = sess.run(stream.iterator.string_handle())
+        figures[f"{name}_accuracy"] = child_graph.accuracy(sess, graph.scoring, stream, handle)
+    return figures
+
+
+def run_training(config, space):
+    """Trains an arc to the last epoch, resuming where an earlier process stopped, and logs the best epoch's accuracy.
+
+    Args:
+      config: a `TrainConfig`.
+      space: the search space's package.
+
+    Raises:
+      UserError: see `given` of the space's arc module, `enas.data.load` and `open_run`.
+    """
+    arc = space.arc.given(config)
+    # The run is the arc's, wherever the arc came from.
+    fixed = dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file="")
+    config = dataclasses.replace(config, arc=fixed)
+    session.graph_mode()
+    dataset = data.load(config.data, config.run.seed)
+    with tf.Graph().as_default():
+        graph = build(config, arc, space, dataset)
+        run = open_run(config, "training")
+        run.events = session.Events(run)
+        last, best = (session.Checkpoints(run, name, keep=1) for name in ("last", "best"))
+        initialize = tf.global_variables_initializer()
+        with tf.Session() as sess:
+            sess.run(initialize)
+            done = last.restore(sess)
+            run.drop_after("metrics.jsonl", done)
+            graph.training.stream.restart(sess, sess.run(graph.training.step))
+            announce(run, config, dataset, done)
+            run.log(f"arc: {arc}")
+            for epoch in range(done, config.run.num_epochs):
+                _epoch(sess, run, config, graph, best, epoch)
+                last.save(sess, epoch + 1)
+            _finish(sess, run, graph, best)
+
+
+def _epoch(sess, run, config, graph, best, epoch):
+    child_epoch(sess, run, config, graph.training, epoch)
+    last = epoch + 1 == config.run.num_epochs
+    if (epoch + 1) % config.run.eval_every_epochs and not last:
+        return
+    before = [r["valid_accuracy"] for r in run.read("metrics.jsonl") if r["kind"] == "eval"]
+    figures = evaluate(sess, graph)
+    run.log(f"Epoch {epoch + 1}: Eval")
+    for name, value in figures.items():
+        run.log(f"{name}: {value:<6.4f}")
+    if figures["valid_accuracy"] >= max(before, default=0.0):
+        best.save(sess, epoch + 1)
+    run.append("metrics.jsonl", {"kind": "eval", "epoch": epoch + 1, **figures})
+    run.events.scalars(epoch + 1, **{f"eval__{name}": value for name, value in figures.items()})
+
+
+def _finish(sess, run, graph, best):
+    """Evaluates the best checkpoint and logs and stores the final figures."""
+    epoch = best.restore(sess)
+    figures = evaluate(sess, graph)
+    measured = dataclasses.asdict(size.measure(graph.scoring))
+    run.log("-" * 80)
+    run.log(f"best checkpoint: {best.newest()} (epoch {epoch})")
+    for name, value in measured.items():
+        run.log(f"{name}: {value}")
+    for name, value in figures.items():
+        run.log(f"{name}: {value:.4f}")
+    run.write("results.json", json.dumps({"epoch": epoch, **measured, **figures}, indent=2) + "\n")
+
+
+def run_evaluation(config, space):
+    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings.
+
+    Only --data_dir and --output_dir are taken from `config`.
+
+    Raises:
+      UserError: there is no training run, or it has no checkpoint yet.
+    """
+    path = config.run.output_dir
+    stored = stored_values(path)
+    if stored is None or stored.get("kind") != "training":
+        raise UserError(f"--output_dir={path}: expected a training run of this program")
+    data_dir = config.data.data_dir or stored["data_dir"]
+    config = from_values(TrainConfig, {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False})
+    session.graph_mode()
+    dataset = data.load(config.data, config.run.seed)
+    with tf.Graph().as_default():
+        graph = build(config, space.arc.given(config), space, dataset)
+        run = open_run(config, "training")
+        best = session.Checkpoints(run, "best", keep=1)
+        if best.newest() is None:
+            raise UserError(f"--output_dir={path}: the run has no best checkpoint yet")
+        with tf.Session() as sess:
+            _finish(sess, run, graph, best)

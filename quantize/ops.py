@@ -1,0 +1,150 @@
+"""Layers on weights handed in, computed under a `Scheme`: NHWC, SAME padding.
+
+Weights come in as float32 variables' values (master weights for fp16, latent weights where `scheme.latent`) and are
+quantized here, so gradients reach them in float32 through the scheme's straight-through gradient. Activations are
+quantized by `activate`, before a layer, never inside one.
+
+fp16 means float16 values and float32 accumulation, what GPUs' tensor cores do: inputs, weights, outputs and all their
+gradients are rounded to float16. TensorFlow's CPU kernels for float16 exist but are four to eight times slower than the
+float32 ones, and add up in float16 on the way. So where no GPU is visible the same rounded values are multiplied by the
+float32 kernels (`half_precision`); results differ only by the rounding of the sums.
+"""
+
+import functools
+
+import tensorflow.compat.v1 as tf
+
+from quantize import schemes
+
+
+@functools.cache
+def has_gpu():
+    """True when TensorFlow sees a GPU (CUDA_VISIBLE_DEVICES="" hides it)."""
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def half_precision(function, *tensors):
+    """Applies `function` to float16 values, with float32 accumulation.
+
+    Where a GPU is visible: function(float16 tensors). Else: the tensors are rounded to float16, function runs in
+    float32 and its result is rounded to float16; the casts' gradients round the gradients at the same places. Also
+    meant for pooling, whose float16 CPU kernels are as slow (average pooling: up to rounding; max pooling: exactly).
+
+    Args:
+      function: of one or several tensors, in float16 or float32 alike; returns one tensor.
+      *tensors: float16, or float32 to be cast.
+
+    Returns:
+      float16.
+    """
+    halves = [tf.cast(tensor, tf.float16) for tensor in tensors]
+    if has_gpu():
+        return function(*halves)
+    return tf.cast(function(*(tf.cast(half, tf.float32) for half in halves)), tf.float16)
+
+
+def _apply(function, scheme, x, w):
+    """function(x, w) in the scheme's dtype, which is also the result's."""
+    if scheme.dtype == "float16":
+        return half_precision(function, x, w)
+    return function(tf.cast(x, tf.float32), w)
+
+
+def activate(x, scheme):
+    """The scheme's activation, in ReLU's place.
+
+    Args:
+      x: any shape, scheme.dtype (`[N, H, W, C]`).
+      scheme: a `Scheme`.
+
+    Returns:
+      Shape and dtype of x.
+    """
+    return scheme.activation(x)
+
+
+def quantize_input(x, scheme):
+    """Images for a stem that runs under `scheme`: 8 bits fixed point in [-4, 4), else as they are.
+
+    Normalised images are signed, so a scheme's own activation (unsigned, or one bit) would destroy them; BinaryNet
+    (arXiv 1602.02830, section 1.6) keeps the first layer's input at 8 bits too. Formula and gradient:
+    `schemes.quantized_image`.
+
+    Args:
+      x: `[N, H, W, C]` float32.
+      scheme: a `Scheme`; for fp32 and fp16 x is returned as it is.
+
+    Returns:
+      Shape and dtype of x.
+    """
+    return schemes.quantized_image(x) if scheme.latent else x
+
+
+def conv2d(x, w, scheme, stride=1):
+    """Convolution of x with scheme.weights(w); gradient in w: the convolution's, times the quantizer's.
+
+    Args:
+      x: `[N, H, W, Cin]`, float32 or float16.
+      w: float32 `[k, k, Cin, Cout]`.
+      scheme: a `Scheme`.
+      stride: of both height and width.
+
+    Returns:
+      `[N, ceil(H / stride), ceil(W / stride), Cout]`, scheme.dtype.
+    """
+    strides = [1, stride, stride, 1]
+    return _apply(lambda x, w: tf.nn.conv2d(x, w, strides, "SAME"), scheme, x, scheme.weights(w))
+
+
+def depthwise_conv2d(x, w, scheme, stride=1):
+    """Convolution of every channel of x with its own filter of scheme.weights(w).
+
+    Args:
+      x: `[N, H, W, C]`, float32 or float16.
+      w: float32 `[k, k, C, 1]`.
+      scheme: a `Scheme`.
+      stride: of both height and width.
+
+    Returns:
+      `[N, ceil(H / stride), ceil(W / stride), C]`, scheme.dtype.
+    """
+    strides = [1, stride, stride, 1]
+    return _apply(lambda x, w: tf.nn.depthwise_conv2d_native(x, w, strides, "SAME"), scheme, x, scheme.weights(w))
+
+
+def separable_conv2d(x, depthwise, pointwise, scheme, stride=1):
+    """`depthwise_conv2d`, then a 1x1 `conv2d`; nothing in between, as in the ENAS cells (fp16: rounded to float16).
+
+    Args:
+      x: `[N, H, W, Cin]`, float32 or float16.
+      depthwise: float32 `[k, k, Cin, 1]`.
+      pointwise: float32 `[1, 1, Cin, Cout]`.
+      scheme: a `Scheme`.
+      stride: of the depthwise convolution.
+
+    Returns:
+      `[N, ceil(H / stride), ceil(W / stride), Cout]`, scheme.dtype.
+    """
+    return conv2d(depthwise_conv2d(x, depthwise, scheme, stride), pointwise, scheme)
+
+
+def dense(x, w, b, scheme):
+    """x scheme.weights(w) + b: the classifier.
+
+    No batch norm follows to scale the result, so weights that are only -1, 0 and 1 (schemes binary, ternary, k1) are
+    multiplied by `schemes.xnor_scale(w)`, a constant of the gradient (XNOR-Net, arXiv 1603.05279, section 3.1). fp16: the
+    product is rounded to float16 before b is added in float32.
+
+    Args:
+      x: `[N, Cin]`, float32 or float16.
+      w: float32 `[Cin, Cout]`.
+      b: float32 `[Cout]`; never quantized.
+      scheme: a `Scheme`.
+
+    Returns:
+      `[N, Cout]` float32, whatever the scheme.
+    """
+    weights = scheme.weights(w)
+    if scheme.scaled:
+        weights = schemes.xnor_scale(w) * weights
+    return tf.cast(_apply(tf.matmul, scheme, x, weights), tf.float32) + b

@@ -1,0 +1,262 @@
+"""Quantizers and the table of schemes built from them.
+
+A quantizer is a pure function of a float32 tensor of any shape (`[N, H, W, C]` activations, `[k, k, Cin, Cout]` weights)
+that returns a float32 tensor of the same shape holding only its levels. Rounding has derivative zero almost everywhere,
+so every quantizer passes gradients straight through its rounding and stops them outside its clipping range (the
+straight-through estimator, STE, of BinaryNet, arXiv 1602.02830, section 1.3).
+
+Quantizers run in the training loop's hottest place, so each is one fused TensorFlow op forward (three for `binary`) and
+one backward. The levels come straight out of that op: `x + stop_gradient(q - x)` would add rounding noise to them.
+The gradients are attached with `gradient_override_map`, hence graph mode only; tf.function bodies and the branches of
+tf.switch_case, differentiated by tf.gradients, are graphs too.
+
+TensorFlow's CPU threads flush denormals: a magnitude below 2^-126 may count as zero. Zero levels may carry a sign.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import tensorflow.compat.v1 as tf
+
+MAX_BITS = 16  # far inside float32's 24 bits, so that every level and every product below is representable
+
+
+def _pass_inside(low, high):
+    """Returns the name of a registered gradient: the last output's gradient goes to input 0 where low <= it <= high."""
+
+    def gradient(op, *output_gradients):
+        # The op that masks gradients in one pass instead of compare, compare, and, select. With two bits and a narrow
+        # range its step is (high - low) / 2, so the limits of the ranges used here come out exact and inclusive.
+        masked = tf.raw_ops.FakeQuantWithMinMaxArgsGradient(
+            gradients=output_gradients[-1], inputs=op.inputs[0], min=low, max=high, num_bits=2, narrow_range=True
+        )
+        return [masked] + [None] * (len(op.inputs) - 1)
+
+    name = f"QuantizePassInside[{low},{high}]"
+    tf.RegisterGradient(name)(gradient)
+    return name
+
+
+_PASS_UNIT = _pass_inside(0.0, 1.0)  # 0 <= x <= 1
+_PASS_SIGNED = _pass_inside(-1.0, 1.0)  # |x| <= 1
+_PASS_INPUT = _pass_inside(-4.0, 4.0)  # |x| <= 4
+
+
+def _fixed_point(x, bits, low, high, gradient, narrow=False):
+    """Clips to [low, high] and rounds half to even to `bits` bits: one fused op, with the named gradient."""
+    with tf.get_default_graph().gradient_override_map({"QuantizeAndDequantizeV2": gradient}):
+        return tf.raw_ops.QuantizeAndDequantizeV2(
+            input=x,
+            input_min=low,
+            input_max=high,
+            signed_input=low < 0,
+            num_bits=bits,
+            range_given=True,
+            round_mode="HALF_TO_EVEN",
+            narrow_range=narrow,
+        )
+
+
+def _check_bits(bits, least):
+    if not least <= bits <= MAX_BITS:
+        raise ValueError(f"bits must be {least} to {MAX_BITS}, not {bits}")
+
+
+def binary(x):
+    """Sign: 1 bit, levels -1 and +1.
+
+    Formula: +1 if x >= 0 else -1; both zeros give +1 (BinaryNet, arXiv 1602.02830, section 1.1, eq. 1).
+    Gradient: 1 where |x| <= 1, else 0 (section 1.3).
+
+    Args:
+      x: float32, any shape.
+
+    Returns:
+      float32, shape of x. A negative denormal may be flushed to zero and give +1.
+    """
+    # tf.sign(0) is 0; adding a half to -1, 0, 1 and taking the sign again is twice as fast as a compare and a select.
+    signs = tf.sign(tf.sign(x) + 0.5)
+    with tf.get_default_graph().gradient_override_map({"IdentityN": _PASS_SIGNED}):
+        return tf.raw_ops.IdentityN(input=[x, signs])[1]
+
+
+def ternary(x):
+    """Three levels -1, 0, +1, held in 2 bits.
+
+    Formula: +1 if x > 0.5, -1 if x < -0.5, else 0; -0.5 and 0.5 themselves give 0. The thresholds are fixed and suit
+    latent weights in [-1, 1]; Ternary Weight Networks (arXiv 1605.04711) fit theirs to the weights instead.
+    Gradient: 1 where |x| <= 1, else 0, as `binary`.
+
+    Args:
+      x: float32, any shape.
+
+    Returns:
+      float32, shape of x.
+    """
+    return _fixed_point(x, 2, -1.0, 1.0, _PASS_SIGNED, narrow=True)
+
+
+def linear_quant(x, bits):
+    """Signed k-bit fixed point on [-1, 1): 2^k levels, 2^(1-k) apart (LinearQuant of QNN, arXiv 1609.07061, section 3).
+
+    Formula: clip(round(x 2^(k-1)), -2^(k-1), 2^(k-1) - 1) / 2^(k-1); round takes halves to the even neighbour, as
+    tf.round. The levels are exact.
+    Gradient: 1 where |x| <= 1, else 0.
+
+    Args:
+      x: float32, any shape.
+      bits: k, 2 to 16. One bit would leave only the levels -1 and 0; use `binary`.
+
+    Returns:
+      float32, shape of x.
+    """
+    _check_bits(bits, 2)
+    return _fixed_point(x, bits, -1.0, 1.0 - 2.0 ** (1 - bits), _PASS_SIGNED)
+
+
+def quantized_relu(x, bits):
+    """Unsigned k-bit activation on [0, 1]: 2^k levels j / (2^k - 1) (quantize_k of DoReFa-Net, arXiv 1606.06160,
+    section 2, on activations clipped to [0, 1]; QNN, arXiv 1609.07061, section 3).
+
+    Formula: round(clip(x, 0, 1) n) / n with n = 2^k - 1; round takes halves to the even neighbour, as tf.round. Level j
+    is the float32 product of j and float32(1 / n): exact for one and two bits, at most one unit in the last place from
+    j / n for more; the lowest is 0 and the highest exactly 1.
+    Gradient: 1 where 0 <= x <= 1, else 0.
+
+    Args:
+      x: float32, any shape.
+      bits: k, 1 to 16.
+
+    Returns:
+      float32, shape of x.
+    """
+    _check_bits(bits, 1)
+    return _fixed_point(x, bits, 0.0, 1.0, _PASS_UNIT)
+
+
+def quantized_tanh(x, bits):
+    """Signed k-bit activation: hard tanh, then rounding to 2^k levels in [-1, 1 - 2^(1-k)].
+
+    Formula: `linear_quant` for k >= 2, `binary` for k = 1 (BinaryNet's activation, arXiv 1602.02830, section 1.3; QNN,
+    arXiv 1609.07061, section 3).
+    Gradient: 1 where |x| <= 1, else 0, the hard tanh's.
+
+    Args:
+      x: float32, any shape.
+      bits: k, 1 to 16.
+
+    Returns:
+      float32, shape of x.
+    """
+    return binary(x) if bits == 1 else linear_quant(x, bits)
+
+
+def quantized_image(x):
+    """Signed 8-bit fixed point on [-4, 4): 256 levels, 1/32 apart; for images normalised to mean 0, deviation 1.
+
+    Formula: 4 quantized_tanh(x / 4, 8), in one op. BinaryNet (arXiv 1602.02830, section 1.6) likewise leaves the first
+    layer's input at 8 bits fixed point, as images have few channels and 8 bits to begin with.
+    Gradient: 1 where |x| <= 4, else 0.
+
+    Args:
+      x: `[N, H, W, C]` float32.
+
+    Returns:
+      float32, shape of x.
+    """
+    return _fixed_point(x, 8, -4.0, 4.0 - 1.0 / 32.0, _PASS_INPUT)
+
+
+def xnor_scale(w):
+    """Scale of every filter: alpha_c = mean |w| over all axes but the last (XNOR-Net, arXiv 1603.05279, section 3.1).
+
+    Gradient: none, alpha counts as a constant. XNOR-Net's section 3.1 adds 1/n of the gradient (n weights a filter) for
+    alpha's dependence on w; left out, as it vanishes against alpha itself and would also reach clipped weights.
+
+    Args:
+      w: float32 `[k, k, Cin, Cout]` or `[Cin, Cout]`.
+
+    Returns:
+      float32 `[Cout]`.
+    """
+    return tf.stop_gradient(tf.reduce_mean(tf.abs(w), axis=list(range(w.shape.rank - 1))))
+
+
+def xnor_binary(w):
+    """Binary weights with a scale for every filter, levels -alpha_c and +alpha_c (XNOR-Net, arXiv 1603.05279, 3.1-3.2).
+
+    Formula: xnor_scale(w) binary(w).
+    Gradient: alpha_c where |w| <= 1, else 0; alpha is a constant (see `xnor_scale`).
+
+    Args:
+      w: float32 `[k, k, Cin, Cout]` or `[Cin, Cout]`.
+
+    Returns:
+      float32, shape of w.
+    """
+    return xnor_scale(w) * binary(w)
+
+
+def _identity(x):
+    return x
+
+
+def _half(x):
+    return tf.cast(x, tf.float16)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheme:
+    """How a network's convolutions compute.
+
+    Attributes:
+      name: key in SCHEMES.
+      weight_bits, activation_bits: bits of a stored weight and of an activation.
+      weights: function from float32 (master or latent) weights to the weights computed with.
+      activation: function that takes ReLU's place.
+      dtype: "float32" or "float16", of the layers' inputs and outputs. Quantized values are exact in float32.
+      latent: True where the float32 weights are latent: initialise them uniformly in init_range and clip them to it
+        after every update (BinaryNet, arXiv 1602.02830, section 1.2).
+    """
+
+    name: str
+    weight_bits: int
+    activation_bits: int
+    weights: Callable
+    activation: Callable
+    dtype: str = "float32"
+    latent: bool = True
+
+    @property
+    def init_range(self):
+        """(-1.0, 1.0), the range of latent weights, or None where weights are plain floats."""
+        return (-1.0, 1.0) if self.latent else None
+
+    @property
+    def scaled(self):
+        """True where a layer without batch norm behind it needs `xnor_scale`: the weights are only -1, (0,) 1."""
+        return self.weights in (binary, ternary)
+
+
+def _k_bits(bits):
+    """The scheme with k-bit weights and activations. k1's weights are `binary`: see `linear_quant`."""
+    weights = binary if bits == 1 else functools.partial(linear_quant, bits=bits)
+    return Scheme(f"k{bits}", bits, bits, weights, functools.partial(quantized_relu, bits=bits))
+
+
+_ALL = (
+    Scheme("fp32", 32, 32, _identity, tf.nn.relu, latent=False),
+    Scheme("fp16", 16, 16, _half, tf.nn.relu, dtype="float16", latent=False),
+    Scheme("binary", 1, 1, binary, binary),
+    Scheme("ternary", 2, 2, ternary, ternary),
+    *(_k_bits(bits) for bits in range(1, 9)),
+)
+SCHEMES = {scheme.name: scheme for scheme in _ALL}
+
+
+def get(name):
+    """Returns the scheme of that name; raises ValueError, listing the names, where there is none."""
+    if name not in SCHEMES:
+        raise ValueError(f"unknown scheme {name!r}; choose from {', '.join(SCHEMES)}")
+    return SCHEMES[name]

@@ -1,0 +1,23 @@
+"""Searches the micro space for a pair of cells: a controller and a weight-shared child are trained in turn.
+
+  python search_micro.py --dataset=digits --child_scheme=k4 --output_dir=outputs/search
+
+Run it again with the same --output_dir to resume. `--helpfull` explains every flag.
+"""
+
+from enas import cli, config, flags
+
+
+def main(arguments):
+    """Runs the search the flags describe."""
+    cli.no_arguments(arguments)
+    search_config = flags.parse_config(config.SearchConfig)
+    from enas import search  # TensorFlow takes seconds to import: bad flags are told before that
+    from enas.micro import space
+
+    search.run_search(search_config, space)
+
+
+if __name__ == "__main__":
+    flags.define(config.SearchConfig)
+    cli.run(main)
