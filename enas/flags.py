@@ -8,11 +8,11 @@ from enas import config
 flags.disclaim_key_flags()
 
 _DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
-_ALIASES = {"fixed_arc": "child_fixed_arc", "child_fixed_arc": "fixed_arc"}
+_ALIASES = {"child_fixed_arc": "fixed_arc"}
 
 
 def define(config_class, flag_values=flags.FLAGS):
-    """Defines one flag for each option of a config class, and `--child_fixed_arc` with `--fixed_arc` as one flag.
+    """Defines one flag for each option of a config class, and `--fixed_arc` as another name of `--child_fixed_arc`.
 
     Args:
       config_class: a class `config.options` knows, e.g. `config.SearchConfig`.

@@ -58,8 +58,10 @@ class Vertex(NamedTuple):
 
 
 class Diagram(NamedTuple):
-    """One cell's graph. vertices: in topological order. edges: (id of the tail, id of the head) pairs. rows: {vertex id:
-    row}, row 0 on top."""
+    """One cell's graph.
+
+    vertices: in topological order. edges: (id of the tail, id of the head) pairs. rows: {vertex id: row}, row 0 on top.
+    """
 
     name: str
     title: str
@@ -109,7 +111,7 @@ def edge_colours(diagram):
 def dot_text(diagrams):
     """Returns the Graphviz text of one `Diagram`, or of several side by side."""
     graph = graphviz.Digraph("cells")
-    graph.attr(rankdir="TB", newrank="true", nodesep="0.22", ranksep="0.32", pad="0.25", bgcolor="white", fontname=FONT)
+    graph.attr(rankdir="TB", nodesep="0.22", ranksep="0.32", pad="0.25", bgcolor="white", fontname=FONT)
     graph.attr("node", shape="box", style="rounded,filled", fontname=FONT, fontsize="11", fontcolor=INK)
     graph.attr("node", height="0.34", margin="0.12,0.05", penwidth="1.3")
     graph.attr("edge", penwidth="1.2", arrowsize="0.65")
@@ -117,7 +119,8 @@ def dot_text(diagrams):
         # Graphviz draws a subgraph as a panel if its name starts with "cluster".
         with graph.subgraph(name=f"cluster_{diagram.name}") as panel:
             # The first, tiny line keeps the title off the frame.
-            title = f'<font point-size="4"> </font><br/><b>{diagram.title}</b><br/><font point-size="11" color="{FAINT_INK}">{diagram.note}</font>'
+            title = f'<font point-size="4"> </font><br/><b>{diagram.title}</b><br/>'
+            title += f'<font point-size="11" color="{FAINT_INK}">{diagram.note}</font>'
             panel.attr(label=f"<{title}>", fontsize="15", fontcolor=INK, margin="16", style="rounded", color=PANEL)
             for vertex in diagram.vertices:
                 shape = _ADD_SHAPE if vertex.kind == "add" else {}
@@ -128,6 +131,7 @@ def dot_text(diagrams):
             for tail, head in diagram.edges:
                 span = str(diagram.rows[head] - diagram.rows[tail])
                 panel.edge(f"{diagram.name}_{tail}", f"{diagram.name}_{head}", color=colours[tail], minlen=span)
+            # Asks for h[i-1] on the left; dot nearly always complies.
             with panel.subgraph() as inputs:
                 inputs.attr(rank="same")
                 inputs.edge(f"{diagram.name}_0", f"{diagram.name}_1", style="invis")

@@ -9,8 +9,8 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from enas.micro import diagram as diagrams_module
 from enas.micro import layout
+from enas.micro.diagram import DPI, FAINT_INK, INK, PANEL, edge_colours
 
 # One font, the one matplotlib brings along, so that a picture is the same on every machine.
 _FONT = "DejaVu Sans"
@@ -43,7 +43,7 @@ def render(diagrams, kind):
         axes.set_ylim(bottom, 0)
         picture = io.BytesIO()
         metadata = {"Date": None} if kind == "svg" else None
-        figure.savefig(picture, format=kind, dpi=diagrams_module.DPI, metadata=metadata, facecolor="white")
+        figure.savefig(picture, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
     return picture.getvalue()
 
 
@@ -58,7 +58,7 @@ def _laid_out(diagram):
 
 
 def _text_width(text, size, weight="normal"):
-    return TextPath((0, 0), text, size=size, prop=FontProperties(_FONT, weight=weight)).get_extents().width / 72
+    return TextPath((0, 0), text, size=size, prop=FontProperties(family=_FONT, weight=weight)).get_extents().width / 72
 
 
 def _panel(axes, diagram, sizes, placed, tallest, left):
@@ -66,11 +66,11 @@ def _panel(axes, diagram, sizes, placed, tallest, left):
     titles = max(_text_width(diagram.title, _TITLE_SIZE, "bold"), _text_width(diagram.note, _NOTE_SIZE))
     width = max(placed.width, titles) + 2 * _PANEL_MARGIN
     height = tallest + _TITLE_HEIGHT + _PANEL_MARGIN
-    _box(axes, left, _FIGURE_MARGIN, width, height, "white", diagrams_module.PANEL, 1.0)
+    _box(axes, left, _FIGURE_MARGIN, width, height, "white", PANEL, 1.0)
     middle = left + width / 2
     for text, y, size, weight, colour in (
-        (diagram.title, 0.24, _TITLE_SIZE, "bold", diagrams_module.INK),
-        (diagram.note, 0.48, _NOTE_SIZE, "normal", diagrams_module.FAINT_INK),
+        (diagram.title, 0.24, _TITLE_SIZE, "bold", INK),
+        (diagram.note, 0.48, _NOTE_SIZE, "normal", FAINT_INK),
     ):
         axes.text(middle, _FIGURE_MARGIN + y, text, size=size, weight=weight, color=colour, ha="center", va="center")
     x, y = left + (width - placed.width) / 2, _FIGURE_MARGIN + _TITLE_HEIGHT
@@ -93,14 +93,14 @@ def _vertex(axes, vertex, size, centre, x, y):
     else:
         _box(axes, x - width / 2, y - height / 2, width, height, vertex.fill, vertex.outline, 1.3)
     size = _ADD_SIZE if vertex.kind == "add" else _LABEL_SIZE
-    text = {"size": size, "color": diagrams_module.INK, "ha": "center", "va": "center", "zorder": 4}
+    text = {"size": size, "color": INK, "ha": "center", "va": "center", "zorder": 4}
     axes.text(x, y, vertex.label, **text)
 
 
 def _edges(axes, diagram, sizes, placed, x, y):
     """Draws every edge as a smooth curve that runs straight down past the boxes of each row it crosses."""
     arrivals = _arrivals(diagram, sizes, placed)
-    colours = diagrams_module.edge_colours(diagram)
+    colours = edge_colours(diagram)
     for tail, head in diagram.edges:
         start_x, start_y = placed.centres[tail]
         at = (start_x, start_y + sizes[tail][1] / 2)

@@ -1,8 +1,8 @@
 """A layered layout of a directed acyclic graph: who sits in which row, in which order, and where.
 
-The steps are Sugiyama's: rows by longest path, an order in each row with few crossings by barycentres, then coordinates.
-An edge that spans several rows passes through way points, one in each row between; the edges that leave one vertex share
-theirs, so they run as one trunk that branches. Plain Python, lengths in inches, y grows downwards.
+The steps are Sugiyama's: rows by longest path, an order in each row with few crossings by barycentres, then positions.
+An edge that spans several rows passes through way points, one in each row between; the edges that leave one vertex
+share theirs, so they run as one trunk that branches. Plain Python, lengths in inches, y grows downwards.
 """
 
 import random
@@ -10,13 +10,17 @@ from collections import Counter
 from typing import NamedTuple
 
 _GAP = 0.2  # between neighbours in a row
-_SWEEPS, _RESTARTS, _SETTLING_ROUNDS = 10, 8, 40
+_SWEEPS, _RESTARTS = 10, 8  # of the search for an order: down or up once; from a new random order
+_SETTLING_ROUNDS, _STRAIGHT_ROUNDS = 30, 10  # of finding positions: with trunks free to bend, then with trunks fixed
 _FIXED = 1e6  # the weight of a vertex that is to stay where it is
 
 
 class Layout(NamedTuple):
-    """centres: {vertex: (x, y)}. routes: {(tail, head): [way point, ...]}, a way point as (x, top, bottom): straight down
-    from the top to the bottom of a row. width, height: of the whole."""
+    """Where everything goes.
+
+    centres: {vertex: (x, y)}. routes: {(tail, head): [way point, ...]}, a way point as (x, top, bottom): straight down
+    from the top to the bottom of a row. width, height: of the whole.
+    """
 
     centres: dict
     routes: dict
@@ -65,8 +69,8 @@ def _bands(lines, links, x, sizes):
 def rows(vertices, edges, widest):
     """Returns {vertex: row}, row 0 on top, every edge downwards.
 
-    A vertex goes as far up as its tails allow. Relays (one edge in, one out, e.g. a cell's ops) go just above the vertex
-    they lead to; where that row has no room for them, the vertex moves down.
+    A vertex goes as far up as its tails allow. Relays (one edge in, one out, e.g. a cell's ops) go just above the
+    vertex they lead to; where that row has no room for them, the vertex moves down.
 
     Args:
       vertices: in topological order.
@@ -145,14 +149,12 @@ def _columns(rows, links, widths):
         for i, v in enumerate(row):
             x[v] = (x[row[i - 1]] + _apart(row[i - 1], v, widths)) if i else 0.0
     near = {v: above[v] + below[v] for v in x}
-    for round_number in range(_SETTLING_ROUNDS):
-        if round_number == _SETTLING_ROUNDS - 10:
+    for number in range(_SETTLING_ROUNDS + _STRAIGHT_ROUNDS):
+        if number == _SETTLING_ROUNDS:
             _straighten(rows, x, widths)
-        for row in rows if round_number % 2 == 0 else reversed(rows):
-            wishes = [
-                (x[v], _FIXED) if _is_way(v) and round_number >= _SETTLING_ROUNDS - 10 else _wish(v, near[v], x)
-                for v in row
-            ]
+        for row in rows if number % 2 == 0 else reversed(rows):
+            fixed = [_is_way(v) and number >= _SETTLING_ROUNDS for v in row]
+            wishes = [(x[v], _FIXED) if fix else _wish(v, near[v], x) for v, fix in zip(row, fixed, strict=True)]
             x.update(zip(row, _spread(row, wishes, widths), strict=True))
     return x
 
@@ -201,7 +203,8 @@ def _apart(left, right, widths):
 def _spread(row, wishes, widths):
     """The positions closest (weighted least squares) to the wished ones that keep the order and the distances.
 
-    With the distances subtracted, the positions only have to ascend: isotonic regression, by pooling adjacent violators.
+    With the distances subtracted, the positions only have to ascend: isotonic regression, by pooling adjacent
+    violators.
     """
     shifts = [0.0]
     for left, right in zip(row, row[1:], strict=False):

@@ -1,0 +1,175 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags as absl_flags
+
+from enas import config, flags
+from enas.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+CONFIGS = (config.SearchConfig, config.TrainConfig)
+
+
+def parsed(cls, *arguments):
+    values = absl_flags.FlagValues()
+    flags.define(cls, values)
+    values(["program", *arguments])
+    return flags.parse_config(cls, values)
+
+
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_without_flags_the_config_is_the_default_one(cls):
+    assert parsed(cls) == cls()
+
+
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_every_option_is_a_flag_with_its_range_in_the_help(cls):
+    values = absl_flags.FlagValues()
+    flags.define(cls, values)
+    for name, _, field in config.options(cls):
+        text = values[name].help
+        assert field.metadata["help"] in text
+        for bound in ("low", "above", "high"):
+            if field.metadata[bound] is not None:
+                assert str(field.metadata[bound]) in text.removeprefix(field.metadata["help"])
+        for choice in field.metadata["choices"] or ():
+            assert str(choice) in text
+
+
+def test_flags_of_each_kind_reach_their_field():
+    arguments = ["--child_scheme=k4", "--noaugment", "--seed", "7", "--num_valids=-1", "--child_lr_max=1e-2"]
+    found = parsed(config.SearchConfig, *arguments)
+    assert (found.child.scheme, found.data.augment, found.run.seed) == ("k4", False, 7)
+    assert (found.data.num_valids, found.child.lr_max) == (-1, 0.01)
+
+
+@pytest.mark.parametrize("name", ["fixed_arc", "child_fixed_arc"])
+def test_the_arc_has_two_flag_names(name):
+    found = parsed(config.TrainConfig, f"--{name}=0 1 0 1")
+    assert config.to_values(found)["child_fixed_arc"] == "0 1 0 1"
+
+
+def test_a_search_has_no_arc_flag():
+    with pytest.raises(absl_flags.UnrecognizedFlagError):
+        parsed(config.SearchConfig, "--fixed_arc=0")
+
+
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        ("--channel=2", "--channel=2: expected one of 0, 1, 3"),
+        ("--seed=-1", "--seed=-1: expected at least 0"),
+        ("--child_keep_prob=nan", "--child_keep_prob=nan: expected more than 0.0"),
+        ("--child_num_cells=13", "--child_num_cells=13: expected at most 12"),
+    ],
+)
+def test_ranges_are_checked(argument, message):
+    with pytest.raises(UserError) as error:
+        parsed(config.SearchConfig, argument)
+    assert str(error.value) == message
+
+
+# A main as the project's are, run as a program of its own because absl's flags belong to the process.
+PROGRAM = '''"""What the program does."""
+import sys
+from enas import cli, config, errors, flags
+flags.define(config.TrainConfig)
+
+def main(arguments):
+    cli.no_arguments(arguments)
+    found = flags.parse_config(config.TrainConfig)
+    if found.run.seed == 1:
+        raise errors.UserError("two\\n lines")
+    if found.run.seed == 2:
+        raise KeyboardInterrupt
+    if found.run.seed == 3:
+        raise ZeroDivisionError("a bug")
+    if found.run.seed == 4:
+        return 7
+    assert "tensorflow" not in sys.modules
+    print("seed", found.run.seed)
+
+cli.run(main)
+'''
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    path = tmp_path_factory.mktemp("program") / "program.py"
+    path.write_text(PROGRAM)
+
+    def run(*arguments):
+        command = [sys.executable, str(path), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(ROOT)}, timeout=60)
+
+    run.path = path
+    return run
+
+
+def test_a_good_command_line_runs_main(program):
+    done = program("--seed=5")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "seed 5\n", "")
+
+
+@pytest.mark.parametrize(
+    "argument, words",
+    [
+        ("--chid_scheme=k4", ["chid_scheme", "Did you mean: child_scheme"]),
+        ("--zzzz", ["zzzz"]),
+        ("--num_epochs=ten", ["--num_epochs=ten", "expected an integer"]),
+        ("--num_epochs=3.5", ["--num_epochs=3.5", "expected an integer"]),
+        ("--num_epochs=a: b", ["--num_epochs=a: b", "expected an integer"]),
+        ("--num_epochs=0", ["--num_epochs=0", "expected at least 1"]),
+        ("--num_epochs", ["num_epochs", "Missing value"]),
+        ("--child_lr_max=fast", ["--child_lr_max=fast", "expected a number"]),
+        ("--augment=maybe", ["--augment=maybe", "expected true or false"]),
+        ("--child_scheme=k9", ["--child_scheme=k9", "expected one of fp32, fp16, binary, ternary, k1", "k8"]),
+        ("stray", ["unexpected argument 'stray'"]),
+        ("-1", ["-1", "negative numbers"]),
+        ("--flagfile=/no/such", ["Unable to open flagfile", "/no/such"]),
+        ("--seed=1", ["error: two lines"]),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_code_2(program, argument, words):
+    done = program(argument)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert all(word in done.stderr for word in words), done.stderr
+
+
+def test_other_endings(program):
+    done = program("--seed=2")
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    done = program("--seed=3")
+    assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError: a bug" in done.stderr
+    assert program("--seed=4").returncode == 7
+
+
+@pytest.mark.parametrize("flag", ["--help", "--helpshort", "--helpfull"])
+def test_help_lists_the_flags(program, flag):
+    done = program(flag)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("What the program does.")
+    # Ours first; absl's own logging flags at most after them.
+    assert "absl" not in done.stdout.partition("--valid_fraction")[0]
+    words = " ".join(done.stdout.split())
+    for name, _, field in config.options(config.TrainConfig):
+        assert f"--{name}:" in words or f"--[no]{name}:" in words
+        # absl breaks long lines, within words at hyphens too.
+        assert field.metadata["help"].replace(" ", "") in words.replace(" ", "")
+
+
+def test_a_reader_that_leaves_early_is_no_error(program):
+    command = f"set -o pipefail; '{sys.executable}' '{program.path}' --helpfull | true"
+    for _ in range(3):
+        done = subprocess.run(
+            ["bash", "-c", command],
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": str(ROOT), "PATH": "/bin:/usr/bin"},
+        )
+        assert done.stderr == ""
+        assert done.returncode in (0, 141)
