@@ -141,7 +141,7 @@ class ChildConfig:
     )
     l2_reg: float = option(
         1e-4,
-        "Weight decay: the loss gains this times the sum of squares of the weights the arc uses. "
+        "Weight decay: the loss gains this times the sum of squares of all trained weights. "
         "Paper: 1e-4 in the search, 2e-4 in the final training.",
         0.0,
     )

@@ -1,8 +1,7 @@
 """Variables and batch norm: what the child networks of every search space are built from.
 
 A `Build` is handed down while a graph is built. It says how the network is built (configuration, training or not) and
-collects what the optimizer needs to know about the variables: which hold latent weights of a quantized scheme, and
-which rows of a shared bank the arc uses.
+collects what others need to know about its variables, e.g. which hold latent weights of a quantized scheme.
 """
 
 import dataclasses
@@ -32,9 +31,8 @@ class Build:
       batch_statistics: normalise by the batch's own statistics, not by moving averages.
       moving_averages: keep moving averages of the statistics (a fixed child does; a shared child cannot, because every
         arc has its own statistics).
-      latent: names of variables whose values a quantizer reads; clipped to [-1, 1] after each update.
+      latent: variable name -> fan-in, for the variables whose values a quantizer reads.
       weight_bits: variable name -> bits of one of its weights, for the variables of convolutions and dense layers.
-      in_use: variable name -> bool mask over the rows gathered from it: the rows the arc really uses.
       moving_updates: (variable, the batch's value) of each moving average to be updated by a training step.
     """
 
@@ -46,9 +44,8 @@ class Build:
     progress: object = None
     batch_statistics: bool = True
     moving_averages: bool = False
-    latent: set = dataclasses.field(default_factory=set)
+    latent: dict = dataclasses.field(default_factory=dict)
     weight_bits: dict = dataclasses.field(default_factory=dict)
-    in_use: dict = dataclasses.field(default_factory=dict)
     moving_updates: list = dataclasses.field(default_factory=list)
 
     @property
@@ -81,7 +78,7 @@ def weight(build, name, shape, fan_in, scheme):
     variable = tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
     build.weight_bits[variable.name] = scheme.weight_bits
     if scheme.latent:
-        build.latent.add(variable.name)
+        build.latent[variable.name] = fan_in
     return variable
 
 
@@ -95,7 +92,7 @@ def constant_variable(name, shape, value, trainable=True):
 def norm_variables(build, shape):
     """Returns the variables of one batch norm, or of several stacked ones: scale, offset and, where the build keeps
     them, moving mean and variance, each of `shape` (channels last)."""
-    variables = [constant_variable("scale", shape, 1.0), constant_variable("offset", shape, 0.0)]
+    variables = [constant_variable("scale", shape, build.scheme.norm_scale), constant_variable("offset", shape, 0.0)]
     if build.moving_averages:
         variables += [
             constant_variable("moving_mean", shape, 0.0, trainable=False),

@@ -52,10 +52,11 @@ class Update:
 def update(build, objective, variables, rate, step):
     """Builds the training step.
 
-    The gradients of `objective` times the loss scale are unscaled, cut to the rows the arc uses, clipped, and given the
-    weight decay 2 * l2_reg * w, the gradient of l2_reg * sum(w^2) over the weights in use. Weights and momentum of rows
-    the arc does not use stay as they are. If any gradient is not finite the step is skipped: no weight, momentum or
-    moving average changes, and a dynamic loss scale halves (arXiv 1710.03740, section 3.2).
+    The gradients of `objective` times the loss scale are unscaled, clipped, and given the weight decay 2 * l2_reg * w, the
+    gradient of l2_reg * sum(w^2) over all trainable variables. In a search, weights the arc does not use have no gradient
+    of their own, but their momentum goes on: a bank's row is used once in tens of steps, and its gradient would
+    otherwise take as many visits as momentum has memory to have its effect. If any gradient is not finite the step is
+    skipped: no weight, momentum or moving average changes, and a dynamic loss scale halves (arXiv 1710.03740, 3.2).
 
     Args:
       build: the `layers.Build` the child was built with.
@@ -71,19 +72,18 @@ def update(build, objective, variables, rate, step):
         scale, good_steps = _loss_scale_variables(build.config)
         skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
     gradients = tf.gradients(objective * scale, variables)
-    pairs = [
-        (_in_use(g, build.in_use.get(v.name)), v) for g, v in zip(gradients, variables, strict=True) if g is not None
-    ]
-    pairs = [(_map_values(g, lambda values: values / scale), v) for g, v in pairs]
-    norm = tf.global_norm([g for g, _ in pairs])
+    gradients = [_dense(g) / scale for g in gradients]
+    norm = tf.global_norm(gradients)
     finite = tf.math.is_finite(norm)
-    pairs = _decayed(_clipped(pairs, norm, build.config), build.config.l2_reg)
+    gradients = _clipped(gradients, norm, build.config)
+    gradients = _decayed(_latent_scaled(gradients, variables, build), variables, build.config.l2_reg)
 
     def apply():
         optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
         averages = [v.assign_sub((1 - layers.BN_DECAY) * (v - value)) for v, value in build.moving_updates]
-        with tf.control_dependencies([optimizer.apply_gradients(pairs), *averages]):
-            return tf.group(*[_clip_latent(g, v) for g, v in pairs if v.name in build.latent])
+        with tf.control_dependencies([optimizer.apply_gradients(zip(gradients, variables, strict=True)), *averages]):
+            # BinaryConnect, arXiv 1511.00363, section 2.4.
+            return tf.group(*[v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in variables if v.name in build.latent])
 
     def skip():
         return tf.group(skipped.assign_add(1))
@@ -121,42 +121,34 @@ def _adapt_loss_scale(config, scale, good_steps, finite):
         return [scale.assign(next_scale), good_steps.assign(next_good)]
 
 
-def _map_values(gradient, function):
+def _dense(gradient):
+    """A gradient as a tensor; that of a gathered bank comes as rows."""
     if isinstance(gradient, tf.IndexedSlices):
-        return tf.IndexedSlices(function(gradient.values), gradient.indices, gradient.dense_shape)
-    return function(gradient)
+        return tf.scatter_nd(gradient.indices[:, None], gradient.values, gradient.dense_shape)
+    return gradient
 
 
-def _in_use(gradient, mask):
-    """Drops the rows of a bank's gradient that the arc did not use (their op was not the chosen one)."""
-    if mask is None:
-        return gradient
-    keep = tf.reshape(tf.where(mask), [-1])
-    return tf.IndexedSlices(tf.gather(gradient.values, keep), tf.gather(gradient.indices, keep), gradient.dense_shape)
-
-
-def _clipped(pairs, norm, config):
-    if config.clip_mode == "none":
-        return pairs
+def _clipped(gradients, norm, config):
     if config.clip_mode == "global":
         factor = config.grad_bound / tf.maximum(norm, config.grad_bound)
-        return [(_map_values(g, lambda values: values * factor), v) for g, v in pairs]
-    return [(_map_values(g, lambda values: tf.clip_by_norm(values, config.grad_bound)), v) for g, v in pairs]
+        return [g * factor for g in gradients]
+    if config.clip_mode == "norm":
+        return [tf.clip_by_norm(g, config.grad_bound) for g in gradients]
+    return gradients
 
 
-def _decayed(pairs, l2_reg):
+def _latent_scaled(gradients, variables, build):
+    """Divides the gradients of latent weights by the variance that full-precision weights would have, 2 / fan_in.
+
+    Latent weights fill [-1, 1] whatever their layer's width, and batch norm makes a layer's gradient shrink as its
+    weights grow: without this, wide layers would hardly move. BinaryConnect (arXiv 1511.00363, section 2.5) scales
+    learning rates by the coefficients of the initialisation for the same reason.
+    """
+    factors = [max(1.0, build.latent.get(v.name, 0) / 2.0) for v in variables]
+    return [g if factor == 1.0 else g * factor for g, factor in zip(gradients, factors, strict=True)]
+
+
+def _decayed(gradients, variables, l2_reg):
     if l2_reg == 0.0:
-        return pairs
-    decayed = []
-    for gradient, variable in pairs:
-        weights = tf.gather(variable, gradient.indices) if isinstance(gradient, tf.IndexedSlices) else variable
-        decayed.append((_map_values(gradient, lambda values, w=weights: values + 2.0 * l2_reg * w), variable))
-    return decayed
-
-
-def _clip_latent(gradient, variable):
-    """Clips the latent weights an update touched to [-1, 1] (BinaryConnect, arXiv 1511.00363, section 2.4)."""
-    if isinstance(gradient, tf.IndexedSlices):
-        rows = tf.clip_by_value(tf.gather(variable, gradient.indices), -1.0, 1.0)
-        return variable.scatter_update(tf.IndexedSlices(rows, gradient.indices))
-    return variable.assign(tf.clip_by_value(variable, -1.0, 1.0))
+        return gradients
+    return [g + 2.0 * l2_reg * v for g, v in zip(gradients, variables, strict=True)]

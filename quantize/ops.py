@@ -5,9 +5,9 @@ quantized here, so gradients reach them in float32 through the scheme's straight
 quantized by `activate`, before a layer, never inside one.
 
 fp16 means float16 values and float32 accumulation, what GPUs' tensor cores do: inputs, weights, outputs and all their
-gradients are rounded to float16. TensorFlow's CPU kernels for float16 exist but are four to eight times slower than the
-float32 ones, and add up in float16 on the way. So where no GPU is visible the same rounded values are multiplied by the
-float32 kernels (`half_precision`); results differ only by the rounding of the sums.
+gradients are rounded to float16. TensorFlow's CPU convolutions for float16 exist but take three to ten times as long
+as the float32 ones, and add up in float16 on the way. So where no GPU is visible the same rounded values are multiplied
+by the float32 kernels (`half_precision`); results differ only by the rounding of the sums.
 """
 
 import functools
@@ -132,8 +132,8 @@ def dense(x, w, b, scheme):
     """x scheme.weights(w) + b: the classifier.
 
     No batch norm follows to scale the result, so weights that are only -1, 0 and 1 (schemes binary, ternary, k1) are
-    multiplied by `schemes.xnor_scale(w)`, a constant of the gradient (XNOR-Net, arXiv 1603.05279, section 3.1). fp16: the
-    product is rounded to float16 before b is added in float32.
+    multiplied by `schemes.xnor_scale(w)`, a constant of the gradient (XNOR-Net, arXiv 1603.05279, section 3.1). fp16:
+    the product is rounded to float16 before b is added in float32.
 
     Args:
       x: `[N, Cin]`, float32 or float16.

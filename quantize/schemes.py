@@ -1,9 +1,9 @@
 """Quantizers and the table of schemes built from them.
 
-A quantizer is a pure function of a float32 tensor of any shape (`[N, H, W, C]` activations, `[k, k, Cin, Cout]` weights)
-that returns a float32 tensor of the same shape holding only its levels. Rounding has derivative zero almost everywhere,
-so every quantizer passes gradients straight through its rounding and stops them outside its clipping range (the
-straight-through estimator, STE, of BinaryNet, arXiv 1602.02830, section 1.3).
+A quantizer is a pure function of a float32 tensor of any shape (activations `[N, H, W, C]`, weights
+`[k, k, Cin, Cout]`) that returns a float32 tensor of the same shape holding only its levels. Rounding has derivative
+zero almost everywhere, so every quantizer passes gradients straight through its rounding and stops them outside its
+clipping range (the straight-through estimator, STE, of BinaryNet, arXiv 1602.02830, section 1.3).
 
 Quantizers run in the training loop's hottest place, so each is one fused TensorFlow op forward (three for `binary`) and
 one backward. The levels come straight out of that op: `x + stop_gradient(q - x)` would add rounding noise to them.
@@ -218,6 +218,8 @@ class Scheme:
       dtype: "float32" or "float16", of the layers' inputs and outputs. Quantized values are exact in float32.
       latent: True where the float32 weights are latent: initialise them uniformly in init_range and clip them to it
         after every update (BinaryNet, arXiv 1602.02830, section 1.2).
+      norm_scale: scale a batch norm before the activation should start with: 0.5 for quantized_relu, whose clip at 1 would
+        cut off a sixth of a unit normal, and with it the gradient.
     """
 
     name: str
@@ -227,6 +229,7 @@ class Scheme:
     activation: Callable
     dtype: str = "float32"
     latent: bool = True
+    norm_scale: float = 1.0
 
     @property
     def init_range(self):
@@ -242,7 +245,7 @@ class Scheme:
 def _k_bits(bits):
     """The scheme with k-bit weights and activations. k1's weights are `binary`: see `linear_quant`."""
     weights = binary if bits == 1 else functools.partial(linear_quant, bits=bits)
-    return Scheme(f"k{bits}", bits, bits, weights, functools.partial(quantized_relu, bits=bits))
+    return Scheme(f"k{bits}", bits, bits, weights, functools.partial(quantized_relu, bits=bits), norm_scale=0.5)
 
 
 _ALL = (

@@ -120,8 +120,8 @@ class SampledCell:
         self.num_cells = int(cell.shape[0])
         self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
         sides = tf.reshape(cell, [self.num_cells * 2, 2])
-        self.source, self.op = sides[:, 0], sides[:, 1]
-        self.sources, self.ops = tf.unstack(self.source), tf.unstack(self.op)
+        self.source = sides[:, 0]
+        self.sources, self.ops = tf.unstack(self.source), tf.unstack(sides[:, 1])
         self.weights = self._gather_banks()
         self.masks = None if masks is None else [tf.unstack(node) for node in tf.unstack(masks)]
         self.array = tf.TensorArray(self.dtype, self.num_cells + 2, clear_after_read=False, element_shape=self.shape)
@@ -138,7 +138,6 @@ class SampledCell:
         for op in KERNELS:
             with tf.variable_scope(op):
                 for bank in op_variables(self.build, op, self.shape[-1], (count,)):
-                    self.build.in_use[bank.name] = tf.equal(self.op, arcs.OPS.index(op))
                     gathered.append(tf.unstack(tf.gather(bank, rows)))
         return list(zip(*gathered, strict=True))
 
