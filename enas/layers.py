@@ -59,21 +59,36 @@ class Build:
         return self.scheme if self.config.quantize_ends else schemes.get("fp32")
 
 
-def weight(build, name, shape, fan_in, scheme):
+# Share of the usual random spread that weights around an identity start with.
+IDENTITY_SPREAD = 0.2
+
+
+def weight(build, name, shape, fan_in, scheme, identity=None):
     """Returns a float32 trainable variable of a convolution or dense layer.
 
-    Full-precision weights start normal with variance 2 / fan_in (He et al., arXiv 1502.01852); latent weights start
+    Full-precision weights start uniform with variance 2 / fan_in (He et al., arXiv 1502.01852); latent weights start
     uniform in [-1, 1], so that every level of the quantizer is in use from the first step.
+
+    Args:
+      build: the `Build`.
+      name, shape: of the variable.
+      fan_in: inputs one output value is summed from.
+      scheme: the `quantize.schemes.Scheme` the weights are used under.
+      identity: array the weights start around, with a fifth of that spread (a Dirac initialisation, as in DiracNets,
+        arXiv 1706.00388). A cell's channels then mean the same whichever path they took, so that arcs that never ran
+        before still compute something useful; shared weights learn several times faster. Not for weights of one or
+        two bits, which cannot come near an identity.
     """
-    limit = math.sqrt(6.0 / fan_in)
-    if scheme.latent:
-        limit = 1.0
+    identity = None if scheme.scaled else identity
+    limit = 1.0 if scheme.latent else math.sqrt(6.0 / fan_in)
+    spread = limit if identity is None else limit * IDENTITY_SPREAD
 
     def initial(shape, dtype=tf.float32, partition_info=None):
         del partition_info
-        full_name = f"{tf.get_variable_scope().name}/{name}"
-        seed = stateless_seed(build.seed, f"initial/{full_name}", 0)
-        return tf.random.stateless_uniform(shape, seed, -limit, limit, dtype)
+        seed = stateless_seed(build.seed, f"initial/{tf.get_variable_scope().name}/{name}", 0)
+        values = tf.random.stateless_uniform(shape, seed, -spread, spread, dtype)
+        values = values if identity is None else values + tf.constant(identity, dtype)
+        return tf.clip_by_value(values, -1.0, 1.0) if scheme.latent else values
 
     variable = tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
     build.weight_bits[variable.name] = scheme.weight_bits

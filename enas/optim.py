@@ -71,8 +71,10 @@ def update(build, objective, variables, rate, step):
     with tf.variable_scope("optimizer"):
         scale, good_steps = _loss_scale_variables(build.config)
         skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
-    gradients = tf.gradients(objective * scale, variables)
-    gradients = [_dense(g) / scale for g in gradients]
+    # Read before the step adapts it: what is reported is what was used.
+    used_scale = tf.identity(scale)
+    gradients = tf.gradients(objective * used_scale, variables)
+    gradients = [_dense(g) / used_scale for g in gradients]
     norm = tf.global_norm(gradients)
     finite = tf.math.is_finite(norm)
     gradients = _clipped(gradients, norm, build.config)
@@ -91,7 +93,7 @@ def update(build, objective, variables, rate, step):
     train = tf.cond(finite, lambda: _then(apply()), lambda: _then(skip()))
     with tf.control_dependencies([train]):
         op = tf.group(step.assign_add(1), *_adapt_loss_scale(build.config, scale, good_steps, finite))
-    return Update(op, norm, scale, skipped)
+    return Update(op, norm, used_scale, skipped)
 
 
 def _then(operation):

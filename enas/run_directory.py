@@ -125,9 +125,11 @@ def stored_values(path):
 def _reset(path):
     if not os.path.isdir(path) or not os.listdir(path):
         return
-    if os.path.islink(path) or stored_values(path) is None:
+    # Without what may follow a link's name: "link/" is the directory behind it.
+    plain = os.path.normpath(path)
+    if os.path.islink(plain) or stored_values(path) is None:
         raise UserError(f"--reset_output_dir: {path} is not a run of this program; nothing was deleted")
-    shutil.rmtree(path)
+    shutil.rmtree(plain)
 
 
 def _check_same(config, kind, stored, path):

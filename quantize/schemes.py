@@ -218,8 +218,8 @@ class Scheme:
       dtype: "float32" or "float16", of the layers' inputs and outputs. Quantized values are exact in float32.
       latent: True where the float32 weights are latent: initialise them uniformly in init_range and clip them to it
         after every update (BinaryNet, arXiv 1602.02830, section 1.2).
-      norm_scale: scale a batch norm before the activation should start with: 0.5 for quantized_relu, whose clip at 1 would
-        cut off a sixth of a unit normal, and with it the gradient.
+      norm_scale: scale a batch norm before the activation should start with: 0.25 for quantized_relu, so that even
+        sums of several such values lie below its clip at 1, beyond which no gradient passes.
     """
 
     name: str
@@ -245,7 +245,7 @@ class Scheme:
 def _k_bits(bits):
     """The scheme with k-bit weights and activations. k1's weights are `binary`: see `linear_quant`."""
     weights = binary if bits == 1 else functools.partial(linear_quant, bits=bits)
-    return Scheme(f"k{bits}", bits, bits, weights, functools.partial(quantized_relu, bits=bits), norm_scale=0.5)
+    return Scheme(f"k{bits}", bits, bits, weights, functools.partial(quantized_relu, bits=bits), norm_scale=0.25)
 
 
 _ALL = (

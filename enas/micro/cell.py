@@ -10,6 +10,7 @@ gathered once, and each slot is one call of a function that switches between the
 slots of one feature-map size and is kept out of line, which makes the graph small and quick to start.
 """
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas import layers
@@ -37,9 +38,9 @@ def run_op(build, op, x, weights=()):
     if op == "identity":
         return x
     if op == "avg_pool_3x3":
-        return tf.nn.avg_pool2d(x, 3, 1, "SAME")
+        return _pool(tf.nn.avg_pool2d, x)
     if op == "max_pool_3x3":
-        return tf.nn.max_pool2d(x, 3, 1, "SAME")
+        return _pool(tf.nn.max_pool2d, x)
     means, variances = [], []
     for depthwise, pointwise, *norm in zip(*[tf.unstack(w) for w in weights], strict=True):
         x = ops.activate(x, build.scheme)
@@ -50,6 +51,15 @@ def run_op(build, op, x, weights=()):
     if build.moving_averages:
         layers.track(build, weights[4:], tf.stack(means), tf.stack(variances))
     return x
+
+
+def _pool(pool, x):
+    """A 3x3 pool of stride 1."""
+
+    def apply(x):
+        return pool(x, 3, 1, "SAME")
+
+    return ops.half_precision(apply, x) if x.dtype == tf.float16 else apply(x)
 
 
 def drop_path(op, x, mask):
@@ -67,11 +77,20 @@ def op_variables(build, op, channels, rows=()):
     """
     k = KERNELS[op]
     stack = [*rows, REPEATS]
+    centre = np.zeros([k, k, 1, 1])
+    centre[k // 2, k // 2] = 1.0
     return [
-        layers.weight(build, "depthwise", [*stack, k, k, channels, 1], k * k, build.scheme),
-        layers.weight(build, "pointwise", [*stack, channels, channels], channels, build.scheme),
+        layers.weight(build, "depthwise", [*stack, k, k, channels, 1], k * k, build.scheme, centre),
+        layers.weight(build, "pointwise", [*stack, channels, channels], channels, build.scheme, np.eye(channels)),
         *layers.norm_variables(build, [*stack, channels]),
     ]
+
+
+def combine_variable(build, rows, channels, num_loose):
+    """Makes the 1x1 weights `[rows, C, C]` that mix loose ends, one row for each node that may be (or is) one; typically
+    `num_loose` of them are used at once."""
+    fan_in = num_loose * channels
+    return layers.weight(build, "combine", [rows, channels, channels], fan_in, build.scheme, np.eye(channels))
 
 
 def slot_row(node, side):
@@ -106,9 +125,7 @@ class FixedCell:
         """Concatenation of the loose ends and the weights that mix them: `[N, H, W, L * C]` and `[1, 1, L * C, C]`."""
         loose = [self.nodes[i] for i in self.cell.loose_ends]
         channels = loose[0].shape[-1]
-        w = layers.weight(
-            self.build, "combine", [len(loose), channels, channels], len(loose) * channels, self.build.scheme
-        )
+        w = combine_variable(self.build, len(loose), channels, len(loose))
         return tf.concat(loose, axis=3), tf.reshape(w, [1, 1, len(loose) * channels, channels])
 
 
@@ -161,13 +178,7 @@ class SampledCell:
         loose = tf.reshape(tf.where(tf.equal(used, 0)), [-1])
         loose = tf.cast(loose, tf.int32)
         x = tf.transpose(self.array.gather(loose), [1, 2, 3, 0, 4])
-        w = layers.weight(
-            self.build,
-            "combine",
-            [self.num_cells + 2, channels, channels],
-            self.num_cells * channels,
-            self.build.scheme,
-        )
+        w = combine_variable(self.build, self.num_cells + 2, channels, self.num_cells)
         w = tf.reshape(tf.gather(w, loose), [1, 1, -1, channels])
         return tf.reshape(x, [batch, height, width, tf.size(loose) * channels]), w
 

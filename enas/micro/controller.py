@@ -83,7 +83,8 @@ def build(config, num_cells, seed):
     before = tf.where(tf.equal(step, 0), mean_reward, baseline)
     loss = reinforce_loss(rewards - before, log_prob, entropy, config.entropy_weight)
     weights = list(variables.values())
-    gradients = tf.gradients(loss, weights)
+    # Dense, so that the norm is of the gradient and not of the rows it was gathered from.
+    gradients = [tf.convert_to_tensor(gradient) for gradient in tf.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)
     after = config.bl_dec * before + (1 - config.bl_dec) * mean_reward
     with tf.variable_scope("controller"), tf.control_dependencies([after, *gradients]):

@@ -1,0 +1,355 @@
+"""The controller against a float64 NumPy walk, REINFORCE by finite differences, and a reward it has to learn."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from enas import session
+from enas.config import ControllerConfig
+from enas.errors import UserError
+from enas.micro import arc as arcs
+from enas.micro import controller
+
+OPS = len(arcs.OPS)
+SMALL = ControllerConfig(lstm_size=8)
+
+
+class Built:
+    """A controller in a graph and a session of its own; building one takes seconds, so tests share some."""
+
+    def __init__(self, config, num_cells, seed=0):
+        session.graph_mode()
+        with tf.Graph().as_default() as graph:
+            self.controller = controller.build(config, num_cells, seed)
+            weights = tf.trainable_variables("controller/")
+            self.initialize = tf.global_variables_initializer()
+        self.weights = {v.name.removeprefix("controller/").removesuffix(":0"): v for v in weights}
+        options = tf.ConfigProto()
+        options.graph_options.rewrite_options.disable_meta_optimizer = True
+        self.session = tf.Session(graph=graph, config=options)
+        self.config, self.num_cells = config, num_cells
+        self.reset()
+
+    def reset(self):
+        """Back to the first step."""
+        self.session.run(self.initialize)
+
+    def shake(self, scale=1.0):
+        """Gives every weight, the bias included, larger random values, so that no term hides; returns float64."""
+        rng = np.random.default_rng(0)
+        values = {name: rng.normal(0, scale, v.shape.as_list()).astype(np.float32) for name, v in self.weights.items()}
+        self.session.run(
+            [v.initializer for v in self.weights.values()],
+            {v.initializer.inputs[1]: values[name] for name, v in self.weights.items()},
+        )
+        return {name: value.astype(np.float64) for name, value in values.items()}
+
+    def sample(self, noise):
+        """(arcs, log-probabilities, entropies)"""
+        made = self.controller
+        return self.session.run([made.arcs, made.log_prob, made.entropy], {made.noise: noise})
+
+    def train(self, noise, rewards):
+        """One update; returns (loss, norm of the gradient, baseline after it)."""
+        made = self.controller
+        fetches = [made.loss, made.grad_norm, made.baseline, made.train]
+        return self.session.run(fetches, {made.noise: noise, made.rewards: rewards})[:3]
+
+    def values(self):
+        return self.session.run(self.weights)
+
+
+def shared(*arguments):
+    """A fixture that builds once for all tests of this file and hands out a fresh state."""
+
+    @pytest.fixture(scope="module")
+    def build():
+        made = Built(*arguments)
+        with made.session:
+            yield made
+
+    return build
+
+
+one_cell = shared(dataclasses.replace(SMALL, entropy_weight=0.0, bl_dec=0.9), 1)
+two_cells = shared(SMALL, 2)
+default = shared(ControllerConfig(), 5, 3)
+
+
+def gumbel(count, num_cells, purpose="test", seed=0):
+    return controller.gumbel_noise(seed, purpose, range(count), num_cells)
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def numpy_walk(w, config, arc):
+    """Log-probabilities and entropies of the 8 * num_cells decisions of one arc `[2, num_cells, 4]`, in float64, from
+    the papers: an LSTM without biases, attention v . tanh(W_q h + W_k anchor) over the earlier nodes' states, softmax
+    over op logits; the anchor of a node is the state after reading its last op."""
+    size = len(w["attention_anchor"])
+    c, h = np.zeros(size), np.zeros(size)
+    prior = np.zeros(OPS) if config.op_prior == "none" else np.array(config.op_prior.split(","), float)
+    log_p, entropy = [], []
+
+    def step(x):
+        nonlocal c, h
+        i, f, o, g = np.split(np.concatenate([x, h]) @ w["lstm"], 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        return h
+
+    def decide(logits, choice):
+        p = np.exp(logits - logits.max())
+        p /= p.sum()
+        log_p.append(np.log(p[choice]))
+        entropy.append(-(p * np.log(p)).sum())
+
+    def squash(logits, constant):
+        logits = logits / config.temperature
+        return logits if config.tanh_constant == 0 else constant * np.tanh(logits)
+
+    for cell in arc:
+        first = w["first_input"][0]
+        anchors = [step(first), step(first)]
+        for source_1, op_1, source_2, op_2 in cell:
+            x = first
+            for source in (source_1, source_2):
+                hidden = step(x)
+                scores = [
+                    w["attention_score"][:, 0] @ np.tanh(hidden @ w["attention_query"] + a @ w["attention_anchor"])
+                    for a in anchors
+                ]
+                decide(squash(np.array(scores), config.tanh_constant), source)
+                x = anchors[source]
+            for op in (op_1, op_2):
+                logits = step(x) @ w["op_logits"] + w["op_bias"]
+                decide(squash(logits, config.tanh_constant / config.op_tanh_reduce) + prior, op)
+                x = w["op_embedding"][op]
+            anchors.append(step(x))
+    return np.array(log_p), np.array(entropy)
+
+
+def check_against_numpy(made):
+    """Of sampled arcs, one by one: so the arcs of a batch do not see each other either."""
+    w = made.shake()
+    sampled, log_prob, entropy = made.sample(gumbel(6, made.num_cells))
+    assert len({str(arc) for arc in sampled}) == 6
+    for i, arc in enumerate(sampled):
+        log_p, entropies = numpy_walk(w, made.config, arc)
+        assert len(log_p) == 8 * made.num_cells
+        assert log_prob[i] == pytest.approx(log_p.sum(), abs=1e-4)
+        assert entropy[i] == pytest.approx(entropies.sum(), abs=1e-4)
+
+
+def test_log_probability_and_entropy_are_those_of_a_numpy_walk(two_cells):
+    check_against_numpy(two_cells)
+
+
+@pytest.mark.parametrize(
+    "changes, num_cells",
+    [
+        ({"tanh_constant": 0.0, "temperature": 3.0}, 1),
+        ({"tanh_constant": 2.5, "op_tanh_reduce": 1.5, "temperature": 5.0, "op_prior": "0.5,0,-1,2,0"}, 3),
+    ],
+)
+def test_settings_shape_the_distribution_as_in_the_numpy_walk(changes, num_cells):
+    check_against_numpy(Built(dataclasses.replace(SMALL, **changes), num_cells))
+
+
+def test_arcs_are_drawn_as_often_as_their_probability_says(one_cell):
+    """The share of arcs whose first decisions are (sources, op) against the probabilities of the walk."""
+    w = one_cell.shake(1.5)
+    count = 20000
+    noise = np.random.default_rng(0).gumbel(size=(count, *controller.noise_shape(1))).astype(np.float32)
+    chosen = one_cell.sample(noise)[0][:, 0, 0]
+    probabilities = []
+    for source_1, source_2, op in [(s, t, op) for s in (0, 1) for t in (0, 1) for op in range(OPS)]:
+        arc = np.array([[[source_1, op, source_2, 0]]] * 2)
+        p = np.exp(numpy_walk(w, SMALL, arc)[0][:3].sum())
+        seen = np.mean((chosen[:, 0] == source_1) & (chosen[:, 2] == source_2) & (chosen[:, 1] == op))
+        assert abs(seen - p) < 4.5 * np.sqrt(p * (1 - p) / count)
+        probabilities.append(p)
+    assert sum(probabilities) == pytest.approx(1)
+    assert max(probabilities) > 2 * min(probabilities)
+
+
+@pytest.mark.parametrize("built", ["one_cell", "two_cells", "default"])
+def test_every_sampled_arc_is_valid(built, request):
+    """Also at noise that no generator would draw, and each source and op turns up."""
+    made = request.getfixturevalue(built)
+    num_cells = made.num_cells
+    made.shake(3.0)
+    shape = controller.noise_shape(num_cells)
+    assert shape == (8 * num_cells, max(num_cells + 1, OPS))
+    rng = np.random.default_rng(0)
+    extremes = [np.full(shape, value) for value in (-1e30, 0.0, 1e30)]
+    extremes += [np.where(rng.random(shape) < 0.5, -1e30, 1e30) for _ in range(20)]
+    extremes += [np.where(np.arange(shape[1]) == i, 1e30, 0.0) * np.ones(shape) for i in range(shape[1])]
+    noise = np.concatenate([gumbel(300, num_cells), np.array(extremes, np.float32)])
+    sampled, log_prob, entropy = made.sample(noise)
+    assert sampled.shape == (len(noise), 2, num_cells, 4)
+    for arc in sampled:
+        assert arcs.from_list(arc.reshape(-1), num_cells).to_list() == arc.reshape(-1).tolist()
+    assert np.isfinite(log_prob).all() and np.isfinite(entropy).all()
+    assert (log_prob < 0).all() and (entropy > 0).all()
+    for node in range(num_cells):
+        for column in (0, 2):
+            assert set(sampled[:, :, node, column].flat) == set(range(node + 2))
+            assert set(sampled[:, :, node, column + 1].flat) == set(range(OPS))
+
+
+def replay(arc):
+    """Noise that makes the controller draw the arc `[2, num_cells, 4]`."""
+    noise = np.zeros(controller.noise_shape(arc.shape[1]), np.float32)
+    order = [choice for cell in arc for node in cell for choice in (node[0], node[2], node[1], node[3])]
+    noise[np.arange(len(order)), order] = 1e6
+    return noise
+
+
+def test_huge_noise_replays_any_arc_with_its_log_probability(two_cells):
+    w = two_cells.shake()
+    rng = np.random.default_rng(0)
+    node = [[rng.integers(0, [k, OPS, k, OPS], (8, 2, 4)) for k in (2, 3)]]
+    wanted = np.moveaxis(np.array(node)[0], 0, 2)
+    assert wanted.shape == (8, 2, 2, 4)
+    found, log_prob, _ = two_cells.sample(np.stack([replay(a) for a in wanted]))
+    np.testing.assert_array_equal(found, wanted)
+    expected = [numpy_walk(w, SMALL, arc)[0].sum() for arc in wanted]
+    np.testing.assert_allclose(log_prob, expected, atol=1e-4)
+
+
+def test_noise_is_keyed_by_seed_purpose_and_step():
+    noise = gumbel(3, 2)
+    np.testing.assert_array_equal(controller.gumbel_noise(0, "test", [2], 2)[0], noise[2])
+    for other in (gumbel(3, 2, seed=1), gumbel(3, 2, "other"), noise[::-1]):
+        assert not np.any(other[0] == noise[0])
+
+
+def test_a_new_controller_has_no_preference(default):
+    """Entropy within 0.5% of its maximum, the sum of log(number of choices); no op is favoured by its place."""
+    default.reset()
+    num_cells = default.num_cells
+    sampled, _, entropy = default.sample(gumbel(1500, num_cells))
+    highest = 4 * sum(np.log(node + 2) for node in range(num_cells)) + 4 * num_cells * np.log(OPS)
+    assert (entropy <= highest + 1e-3).all()
+    assert entropy.min() > 0.995 * highest
+    # 30,000 ops for each side: three standard errors are 0.007, the rest is the random weights' preference.
+    for column in (1, 3):
+        shares = np.bincount(sampled[..., column].reshape(-1), minlength=OPS) / sampled[..., column].size
+        np.testing.assert_allclose(shares, 1 / OPS, atol=0.02)
+    assert not np.any(default.values()["op_bias"])
+
+
+def test_the_first_update_has_no_advantage_and_the_baseline_follows(one_cell):
+    """The baseline starts at the first reward, so with equal rewards and no entropy bonus nothing moves; then it is a
+    moving average with decay bl_dec (here 0.9)."""
+    one_cell.reset()
+    before, noise = one_cell.values(), gumbel(4, 1)
+    loss, norm, after = one_cell.train(noise, [0.6] * 4)
+    assert loss == norm == 0 and after == pytest.approx(0.6)
+    for name, value in one_cell.values().items():
+        np.testing.assert_array_equal(value, before[name])
+    for rewards in ([0.2, 0.4, 0.6, 0.8], [1.0, 0.0, 1.0, 1.0]):
+        expected = 0.9 * after + 0.1 * np.mean(rewards)
+        _, _, after = one_cell.train(noise, rewards)
+        assert after == pytest.approx(expected)
+    assert one_cell.session.run(one_cell.controller.step) == 3
+    assert any(np.any(value != before[name]) for name, value in one_cell.values().items())
+
+
+def test_the_first_advantage_is_over_the_mean_reward(one_cell):
+    """Rewards that differ already teach in the first update: loss = mean(-(r - mean r) log p)."""
+    one_cell.reset()
+    noise, rewards = gumbel(4, 1), np.array([0.2, 0.4, 0.6, 0.9])
+    log_prob = one_cell.sample(noise)[1].astype(np.float64)
+    loss, norm, _ = one_cell.train(noise, rewards)
+    assert loss == pytest.approx(np.mean(-(rewards - rewards.mean()) * log_prob), abs=1e-6)
+    assert norm > 0
+
+
+@pytest.fixture(scope="module")
+def by_sgd():
+    """A controller that learns by plain gradient descent with rate 1, so that a step shows the gradient."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tf.train, "AdamOptimizer", lambda *_, **__: tf.train.GradientDescentOptimizer(1.0))
+        return Built(dataclasses.replace(SMALL, entropy_weight=0.3), 2)
+
+
+def test_an_update_follows_the_gradient_of_reinforce(by_sgd):
+    """loss = mean(-advantage log p) - entropy_weight mean(entropy), with the advantage over the old baseline held
+    fixed: the gradient against central differences of the NumPy walk along random directions."""
+    by_sgd.reset()
+    noise, rewards = gumbel(4, 2), np.array([0.9, 0.1, 0.5, 0.7])
+    by_sgd.train(noise, [0.3] * 4)  # the baseline is now 0.3
+    w = by_sgd.shake(0.7)
+    sampled = by_sgd.sample(noise)[0]
+
+    def loss_at(values):
+        walks = [numpy_walk(values, by_sgd.config, arc) for arc in sampled]
+        log_p = np.array([walk[0].sum() for walk in walks])
+        entropy = np.array([walk[1].sum() for walk in walks])
+        return np.mean(-(rewards - 0.3) * log_p) - 0.3 * np.mean(entropy)
+
+    loss, norm, _ = by_sgd.train(noise, rewards)
+    gradient = {name: w[name] - value for name, value in by_sgd.values().items()}
+    assert loss == pytest.approx(loss_at(w), rel=1e-4)
+    assert norm == pytest.approx(np.sqrt(sum((g**2).sum() for g in gradient.values())), rel=1e-4)
+    rng = np.random.default_rng(1)
+    for name in w:
+        direction = rng.normal(size=w[name].shape)
+        slope = np.diff([loss_at({**w, name: w[name] + t * direction}) for t in (-1e-5, 1e-5)])[0] / 2e-5
+        assert (gradient[name] * direction).sum() == pytest.approx(slope, rel=2e-3, abs=2e-4), name
+
+
+def test_the_entropy_bonus_alone_moves_towards_more_entropy(by_sgd):
+    """Without an advantage a step raises the entropy of the arcs it was taken on."""
+    by_sgd.reset()
+    w = by_sgd.shake(0.7)
+    noise = gumbel(8, 2)
+    sampled, _, before = by_sgd.sample(noise)
+    by_sgd.train(noise, [0.5] * 8)
+    # A tenth of the step: the full one, at weight 0.3, could go too far.
+    moved = {name: w[name] + 0.1 * (value - w[name]) for name, value in by_sgd.values().items()}
+    after = np.mean([numpy_walk(moved, by_sgd.config, arc)[1].sum() for arc in sampled])
+    assert after > before.mean() + 1e-3
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+def test_the_defaults_learn_a_planted_reward(default, wanted):
+    """150 updates of 10 arcs, reward the share of one op plus the noise of a reward measured on 160 images or so.
+
+    The op logits' tanh constant, 1.10 / 2.5, lets no op get more than 38%: from 20% that is the most there is to learn.
+    """
+    default.reset()
+    rng = np.random.default_rng(0)
+
+    def share(sampled):
+        return (sampled[..., 1::2] == wanted).mean((1, 2, 3))
+
+    fresh = controller.gumbel_noise(9, "evaluation", range(500), 5)
+    before = share(default.sample(fresh)[0]).mean()
+    for step in range(150):
+        noise = controller.gumbel_noise(0, "planted", range(10 * step, 10 * step + 10), 5)
+        rewards = share(default.sample(noise)[0]) + rng.normal(0, 0.035, 10)
+        default.train(noise, rewards)
+    after = share(default.sample(fresh)[0]).mean()
+    assert before == pytest.approx(0.2, abs=0.015)
+    # The standard error of each, over 10,000 ops, is 0.004.
+    assert after > before + 0.03
+
+
+@pytest.mark.parametrize("prior", ["1,2,3", "1,2,3,4,x", "1,2,3,4,5,6", "", "nan,0,0,0,0", "0,0,inf,0,0"])
+def test_an_op_prior_that_is_not_a_number_for_each_op_is_refused(prior):
+    with pytest.raises(UserError, match="--controller_op_prior="):
+        controller.op_prior(ControllerConfig(op_prior=prior))
+
+
+def test_an_op_prior_is_added_to_the_logits():
+    assert controller.op_prior(ControllerConfig()) == [0.0] * OPS
+    assert controller.op_prior(ControllerConfig(op_prior="1, 2,3,-4,5e-1")) == [1, 2, 3, -4, 0.5]
+    sampled, _, _ = Built(dataclasses.replace(SMALL, op_prior="0,0,30,0,0"), 1).sample(gumbel(50, 1))
+    assert (sampled[..., 1::2] == 2).all()
