@@ -6,6 +6,7 @@ one default and one explanation. Nothing here imports TensorFlow.
 
 import dataclasses
 import json
+import re
 
 from enas.errors import UserError
 
@@ -13,7 +14,7 @@ DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "folder")
 SCHEMES = ("fp32", "fp16", "binary", "ternary") + tuple(f"k{bits}" for bits in range(1, 9))
 
 
-def option(default, help, low=None, high=None, choices=None, above=None, flexible=False, kind=None):
+def option(default, help, low=None, high=None, choices=None, above=None, flexible=False, prefixed=True):
     """Returns a dataclass field.
 
     Args:
@@ -22,10 +23,18 @@ def option(default, help, low=None, high=None, choices=None, above=None, flexibl
       low, high: inclusive numeric range. above: exclusive lower bound.
       choices: the allowed values.
       flexible: True when a resumed run may change it.
-      kind: the flag's type where the default (None) does not tell.
+      prefixed: False where the flag lacks its section's prefix.
     """
-    meta = {"help": help, "low": low, "high": high, "above": above, "choices": choices, "flexible": flexible}
-    return dataclasses.field(default=default, metadata={**meta, "kind": kind or type(default)})
+    meta = {
+        "help": help,
+        "low": low,
+        "high": high,
+        "above": above,
+        "choices": choices,
+        "flexible": flexible,
+        "prefixed": prefixed,
+    }
+    return dataclasses.field(default=default, metadata={**meta, "kind": type(default)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,7 +166,16 @@ class ChildConfig:
         "Loss scale of --child_scheme=fp16: a number, or dynamic (halved at an overflow, "
         "doubled after 2,000 good steps; Mixed Precision Training, arXiv 1710.03740, section 3.2). "
         "Other schemes do not scale.",
+        prefixed=False,
     )
+
+    def __post_init__(self):
+        if self.loss_scale != "dynamic" and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", self.loss_scale, re.ASCII):
+            raise UserError(f"--loss_scale={self.loss_scale}: expected a number from 1 to 1e9, or dynamic")
+        if self.loss_scale != "dynamic" and float(self.loss_scale) < 1:
+            raise UserError(f"--loss_scale={self.loss_scale}: expected at least 1")
+        if self.lr_cosine and self.lr_min > self.lr_max:
+            raise UserError(f"--child_lr_min={self.lr_min}: expected at most --child_lr_max={self.lr_max}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -272,7 +290,8 @@ def options(config_class):
     """Yields (flag name, section name, dataclass field) for every option of a config class."""
     for section in dataclasses.fields(config_class):
         for field in dataclasses.fields(section.type):
-            yield _PREFIXES.get(section.name, "") + field.name, section.name, field
+            prefix = _PREFIXES.get(section.name, "") if field.metadata["prefixed"] else ""
+            yield prefix + field.name, section.name, field
 
 
 def from_values(config_class, values):

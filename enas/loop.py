@@ -1,5 +1,6 @@
 """One epoch of child training: what the search and the training of one arc share."""
 
+import json
 import math
 
 from tqdm import tqdm
@@ -7,7 +8,7 @@ from tqdm import tqdm
 from enas import optim
 
 
-def child_epoch(session, run, config, training, epoch, feeds=lambda step: {}):
+def child_epoch(session, run, config, training, epoch, feeds=lambda _: {}):
     """Trains a child for one epoch, with a progress bar on a terminal, log lines and metrics.
 
     Args:
@@ -66,7 +67,9 @@ def child_line(epoch, step, loss, rate, norm, correct, batch_size, minutes):
 
 
 def announce(run, config, dataset, done):
-    """Logs what is about to run."""
+    """Logs what is about to run, and stores how images are normalised."""
+    facts = {"class_names": dataset.class_names, "mean": dataset.mean.tolist(), "std": dataset.std.tolist()}
+    run.write("data.json", json.dumps(facts, indent=2) + "\n")
     sizes = "/".join(str(len(split.labels)) for split in (dataset.train, dataset.valid, dataset.test))
     shape = "x".join(map(str, dataset.image_shape))
     run.log("-" * 80)

@@ -92,7 +92,7 @@ def update(build, objective, variables, rate, step):
 
     train = tf.cond(finite, lambda: _then(apply()), lambda: _then(skip()))
     with tf.control_dependencies([train]):
-        op = tf.group(step.assign_add(1), *_adapt_loss_scale(build.config, scale, good_steps, finite))
+        op = tf.group(step.assign_add(1), *_adapt_loss_scale(scale, good_steps, finite))
     return Update(op, norm, used_scale, skipped)
 
 
@@ -111,7 +111,7 @@ def _loss_scale_variables(config):
     return scale, good
 
 
-def _adapt_loss_scale(config, scale, good_steps, finite):
+def _adapt_loss_scale(scale, good_steps, finite):
     """Halves a dynamic loss scale after a skipped step, doubles it after enough good ones."""
     if good_steps is None:
         return []

@@ -27,7 +27,7 @@ class RunDirectory:
     def __init__(self, path, resumed):
         self.path, self.resumed = path, resumed
         self.start_time = time.time()
-        self._stdout = open(self.file("stdout"), "a", encoding="utf-8", buffering=1)
+        self._stdout = open(self.file("stdout"), "a", encoding="utf-8", buffering=1)  # noqa: SIM115
 
     def file(self, name):
         """Path of a file in the directory."""
@@ -73,12 +73,15 @@ def write_atomically(path, text):
     os.replace(path + ".tmp", path)
 
 
-def open_run(config, kind):
-    """Opens `--output_dir` for a run: makes it, or resumes the run in it.
+def check_output_dir(config, kind):
+    """Checks, before anything slow, that `open_run` may use `--output_dir`; changes nothing.
 
     Args:
       config: a config class with a `run` section.
       kind: "search" or "training"; a directory holds one kind of run.
+
+    Returns:
+      The values of the run to resume, or None for a new run.
 
     Raises:
       UserError: the directory holds something else, a run of another kind, or a run whose flags differ in more than what
@@ -87,13 +90,27 @@ def open_run(config, kind):
     path = config.run.output_dir
     if not path:
         raise UserError("--output_dir='': expected a directory")
-    if config.run.reset_output_dir:
-        _reset(path)
+    if os.path.exists(path) and not os.path.isdir(path):
+        raise UserError(f"--output_dir={path}: is a file, expected a directory")
+    filled = os.path.isdir(path) and bool(os.listdir(path))
     stored = stored_values(path)
+    if config.run.reset_output_dir:
+        if filled and (os.path.islink(path) or stored is None):
+            raise UserError(f"--reset_output_dir: {path} is not a run of this program; nothing was deleted")
+        return None
     if stored is not None:
         _check_same(config, kind, stored, path)
-    elif os.path.isdir(path) and os.listdir(path):
+    elif filled:
         raise UserError(f"--output_dir={path}: is not empty and not a run of this program; choose another directory")
+    return stored
+
+
+def open_run(config, kind):
+    """Opens `--output_dir` for a run: makes it, or resumes the run in it; see `check_output_dir`."""
+    path = config.run.output_dir
+    stored = check_output_dir(config, kind)
+    if config.run.reset_output_dir and os.path.isdir(path):
+        shutil.rmtree(path)
     try:
         os.makedirs(os.path.join(path, "checkpoints"), exist_ok=True)
         values = {"format": MARK, "kind": kind, **configs.to_values(config)}
@@ -120,16 +137,6 @@ def stored_values(path):
     if not isinstance(values, dict) or values.get("format") != MARK:
         raise UserError(f"{name}: not the configuration of a run of this program")
     return values
-
-
-def _reset(path):
-    if not os.path.isdir(path) or not os.listdir(path):
-        return
-    # Without what may follow a link's name: "link/" is the directory behind it.
-    plain = os.path.normpath(path)
-    if os.path.islink(plain) or stored_values(path) is None:
-        raise UserError(f"--reset_output_dir: {path} is not a run of this program; nothing was deleted")
-    shutil.rmtree(plain)
 
 
 def _check_same(config, kind, stored, path):

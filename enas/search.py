@@ -12,7 +12,7 @@ from tqdm import tqdm
 from enas import child_graph, data, pipeline, session
 from enas.errors import UserError
 from enas.loop import announce, child_epoch
-from enas.run_directory import open_run
+from enas.run_directory import check_output_dir, open_run
 
 SCORED_ARCS = 10
 
@@ -189,6 +189,7 @@ def run_search(config, space):
     Raises:
       UserError: see `enas.data.load` and `open_run`.
     """
+    check_output_dir(config, "search")
     session.graph_mode()
     dataset = data.load(config.data, config.run.seed)
     with tf.Graph().as_default():

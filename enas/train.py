@@ -9,7 +9,7 @@ from enas import child_graph, data, pipeline, session, size
 from enas.config import TrainConfig, from_values
 from enas.errors import UserError
 from enas.loop import announce, child_epoch
-from enas.run_directory import open_run, stored_values
+from enas.run_directory import check_output_dir, open_run, stored_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,6 +63,7 @@ def run_training(config, space):
     # The run is the arc's, wherever the arc came from.
     fixed = dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file="")
     config = dataclasses.replace(config, arc=fixed)
+    check_output_dir(config, "training")
     session.graph_mode()
     dataset = data.load(config.data, config.run.seed)
     with tf.Graph().as_default():

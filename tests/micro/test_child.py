@@ -21,8 +21,8 @@ SCHEMES = ("fp32", "fp16", "binary", "ternary", "k1", "k4", "k8")
 BATCH, CLASSES, LAYERS = 4, 7, 3
 DEPTH = LAYERS + 2
 CONFIG = ChildConfig(num_layers=LAYERS, num_cells=2, out_filters=4)
-# Both cells together: every op, sides reading the same node, inputs read and left loose.
-ARC = arcs.parse("0 0 1 1 2 2 1 0   1 3 1 4 0 1 2 0")
+# Both cells together: every op, sides that read the same node, one loose end and several, an input among them.
+ARC = arcs.parse("0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0")
 REDUCTIONS = (1, 3)
 
 # With the same kernels in both graphs (`start` switches rewriting off) quantized values are sums of few multiples of a

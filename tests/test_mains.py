@@ -1,0 +1,168 @@
+"""The mains, run as a user runs them: as processes, on real digits."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
+SMALL = [
+    "--child_num_layers=2",
+    "--child_num_cells=2",
+    "--child_out_filters=4",
+    "--max_train_images=128",
+    "--max_valid_images=40",
+    "--log_every=2",
+]
+SEARCH = [*SMALL, "--num_epochs=2", "--controller_train_steps=2", "--controller_num_aggregate=3"]
+CELLS = "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1"
+
+
+def run(main, *flags):
+    """Runs a main; returns the finished process."""
+    command = [sys.executable, str(ROOT / main), *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=ROOT, check=False)
+
+
+def error(main, *flags):
+    """Runs a main that must refuse its flags; returns its one line."""
+    process = run(main, *flags)
+    assert process.returncode == 2, process.stderr
+    lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and "Traceback" not in process.stderr
+    return lines[0]
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory):
+    """A finished search: (directory, output)."""
+    out = tmp_path_factory.mktemp("search") / "run"
+    process = run("search_micro.py", *SEARCH, "--child_scheme=k4", f"--output_dir={out}")
+    assert process.returncode == 0, process.stderr
+    return out, process.stdout
+
+
+def records(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_search_writes_a_whole_run_directory(search):
+    out, printed = search
+    names = {
+        "stdout",
+        "config.json",
+        "data.json",
+        "metrics.jsonl",
+        "arcs.jsonl",
+        "best_arc.txt",
+        "events",
+        "checkpoints",
+    }
+    assert names <= set(os.listdir(out))
+    assert (out / "stdout").read_text() == printed
+    arcs = records(out / "arcs.jsonl")
+    assert [record["epoch"] for record in arcs] == [1] * 10 + [2] * 10
+    best = max(arcs, key=lambda record: (record["val_accuracy"], record["epoch"]))
+    assert (out / "best_arc.txt").read_text().strip() == best["arc"]
+
+
+def test_search_logs_in_the_known_format(search):
+    printed = search[1]
+    number = r"[-+0-9.e]+|nan"
+    child = (
+        rf"epoch = \d+ +ch_step = \d+ +loss = ({number}) +lr = ({number}) +\|g\| = ({number}) +"
+        rf"tr_acc = \d+ */ *\d+ +mins = ({number})"
+    )
+    assert len(re.findall(child, printed)) == 4
+    assert re.search(
+        rf"ctrl_step = \d+ +loss = ({number}) +ent = ({number}) .*acc = ({number}) +bl = ({number})", printed
+    )
+    cells = re.findall(r"^\[([\d ]+)\]\n\[([\d ]+)\]\nval_acc = (0\.\d{4}|1\.0000)$", printed, re.MULTILINE)
+    assert len(cells) == 20
+    assert all(len(cell.split()) == 8 for pair in cells for cell in pair[:2])
+
+
+def test_the_same_seed_gives_the_same_search_and_a_resumed_one_too(search, tmp_path):
+    out = search[0]
+    flags = [*SEARCH, "--child_scheme=k4", f"--output_dir={tmp_path / 'run'}"]
+    first = run("search_micro.py", *flags, "--num_epochs=1")
+    assert first.returncode == 0, first.stderr
+    # Drop path's schedule ends with the last epoch, so only a search of the same length repeats bit by bit.
+    other = tmp_path / "other"
+    process = run("search_micro.py", *SEARCH, "--child_scheme=k4", f"--output_dir={other}")
+    assert process.returncode == 0, process.stderr
+    assert records(other / "metrics.jsonl") == records(out / "metrics.jsonl")
+    assert records(other / "arcs.jsonl") == records(out / "arcs.jsonl")
+    resumed = run("search_micro.py", *flags)
+    assert resumed.returncode == 0, resumed.stderr
+    assert "resuming after epoch 1 of 2" in resumed.stdout
+    assert [r["epoch"] for r in records(tmp_path / "run" / "arcs.jsonl")] == [1] * 10 + [2] * 10
+
+
+def test_an_existing_run_with_other_flags_is_refused_and_kept(search):
+    out = search[0]
+    before = (out / "arcs.jsonl").read_bytes()
+    message = error("search_micro.py", *SEARCH, "--child_scheme=k3", "--seed=9", f"--output_dir={out}")
+    assert "--child_scheme=k3 (was k4)" in message and "--seed=9 (was 0)" in message
+    assert (out / "arcs.jsonl").read_bytes() == before
+
+
+def test_reset_deletes_only_runs(tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
+    message = error("search_micro.py", *SEARCH, "--reset_output_dir", f"--output_dir={tmp_path}")
+    assert "nothing was deleted" in message
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+@pytest.mark.parametrize("scheme", ["fp32", "fp16", "binary"])
+def test_training_and_evaluation_agree(scheme, tmp_path):
+    flags = [*SMALL, "--num_epochs=1", f"--child_scheme={scheme}", "--child_use_aux_heads", "--cutout_size=2"]
+    trained = run("train_fixed_arc.py", *flags, f"--fixed_arc={CELLS}", f"--output_dir={tmp_path}/run")
+    assert trained.returncode == 0, trained.stderr
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    for name in ("parameters", "macs", "model_bytes"):
+        assert f"{name}: {results[name]}\n" in trained.stdout
+    assert trained.stdout.rstrip().endswith(f"test_accuracy: {results['test_accuracy']:.4f}")
+    evaluated = run("train_fixed_arc.py", "--eval_only", f"--output_dir={tmp_path}/run")
+    assert evaluated.returncode == 0, evaluated.stderr
+    assert evaluated.stdout.splitlines()[-2:] == trained.stdout.splitlines()[-2:]
+
+
+@pytest.mark.slow
+def test_a_found_arc_really_learns(tmp_path):
+    flags = ["--child_num_layers=2", "--child_out_filters=8", "--num_epochs=8", "--child_scheme=k4"]
+    flags += ["--child_drop_path_keep_prob=1.0", f"--child_fixed_arc={ARC}", f"--output_dir={tmp_path}/run"]
+    assert run("train_fixed_arc.py", *flags).returncode == 0
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["test_accuracy"] > 0.95
+
+
+@pytest.mark.parametrize(
+    "main, flags, words",
+    [
+        ("search_micro.py", ["--dataset=mnist", "--data_dir=/nonexistent"], ["--data_dir", "/nonexistent"]),
+        ("search_micro.py", ["--child_scheme=k9"], ["--child_scheme", "k9", "k8"]),
+        ("search_micro.py", ["--num_epochs=0"], ["--num_epochs=0", "at least 1"]),
+        ("search_micro.py", ["--loss_scale=big"], ["--loss_scale=big", "dynamic"]),
+        ("search_micro.py", ["--controller_op_prior=1,2"], ["--controller_op_prior=1,2", "5 numbers"]),
+        ("search_micro.py", ["--batch_size=5000"], ["--batch_size=5000", "images"]),
+        ("search_micro.py", ["extra"], ["extra"]),
+        ("train_fixed_arc.py", [], ["--child_fixed_arc", "--arc_file"]),
+        ("train_fixed_arc.py", [f"--child_fixed_arc={ARC[:-2]}"], ["--child_fixed_arc", "40 integers", "got 39"]),
+        ("train_fixed_arc.py", [f"--child_fixed_arc=0 5{ARC[3:]}"], ["is 5", "0 to 4"]),
+        ("train_fixed_arc.py", [f"--child_fixed_arc=2{ARC[1:]}"], ["input index of node 2", "is 2", "0 to 1"]),
+        ("train_fixed_arc.py", [f"--child_fixed_arc=x{ARC[1:]}"], ["word 1", "'x'", "integer"]),
+        ("train_fixed_arc.py", ["--arc_file=/nonexistent"], ["--arc_file=/nonexistent"]),
+        ("train_fixed_arc.py", ["--eval_only", "--output_dir=/nonexistent"], ["/nonexistent", "training run"]),
+    ],
+)
+def test_bad_input_is_one_line_with_exit_code_2(main, flags, words, tmp_path):
+    if not any(flag.startswith("--output_dir") for flag in flags):
+        flags = [*flags, f"--output_dir={tmp_path}/run"]
+    message = error(main, *flags)
+    assert all(word in message for word in words), message
+    assert not (tmp_path / "run").exists()
