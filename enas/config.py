@@ -174,8 +174,6 @@ class ChildConfig:
             raise UserError(f"--loss_scale={self.loss_scale}: expected a number from 1 to 1e9, or dynamic")
         if self.loss_scale != "dynamic" and float(self.loss_scale) < 1:
             raise UserError(f"--loss_scale={self.loss_scale}: expected at least 1")
-        if self.lr_cosine and self.lr_min > self.lr_max:
-            raise UserError(f"--child_lr_min={self.lr_min}: expected at most --child_lr_max={self.lr_max}")
 
 
 @dataclasses.dataclass(frozen=True)

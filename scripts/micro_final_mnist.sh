@@ -25,8 +25,8 @@ exec "$python" "$root/train_fixed_arc.py" \
     --child_num_layers=2 \
     --child_out_filters=16 \
     --child_drop_path_keep_prob=1.0 \
-    --child_lr_T_0=8 \
+    --child_lr_T_0=4 \
     --batch_size=64 \
-    --num_epochs=8 \
+    --num_epochs=4 \
     --eval_every_epochs=4 \
     "$@"
