@@ -91,11 +91,11 @@ def check_output_dir(config, kind):
     if not path:
         raise UserError("--output_dir='': expected a directory")
     if os.path.exists(path) and not os.path.isdir(path):
-        raise UserError(f"--output_dir={path}: is a file, expected a directory")
+        raise UserError(f"--output_dir={path}: can't be written: it is a file, expected a directory")
     filled = os.path.isdir(path) and bool(os.listdir(path))
     stored = stored_values(path)
     if config.run.reset_output_dir:
-        if filled and (os.path.islink(path) or stored is None):
+        if filled and (os.path.islink(os.path.normpath(path)) or stored is None):
             raise UserError(f"--reset_output_dir: {path} is not a run of this program; nothing was deleted")
         return None
     if stored is not None:
