@@ -5,13 +5,14 @@
 Run it again with the same --output_dir to resume. `--helpfull` explains every flag.
 """
 
-from enas import cli, config, flags
+from enas import cli, config, flags, run_directory
 
 
 def main(arguments):
     """Runs the search the flags describe."""
     cli.no_arguments(arguments)
     search_config = flags.parse_config(config.SearchConfig)
+    run_directory.check_output_dir(search_config, "search")
     from enas import search  # TensorFlow takes seconds to import: bad flags are told before that
     from enas.micro import space
 

@@ -59,6 +59,17 @@ def variable(name, value, trainable=True, dtype=tf.float32):
     return tf.get_variable(name, initializer=tf.constant(value, dtype), trainable=trainable, use_resource=True)
 
 
+def ancestors(op):
+    """All operations that an operation takes its inputs from, directly or not."""
+    seen, waiting = set(), [op]
+    while waiting:
+        op = waiting.pop()
+        if op not in seen:
+            seen.add(op)
+            waiting += [tensor.op for tensor in op.inputs]
+    return seen
+
+
 # The schedule.
 
 
@@ -230,6 +241,8 @@ def test_a_dynamic_loss_scale_halves_at_an_overflow_and_grows_after_good_steps(s
         seen.append(problem.scale)
         assert problem.of("loss_scale") == 2.0**scale
     assert seen == expected  # the figure is the scale that the step used
+    # A variable's own value would now and then be read after the step; what the gradients come from can not be.
+    assert problem.update.loss_scale.op in ancestors(problem.update.grad_norm.op)
     assert (problem.of("step"), problem.of("skipped_steps")) == (16, 2)
 
 
