@@ -109,9 +109,9 @@ def open_run(config, kind):
     """Opens `--output_dir` for a run: makes it, or resumes the run in it; see `check_output_dir`."""
     path = config.run.output_dir
     stored = check_output_dir(config, kind)
-    if config.run.reset_output_dir and os.path.isdir(path):
-        shutil.rmtree(path)
     try:
+        if config.run.reset_output_dir and os.path.isdir(path) and os.listdir(path):
+            shutil.rmtree(os.path.normpath(path))
         os.makedirs(os.path.join(path, "checkpoints"), exist_ok=True)
         values = {"format": MARK, "kind": kind, **configs.to_values(config)}
         write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")

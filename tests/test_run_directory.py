@@ -128,6 +128,21 @@ def test_reset_does_not_follow_a_link(tmp_path, suffix):
     assert tree(real) == before and link.is_symlink()
 
 
+def test_reset_of_an_empty_directory_deletes_nothing(tmp_path):
+    """Nor does it stumble over a link to one."""
+    (tmp_path / "empty").mkdir()
+    os.symlink(tmp_path / "empty", tmp_path / "link")
+    assert not open_search(tmp_path / "link", reset_output_dir=True).resumed
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "empty" / "config.json").exists()
+
+
+def test_a_run_is_reset_however_its_path_is_written(tmp_path):
+    for suffix in ("", "/", "//", "/."):
+        path = f"{tmp_path / 'run'}{suffix}"
+        open_search(path).append("arcs.jsonl", {"epoch": 1})
+        assert open_search(path, reset_output_dir=True).read("arcs.jsonl") == []
+
+
 def test_a_path_that_can_not_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
