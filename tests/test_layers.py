@@ -28,11 +28,13 @@ def np_norm(x, mean, variance):
     return (x - mean) / np.sqrt(variance + 1e-5) * SCALE + OFFSET
 
 
+@pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float16", 4e-3)])
-def test_batch_norm_normalises_by_the_batch(start, dtype, tolerance):
-    """Over N, H and W; the variance handed to moving averages is the unbiased one."""
+def test_batch_norm_normalises_by_the_batch(start, dtype, tolerance, training):
+    """Over N, H and W, and when a shared child is scored too; the variance handed to moving averages is the unbiased
+    one."""
     x = X.astype(dtype)
-    outputs = layers.batch_norm(build_of(), tf.constant(x), tf.constant(SCALE), tf.constant(OFFSET))
+    outputs = layers.batch_norm(build_of(training=training), tf.constant(x), tf.constant(SCALE), tf.constant(OFFSET))
     assert [y.dtype.name for y in outputs] == [dtype, "float32", "float32"]
     y, mean, variance = start().run(outputs)
     exact = x.astype(np.float64)

@@ -19,11 +19,10 @@ pytestmark = pytest.mark.usefixtures("graph")
 
 SCHEMES = ("fp32", "fp16", "binary", "ternary", "k1", "k4", "k8")
 BATCH, CLASSES, LAYERS = 4, 7, 3
-DEPTH = LAYERS + 2
 CONFIG = ChildConfig(num_layers=LAYERS, num_cells=2, out_filters=4)
 # Both cells together: every op, sides that read the same node, one loose end and several, an input among them.
 ARC = arcs.parse("0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0")
-REDUCTIONS = (1, 3)
+REDUCTIONS = {2: (0, 1), 3: (1, 3)}
 
 # With the same kernels in both graphs (`start` switches rewriting off) quantized values are sums of few multiples of a
 # power of two, exact in any order, so no quantizer sees two different numbers. What is left is the rounding of float32.
@@ -113,8 +112,10 @@ def unused_rows(shared, names, loose_ends):
     return {name: [row for row in range(len(shared[name])) if row not in used[name]] for name in banks}
 
 
-def loose_ends_of(arc):
-    return {layer: (arc.reduction if layer in REDUCTIONS else arc.normal).loose_ends for layer in range(DEPTH)}
+def loose_ends_of(arc, num_layers):
+    """{layer: the loose ends of its cell}"""
+    kinds = [arc.reduction if layer in REDUCTIONS[num_layers] else arc.normal for layer in range(num_layers + 2)]
+    return {layer: cell.loose_ends for layer, cell in enumerate(kinds)}
 
 
 def build_of(config, **changes):
@@ -137,11 +138,12 @@ def assert_close(actual, expected, tolerance, what=""):
     assert np.abs(actual - expected).max(initial=0.0) <= tolerance * largest, what
 
 
-@pytest.mark.parametrize("scheme", ["fp32", "fp16", "k4"])
-def test_the_shared_child_is_the_fixed_child_in_training_logits_and_gradients(start, scheme):
+@pytest.mark.parametrize("scheme, num_layers", [("fp32", 3), ("fp16", 2), ("k4", 2)])
+def test_the_shared_child_is_the_fixed_child_in_training_logits_and_gradients(start, scheme, num_layers):
     """Same arc and weights, dropout, drop path and auxiliary head on: equal logits, equal gradients, and exactly none
     for weights the arc does not use."""
-    config = dataclasses.replace(CONFIG, scheme=scheme, use_aux_heads=True, keep_prob=0.7, drop_path_keep_prob=0.5)
+    dropping = dataclasses.replace(CONFIG, use_aux_heads=True, keep_prob=0.7, drop_path_keep_prob=0.5)
+    config = dataclasses.replace(dropping, scheme=scheme, num_layers=num_layers)
     training = {"training": True, "step": tf.constant(5, tf.int64), "progress": tf.constant(0.6)}
     x, fed = images(), tf.placeholder(tf.int32, [2, 2, 4])
     with tf.variable_scope("shared"):
@@ -151,7 +153,7 @@ def test_the_shared_child_is_the_fixed_child_in_training_logits_and_gradients(st
     shared, fixed = owned("shared/"), owned("fixed/")
     shared_gradients, fixed_gradients = gradients(shared_outputs, shared), gradients(fixed_outputs, fixed)
     session = start()
-    loose = loose_ends_of(ARC)
+    loose = loose_ends_of(ARC, num_layers)
     values = randomise(session, shared)
     assign(session, fixed, of_arc(values, fixed, loose))
 
@@ -178,10 +180,8 @@ def test_the_shared_child_is_the_fixed_child_in_scoring(start, num_layers):
     with tf.variable_scope("fixed"):
         fixed_logits, _ = child.logits(build_of(config), x, ARC)
     session = start()
-    reductions = (0, 1) if num_layers == 2 else REDUCTIONS
-    kinds = {layer: ARC.reduction if layer in reductions else ARC.normal for layer in range(num_layers + 2)}
     values = randomise(session, owned("shared/"))
-    assign(session, owned("fixed/"), of_arc(values, owned("fixed/"), {i: c.loose_ends for i, c in kinds.items()}))
+    assign(session, owned("fixed/"), of_arc(values, owned("fixed/"), loose_ends_of(ARC, num_layers)))
     assert none is None
     actual, expected = session.run([shared_logits, fixed_logits], {fed: tensor(ARC)})
     assert_close(actual, expected, 1e-5)
@@ -268,7 +268,7 @@ def of_cell(values, names, cell):
 
 def test_the_shared_child_is_the_classic_supernet(start):
     """Random arcs, dropout and drop path on: what computing all ops and picking one gives."""
-    config = dataclasses.replace(CONFIG, keep_prob=0.7, drop_path_keep_prob=0.5)
+    config = dataclasses.replace(CONFIG, num_layers=2, keep_prob=0.7, drop_path_keep_prob=0.5)
     training = {"training": True, "step": tf.constant(3, tf.int64), "progress": tf.constant(0.8)}
     x, fed = images(), tf.placeholder(tf.int32, [2, 2, 4])
     with tf.variable_scope("shared"):
