@@ -1,0 +1,57 @@
+"""The options of each section of a configuration, as dataclass fields. Nothing here imports TensorFlow."""
+
+import dataclasses
+
+from enas.errors import UserError
+
+
+def option(default, help, low=None, high=None, choices=None, above=None, flexible=False, prefixed=True):
+    """Returns a dataclass field.
+
+    Args:
+      default: its value when no flag is given; gives the flag its type.
+      help: what it does, its unit, and the published value where a paper or the ENAS authors' code has one.
+      low, high: inclusive numeric range. above: exclusive lower bound.
+      choices: the allowed values.
+      flexible: True when a resumed run may change it.
+      prefixed: False where the flag lacks its section's prefix.
+    """
+    meta = {
+        "help": help,
+        "low": low,
+        "high": high,
+        "above": above,
+        "choices": choices,
+        "flexible": flexible,
+        "prefixed": prefixed,
+    }
+    return dataclasses.field(default=default, metadata={**meta, "kind": type(default)})
+
+
+def checked(name, value, field):
+    """Returns the value of the option `field`, an int as a float where the option is one.
+
+    Args:
+      name: the option's flag, for messages.
+
+    Raises:
+      UserError: a value of another type, out of its range or not among its choices.
+    """
+    meta = field.metadata
+    kind = meta["kind"]
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise UserError(f"--{name}={value!r}: expected {kind.__name__}")
+    if meta["choices"] and value not in meta["choices"]:
+        raise UserError(f"--{name}={value}: expected one of {', '.join(map(str, meta['choices']))}")
+    for bound, bad, words in (
+        ("low", lambda low: not value >= low, "at least"),
+        ("above", lambda low: not value > low, "more than"),
+        ("high", lambda high: not value <= high, "at most"),
+    ):
+        if meta[bound] is not None and bad(meta[bound]):
+            raise UserError(f"--{name}={value}: expected {words} {meta[bound]}")
+    if kind is float and value in (float("inf"), float("-inf")):
+        raise UserError(f"--{name}={value}: expected a finite number")
+    return value

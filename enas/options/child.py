@@ -1,0 +1,97 @@
+"""Options of the child network."""
+
+import dataclasses
+import re
+
+from enas.errors import UserError
+from enas.options import option
+
+SCHEMES = ("fp32", "fp16", "binary", "ternary") + tuple(f"k{bits}" for bits in range(1, 9))
+
+
+@dataclasses.dataclass(frozen=True)
+class ChildConfig:
+    """The child network and how it is trained."""
+
+    scheme: str = option("fp32", "Arithmetic of the child's convolutions.", choices=SCHEMES)
+    quantize_ends: bool = option(
+        False,
+        "Run the stem and the classifier under --child_scheme too; by default they stay in "
+        "float32, as usual for low-bit networks.",
+    )
+    num_layers: int = option(
+        6,
+        "Normal cells; two reduction cells come on top, at 1/3 and 2/3 of the depth. Paper: 6 in "
+        "the search, 15 in the final training.",
+        2,
+        100,
+    )
+    num_cells: int = option(
+        5, "Nodes a cell computes (the arc has 4 integers for each, for each of the two cells). Paper: 5.", 1, 12
+    )
+    out_filters: int = option(
+        20,
+        "Filters of the first cells; doubled by each reduction cell. Paper: 20 in the search, "
+        "36 in the final training.",
+        2,
+        1024,
+    )
+    keep_prob: float = option(
+        0.9,
+        "Probability of keeping a unit in the dropout before the classifier. Paper: 0.9 in "
+        "the search, 0.8 in the final training.",
+        above=0.0,
+        high=1.0,
+    )
+    drop_path_keep_prob: float = option(
+        0.6,
+        "Probability of keeping a path, reached at the last layer and the last step "
+        "(drop path, arXiv 1605.07648; schedule of NASNet, arXiv 1707.07012). ENAS authors: 0.6.",
+        above=0.0,
+        high=1.0,
+    )
+    use_aux_heads: bool = option(
+        False, "Add an auxiliary classifier, weight 0.4, after the second reduction cell. ENAS authors: on."
+    )
+    loss: str = option(
+        "cross_entropy",
+        "Loss of the logits. hinge: squared hinge on one-hot ±1 targets, as BinaryNet (arXiv 1602.02830).",
+        choices=("cross_entropy", "hinge"),
+    )
+    lr_max: float = option(
+        0.05, "Highest learning rate of the cosine schedule, or the constant one. Paper: 0.05.", above=0.0
+    )
+    lr_min: float = option(
+        0.0005, "Lowest learning rate of the cosine schedule. Paper: 0.0005; final training 0.0001.", 0.0
+    )
+    lr_T_0: int = option(10, "Epochs of the first cosine period (SGDR, arXiv 1608.03983). Paper: 10.", 1)
+    lr_T_mul: int = option(2, "Factor by which each cosine period is longer than the last. Paper: 2.", 1)
+    lr_cosine: bool = option(
+        True, "Cosine learning rate with warm restarts; off: constant at --child_lr_max. Paper: on."
+    )
+    l2_reg: float = option(
+        1e-4,
+        "Weight decay: the loss gains this times the sum of squares of all trained weights. "
+        "Paper: 1e-4 in the search, 2e-4 in the final training.",
+        0.0,
+    )
+    grad_bound: float = option(5.0, "Bound that --child_clip_mode clips gradients to. ENAS authors: 5.0.", above=0.0)
+    clip_mode: str = option(
+        "none",
+        "global: scale all gradients so that their global norm is at most --child_grad_bound; "
+        "norm: each variable's own norm; none. ENAS authors' presets: none.",
+        choices=("none", "norm", "global"),
+    )
+    loss_scale: str = option(
+        "dynamic",
+        "Loss scale of --child_scheme=fp16: a number, or dynamic (halved at an overflow, "
+        "doubled after 2,000 good steps; Mixed Precision Training, arXiv 1710.03740, section 3.2). "
+        "Other schemes do not scale.",
+        prefixed=False,
+    )
+
+    def __post_init__(self):
+        if self.loss_scale != "dynamic" and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", self.loss_scale, re.ASCII):
+            raise UserError(f"--loss_scale={self.loss_scale}: expected a number from 1 to 1e9, or dynamic")
+        if self.loss_scale != "dynamic" and float(self.loss_scale) < 1:
+            raise UserError(f"--loss_scale={self.loss_scale}: expected at least 1")

@@ -1,0 +1,53 @@
+"""Options of the controller and of how its arcs are scored."""
+
+import dataclasses
+
+from enas.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class ControllerConfig:
+    """The LSTM controller and its REINFORCE updates."""
+
+    lr: float = option(0.0035, "Adam's learning rate. Paper: 0.0035.", above=0.0)
+    train_steps: int = option(30, "Controller updates in one controller phase. ENAS authors: 30.", 1)
+    train_every: int = option(1, "Epochs between controller phases. ENAS authors: 1.", 1)
+    num_aggregate: int = option(10, "Arcs sampled for one update; their gradients are averaged. ENAS authors: 10.", 1)
+    batch_size: int = option(
+        0, "Validation images that one reward is measured on. 0: --batch_size, as the ENAS authors.", 0
+    )
+    entropy_weight: float = option(
+        1e-4, "Weight of the sampling entropy, nats, in the controller's loss. Paper: 1e-4.", 0.0
+    )
+    tanh_constant: float = option(
+        1.10,
+        "Logits become this times tanh(logits) (arXiv 1611.09940); 0: off. Paper: 1.10 in "
+        "the micro search, 2.5 elsewhere.",
+        0.0,
+    )
+    op_tanh_reduce: float = option(
+        2.5, "The tanh constant of op logits is divided by this. ENAS authors: 2.5.", above=0.0
+    )
+    temperature: float = option(
+        1.0,
+        "Logits are divided by this before the tanh. ENAS authors: none in the micro search "
+        "(1.0); paper: 5.0 elsewhere.",
+        above=0.0,
+    )
+    bl_dec: float = option(
+        0.99, "Decay of the reward baseline's moving average, per update. ENAS authors: 0.99.", 0.0, 1.0
+    )
+    op_prior: str = option("none", "Comma-separated fixed logits added to the op logits, one for each op, or none.")
+    lstm_size: int = option(64, "Hidden units of the LSTM. ENAS authors: 64 (paper: 100).", 1, 4096)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScoreConfig:
+    """How the arcs sampled after a controller phase are scored."""
+
+    eval_arc_batches: int = option(
+        0,
+        "Validation batches each of the 10 arcs sampled after a controller phase is scored "
+        "on, the same images for all. 0: the whole validation set.",
+        0,
+    )

@@ -1,0 +1,41 @@
+"""Options of a run, and of the arc that a training run trains."""
+
+import dataclasses
+
+from enas.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """One run: its directory, length, logging and seed."""
+
+    output_dir: str = option("outputs", "The run directory. An existing run in it is resumed.", flexible=True)
+    reset_output_dir: bool = option(
+        False, "Delete --output_dir first; refused unless it is a run of this project.", flexible=True
+    )
+    batch_size: int = option(
+        32, "Training images a step. ENAS authors: 160 in the search, 144 in the final training.", 2
+    )
+    num_epochs: int = option(
+        10, "Epochs to train in all. ENAS authors: 150 in the search, 630 in the final training.", 1, flexible=True
+    )
+    log_every: int = option(50, "Child steps between log lines. ENAS authors: 50.", 1, flexible=True)
+    eval_every_epochs: int = option(
+        1, "Epochs between evaluations on the whole validation and test sets. ENAS authors: 1.", 1, flexible=True
+    )
+    seed: int = option(
+        0, "Seed of every random draw: the same seed gives the same run, bit for bit on the CPU.", 0, 2**31 - 1
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedArcConfig:
+    """Which arc is trained from scratch."""
+
+    child_fixed_arc: str = option(
+        "", "The arc: 40 integers (for 5 nodes a cell), normal cell first, each node as index_1 op_1 index_2 op_2."
+    )
+    arc_file: str = option("", "File that holds the arc, e.g. a search's best_arc.txt. Use this or --child_fixed_arc.")
+    eval_only: bool = option(
+        False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True
+    )
