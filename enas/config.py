@@ -11,7 +11,9 @@ import re
 from enas.errors import UserError
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "folder")
-SCHEMES = ("fp32", "fp16", "binary", "ternary") + tuple(f"k{bits}" for bits in range(1, 9))
+# Scheme: bits of a weight and of an activation.
+SCHEME_BITS = {"fp32": 32, "fp16": 16, "binary": 1, "ternary": 2, **{f"k{bits}": bits for bits in range(1, 9)}}
+SCHEMES = tuple(SCHEME_BITS)
 
 
 def option(default, help, low=None, high=None, choices=None, above=None, flexible=False, prefixed=True):
