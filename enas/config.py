@@ -8,13 +8,14 @@ import dataclasses
 import json
 
 from enas.options import checked
-from enas.options.child import SCHEMES, ChildConfig
+from enas.options.child import SCHEME_BITS, SCHEMES, ChildConfig
 from enas.options.controller import ControllerConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
 from enas.options.run import FixedArcConfig, RunConfig
 
 __all__ = [
     "DATASETS",
+    "SCHEME_BITS",
     "SCHEMES",
     "ChildConfig",
     "ControllerConfig",

@@ -33,6 +33,7 @@ class Build:
         arc has its own statistics).
       latent: variable name -> fan-in, for the variables whose values a quantizer reads.
       weight_bits: variable name -> bits of one of its weights, for the variables of convolutions and dense layers.
+      activation_bits: the same variables -> bits of one of the activations that they are multiplied with.
       moving_updates: (variable, the batch's value) of each moving average to be updated by a training step.
     """
 
@@ -46,6 +47,7 @@ class Build:
     moving_averages: bool = False
     latent: dict = dataclasses.field(default_factory=dict)
     weight_bits: dict = dataclasses.field(default_factory=dict)
+    activation_bits: dict = dataclasses.field(default_factory=dict)
     moving_updates: list = dataclasses.field(default_factory=list)
 
     @property
@@ -63,7 +65,7 @@ class Build:
 IDENTITY_SPREAD = 0.2
 
 
-def weight(build, name, shape, fan_in, scheme, identity=None):
+def weight(build, name, shape, fan_in, scheme, identity=None, activation_bits=None):
     """Returns a float32 trainable variable of a convolution or dense layer.
 
     Full-precision weights start uniform with variance 2 / fan_in (He et al., arXiv 1502.01852); latent weights start
@@ -78,6 +80,7 @@ def weight(build, name, shape, fan_in, scheme, identity=None):
         arXiv 1706.00388). A cell's channels then mean the same whichever path they took, so that arcs that never ran
         before still compute something useful; shared weights learn several times faster. Not for weights of one or
         two bits, which cannot come near an identity.
+      activation_bits: bits of an activation the weights are multiplied with; None: the scheme's.
     """
     identity = None if scheme.scaled else identity
     limit = 1.0 if scheme.latent else math.sqrt(6.0 / fan_in)
@@ -92,6 +95,7 @@ def weight(build, name, shape, fan_in, scheme, identity=None):
 
     variable = tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
     build.weight_bits[variable.name] = scheme.weight_bits
+    build.activation_bits[variable.name] = activation_bits or scheme.activation_bits
     if scheme.latent:
         build.latent[variable.name] = fan_in
     return variable

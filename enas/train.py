@@ -79,6 +79,7 @@ def run_training(config, space):
             graph.training.stream.restart(sess, sess.run(graph.training.step))
             announce(run, config, dataset, done)
             run.log(f"arc: {arc}")
+            run.log(f"cost: {size.measure(graph.scoring)}")
             for epoch in range(done, config.run.num_epochs):
                 _epoch(sess, run, config, graph, best, epoch)
                 last.save(sess, epoch + 1)

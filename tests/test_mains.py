@@ -125,7 +125,7 @@ def test_training_and_evaluation_agree(scheme, tmp_path):
     trained = run("train_fixed_arc.py", *flags, f"--fixed_arc={CELLS}", f"--output_dir={tmp_path}/run")
     assert trained.returncode == 0, trained.stderr
     results = json.loads((tmp_path / "run" / "results.json").read_text())
-    for name in ("parameters", "macs", "model_bytes"):
+    for name in ("parameters", "macs", "bitops", "model_bytes"):
         assert f"{name}: {results[name]}\n" in trained.stdout
     assert trained.stdout.rstrip().endswith(f"test_accuracy: {results['test_accuracy']:.4f}")
     evaluated = run("train_fixed_arc.py", "--eval_only", f"--output_dir={tmp_path}/run")

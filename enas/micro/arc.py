@@ -9,9 +9,8 @@ import dataclasses
 import re
 
 from enas.errors import UserError
+from enas.micro.op_table import OPS
 
-# The op table. An op's id is its position; the number of branches follows from it.
-OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity")
 CELLS = ("normal", "reduction")
 
 

@@ -15,11 +15,8 @@ import tensorflow.compat.v1 as tf
 
 from enas import layers
 from enas.micro import arc as arcs
+from enas.micro.op_table import KERNELS, REPEATS
 from quantize import ops
-
-# Kernel size of the ops that have weights: each is a separable convolution applied twice.
-KERNELS = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
-REPEATS = 2
 
 
 def run_op(build, op, x, weights=()):

@@ -11,16 +11,11 @@ import tensorflow.compat.v1 as tf
 from enas import layers
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
+from enas.micro.cost import IMAGE_BITS, reduction_layers
 from quantize import ops
 
 AUX_WEIGHT = 0.4
 AUX_FILTERS = (128, 768)
-
-
-def reduction_layers(num_layers):
-    """Indices of the two reduction cells among the `num_layers + 2` layers."""
-    third = num_layers // 3
-    return third, 2 * third + 1
 
 
 def logits(build, images, arc):
@@ -65,7 +60,8 @@ def _stem(build, images):
     scheme = build.end_scheme
     with tf.variable_scope("stem"):
         channels, filters = images.shape[-1], 3 * build.config.out_filters
-        w = layers.weight(build, "w", [3, 3, channels, filters], 9 * channels, scheme)
+        bits = IMAGE_BITS if scheme.latent else None
+        w = layers.weight(build, "w", [3, 3, channels, filters], 9 * channels, scheme, activation_bits=bits)
         x = layers.norm(build, ops.conv2d(ops.quantize_input(images, scheme), w, scheme))
         return tf.cast(x, build.scheme.dtype)
 
@@ -124,6 +120,7 @@ def _classifier(build, x):
 
 def _dense(build, x, scheme):
     channels = x.shape[-1]
-    w = layers.weight(build, "w", [channels, build.num_classes], channels, scheme)
+    bits = 32 if scheme.latent else None  # what was pooled is not quantized again
+    w = layers.weight(build, "w", [channels, build.num_classes], channels, scheme, activation_bits=bits)
     b = layers.constant_variable("b", [build.num_classes], 0.0)
     return ops.dense(x, w, b, scheme)

@@ -6,7 +6,9 @@ import re
 from enas.errors import UserError
 from enas.options import option
 
-SCHEMES = ("fp32", "fp16", "binary", "ternary") + tuple(f"k{bits}" for bits in range(1, 9))
+# Scheme: bits of a weight and of an activation.
+SCHEME_BITS = {"fp32": 32, "fp16": 16, "binary": 1, "ternary": 2, **{f"k{bits}": bits for bits in range(1, 9)}}
+SCHEMES = tuple(SCHEME_BITS)
 
 
 @dataclasses.dataclass(frozen=True)

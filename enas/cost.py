@@ -1,0 +1,36 @@
+"""What a network costs, whatever its search space: a value, without TensorFlow."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """Cost of a network, for one image.
+
+    Attributes:
+      parameters: weights, batch-norm scales and offsets, biases.
+      macs: multiply-accumulates of its convolutions and dense layers.
+      bitops: bit operations, the sum over these layers of MACs x bits of a weight x bits of an activation. The layer's
+        activation is what its quantizer put out: a separable convolution's 1x1 half counts with the bits its depthwise
+        half reads, since nothing is quantized in between.
+      model_bytes: of the parameters, weights at the bit width of their scheme, everything else as float32.
+    """
+
+    parameters: int
+    macs: int
+    bitops: int
+    model_bytes: int
+
+    def __str__(self):
+        return (
+            f"{self.parameters:,} parameters in {readable(self.model_bytes)}B, {readable(self.macs)} MACs, "
+            f"{readable(self.bitops)} bit operations"
+        )
+
+
+def readable(number):
+    """A number with three digits and a unit of a thousand, e.g. 12300 as "12.3 k"."""
+    for exponent, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if number >= 10**exponent:
+            return f"{number / 10**exponent:.3g} {unit}"
+    return f"{number:g} "

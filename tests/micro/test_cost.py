@@ -1,0 +1,89 @@
+"""The cost model against what is counted in the built fixed graph."""
+
+import dataclasses
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from enas.config import SCHEME_BITS, ChildConfig
+from enas.cost import readable
+from enas.micro import arc as arcs
+from enas.micro import cost
+from quantize import schemes
+
+SMALL = ChildConfig(num_layers=2, num_cells=2, out_filters=4)
+BOTH_CONVS = "0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0"
+LONE_END = "0 1 1 0 2 1 0 4   0 0 1 0 2 2 2 3"
+
+
+def counted(arc, config, shape, num_classes):
+    """`size.measure` of the arc's scoring graph."""
+    import tensorflow.compat.v1 as tf
+
+    from enas import child_graph, layers, size
+    from enas.micro import child
+
+    build = layers.Build(config, num_classes, 0)
+    images = tf.zeros([3, *shape])
+    logits, _ = child.logits(build, images, arc)
+    return size.measure(child_graph.Scoring(None, build, tf.reduce_sum(logits), None))
+
+
+@pytest.mark.parametrize(
+    "text, shape, changes",
+    [
+        (BOTH_CONVS, (8, 8, 3), {}),
+        (BOTH_CONVS, (7, 10, 1), {"scheme": "k4", "out_filters": 5, "num_layers": 4}),
+        (BOTH_CONVS, (8, 8, 3), {"scheme": "fp16", "quantize_ends": True}),
+        (LONE_END, (9, 9, 1), {"scheme": "binary", "quantize_ends": True, "out_filters": 3}),
+        (LONE_END, (8, 8, 1), {"scheme": "ternary", "num_layers": 3}),
+    ],
+)
+def test_the_cost_model_is_what_the_built_graph_holds(graph, text, shape, changes):
+    del graph
+    config, arc = dataclasses.replace(SMALL, **changes), arcs.parse(text)
+    assert cost.cost(arc, config, shape, 7) == counted(arc, config, shape, 7)
+
+
+def test_bit_operations_worked_out_by_hand():
+    """Identities only, 4 bits, ends in float: what has weights are the stem, the adapters, the mixing and the classifier
+    (8x8x3 images, 4 filters, a stem of 12; the first two of the four layers are the reductions)."""
+    config = dataclasses.replace(SMALL, scheme="k4")
+    arc = arcs.parse("0 4 1 4 0 4 1 4   0 4 1 4 0 4 1 4")
+    found = cost.cost(arc, config, (8, 8, 3), 10)
+    ends = 27 * 12 * 64 + 16 * 10
+    assert cost.reduction_layers(2) == (0, 1)
+    # Layer 0 halves the stem twice over, to 8 channels; layer 1 halves the stem twice and layer 0 once, to 16; layer 2
+    # halves layer 0 once; all that is left fits.
+    adapters = 2 * 12 * 8 * 16 + (12 * 16 * 16 + 16 * 16 * 4) + 8 * 16 * 4 + 8 * 16 * 4
+    mixing = 2 * 8 * 8 * 16 + 3 * 2 * 16 * 16 * 4
+    assert found.macs == ends + adapters + mixing
+    assert found.bitops == 32 * 32 * ends + 4 * 4 * (adapters + mixing)
+
+
+def test_bits_are_those_of_the_schemes():
+    assert list(SCHEME_BITS) == list(schemes.SCHEMES)
+    for name, bits in SCHEME_BITS.items():
+        assert (schemes.get(name).weight_bits, schemes.get(name).activation_bits) == (bits, bits)
+
+
+def test_more_bits_never_cost_less():
+    arc = arcs.parse(BOTH_CONVS)
+    costs = [cost.cost(arc, dataclasses.replace(SMALL, scheme=name), (8, 8, 1), 10) for name in SCHEME_BITS]
+    costs.sort(key=lambda value: value.bitops)
+    assert list(np.diff([value.model_bytes for value in costs]) >= 0) == [True] * (len(costs) - 1)
+    assert len({value.macs for value in costs}) == len({value.parameters for value in costs}) == 1
+
+
+@pytest.mark.parametrize(
+    "number, text", [(999, "999 "), (12345, "12.3 k"), (1.5e6, "1.5 M"), (2e9, "2 G"), (3e13, "30 T")]
+)
+def test_numbers_are_readable(number, text):
+    assert readable(number) == text
+
+
+def test_no_tensorflow_is_needed():
+    code = "import sys; from enas.micro import cost; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
