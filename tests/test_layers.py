@@ -181,3 +181,28 @@ def test_draws_are_keyed_by_seed_purpose_and_step(start):
         for other in (later, of_seed, of_purpose):
             agree = np.mean((first[kind] == 0) == (other[kind] == 0))
             assert 0.35 < agree < 0.65
+
+
+# Weights that start around an identity.
+
+
+@pytest.mark.parametrize("scheme, spread", [("fp32", 0.2 * np.sqrt(6.0 / 4)), ("k4", 0.2)])
+def test_weights_start_around_an_identity(start, scheme, spread):
+    """A fifth of the usual spread around it; latent weights stay in [-1, 1]."""
+    build = build_of(scheme=scheme)
+    w = layers.weight(build, "w", [50, 4, 4], 4, build.scheme, np.eye(4))
+    noise = start().run(w) - np.eye(4)
+    free = noise if scheme == "fp32" else noise[:, ~np.eye(4, dtype=bool)]
+    assert 0.95 * spread < np.abs(free).max() <= spread
+    assert abs(free.mean()) < 0.1 * spread
+    if scheme == "k4":
+        assert noise[:, np.eye(4, dtype=bool)].max() == 0.0
+
+
+@pytest.mark.parametrize("scheme", ["binary", "ternary"])
+def test_weights_of_few_levels_ignore_the_identity(start, scheme):
+    build = build_of(scheme=scheme)
+    w = layers.weight(build, "w", [50, 4, 4], 4, build.scheme, np.eye(4))
+    w = start().run(w)
+    assert abs(w.mean()) < 0.1
+    assert 0.95 < np.abs(w).max() <= 1.0
