@@ -5,7 +5,8 @@
 Run it again with the same --output_dir to resume. `--helpfull` explains every flag.
 """
 
-from enas import cli, config, flags, run_directory
+from enas import cli, flags, run_directory
+from enas.micro import config
 
 
 def main(arguments):

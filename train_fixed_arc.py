@@ -1,30 +1,36 @@
-"""Trains one micro architecture from scratch and reports its accuracy and size.
+"""Trains one architecture from scratch and reports its accuracy and size.
 
   python train_fixed_arc.py --arc_file=outputs/search/best_arc.txt --output_dir=outputs/final
-  python train_fixed_arc.py --child_fixed_arc="0 2 0 0 ... 40 integers"
+  python train_fixed_arc.py --space=macro --child_num_layers=4 --child_fixed_arc="0  3 0  1 0 1  5 0 0 1"
   python train_fixed_arc.py --output_dir=outputs/final --eval_only
 
-Run it again with the same --output_dir to resume. `--helpfull` explains every flag.
+--space says which search space the arc is of, and so which other flags there are: `--space=macro --helpfull` explains them.
+Run it again with the same --output_dir to resume.
 """
 
-from enas import cli, config, flags
+import sys
+
+from absl import flags as absl_flags
+
+from enas import arc_input, cli, flags, spaces
 
 
 def main(arguments):
     """Trains, or evaluates, as the flags say."""
     cli.no_arguments(arguments)
-    train_config = flags.parse_config(config.TrainConfig)
-    from enas.micro import arc
-
-    if not train_config.arc.eval_only:
-        arc.given(train_config)
+    space = absl_flags.FLAGS.space
+    config = flags.parse_config(spaces.module(space, "config").TrainConfig)
+    if not config.arc.eval_only:
+        arc_input.given(config, spaces.module(space, "arc"))
     from enas import train  # TensorFlow takes seconds to import: bad flags are told before that
-    from enas.micro import space
 
-    run = train.run_evaluation if train_config.arc.eval_only else train.run_training
-    run(train_config, space)
+    if config.arc.eval_only:
+        train.run_evaluation(config)
+    else:
+        train.run_training(config, spaces.module(space, "space"))
 
 
 if __name__ == "__main__":
-    flags.define(config.TrainConfig)
+    spaces.define_flag()
+    flags.define(spaces.module(spaces.chosen(sys.argv), "config").TrainConfig)
     cli.run(main)

@@ -23,35 +23,12 @@ __all__ = [
     "FixedArcConfig",
     "RunConfig",
     "ScoreConfig",
-    "SearchConfig",
-    "TrainConfig",
     "differences",
     "dumps",
     "from_values",
     "options",
     "to_values",
 ]
-
-
-@dataclasses.dataclass(frozen=True)
-class SearchConfig:
-    """Everything `search_micro.py` needs."""
-
-    data: DataConfig = DataConfig()
-    child: ChildConfig = ChildConfig()
-    controller: ControllerConfig = ControllerConfig()
-    score: ScoreConfig = ScoreConfig()
-    run: RunConfig = RunConfig()
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainConfig:
-    """Everything `train_fixed_arc.py` needs."""
-
-    data: DataConfig = DataConfig()
-    child: ChildConfig = ChildConfig()
-    arc: FixedArcConfig = FixedArcConfig()
-    run: RunConfig = RunConfig()
 
 
 _PREFIXES = {"child": "child_", "controller": "controller_"}

@@ -113,7 +113,7 @@ def open_run(config, kind):
         if config.run.reset_output_dir and os.path.isdir(path) and os.listdir(path):
             shutil.rmtree(os.path.normpath(path))
         os.makedirs(os.path.join(path, "checkpoints"), exist_ok=True)
-        values = {"format": MARK, "kind": kind, **configs.to_values(config)}
+        values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config)}
         write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
         return RunDirectory(path, resumed=stored is not None)
     except OSError as error:
@@ -142,6 +142,11 @@ def stored_values(path):
 def _check_same(config, kind, stored, path):
     if stored.get("kind") != kind:
         raise UserError(f"--output_dir={path}: holds a {stored.get('kind')} run, expected a {kind} run; choose another")
+    if stored.get("space") != config.space:
+        raise UserError(
+            f"--output_dir={path}: holds a run of the {stored.get('space')} space, expected {config.space}; "
+            "choose another"
+        )
     names = configs.differences(config, stored)
     if names:
         values = configs.to_values(config)

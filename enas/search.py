@@ -1,6 +1,6 @@
 """The search loop: child epochs, controller phases, scored arcs (ENAS, arXiv 1802.03268, section 2.2).
 
-Works on any search space: a package with the modules `arc`, `child` and `controller`.
+Works on any search space of images; `enas/spaces.py` says what a space is.
 """
 
 import dataclasses
@@ -38,7 +38,7 @@ class Graph:
 def build(config, space, dataset):
     """Builds the graph of a search. `space` is the search space's package, `dataset` an `enas.data.DataSet`."""
     run, size = config.run, config.controller.batch_size or min(config.run.batch_size, len(dataset.valid.labels))
-    controller = space.controller.build(config.controller, config.child.num_cells, run.seed)
+    controller = space.controller.build(config.controller, config.child, run.seed)
     arc = tf.placeholder(tf.int32, controller.arcs.shape[1:], "arc")
     training = child_graph.training(config, dataset, space.child, arc, moving_averages=False)
     repeats = config.controller.num_aggregate
@@ -71,14 +71,13 @@ class Search:
             self.handles[name] = self.session.run(stream.iterator.string_handle())
 
     def sample(self, purpose, steps):
-        """Samples one arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), 2, num_cells, 4]`."""
+        """Samples one arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), ...]`."""
         noise = self.noise(purpose, steps)
         return self.session.run(self.graph.controller.arcs, {self.graph.controller.noise: noise})
 
     def noise(self, purpose, steps):
         """The sampling noise of `sample`."""
-        child = self.config.child
-        return self.space.controller.gumbel_noise(self.config.run.seed, f"arc/{purpose}", steps, child.num_cells)
+        return self.space.controller.gumbel_noise(self.config.run.seed, f"arc/{purpose}", steps, self.config.child)
 
     def train_child(self, epoch):
         """One epoch of the shared weights, each step on a newly sampled arc."""
@@ -128,7 +127,7 @@ class Search:
         self.run.events.scalars(step, **{f"controller__{name}": value for name, value in figures.items()})
 
     def accuracy(self, arc, stream):
-        """Share of the images of a stream that the shared child classifies right with an arc, `[2, num_cells, 4]`."""
+        """Share of the images of a stream that the shared child classifies right with an arc."""
         return child_graph.accuracy(
             self.session, self.graph.scoring, self.graph.streams[stream], self.handles[stream], {self.graph.arc: arc}
         )
@@ -139,10 +138,10 @@ class Search:
         first = epoch * SCORED_ARCS
         scored = []
         for values in self.sample("score", range(first, first + SCORED_ARCS)):
-            arc = self.space.arc.from_list(values.reshape(-1))
+            arc = self.space.arc.for_child(values.reshape(-1), self.config.child)
             accuracy = self.accuracy(values, "arcs")
-            for cell in values:
-                self.run.log(f"[{' '.join(map(str, cell.reshape(-1)))}]")
+            for line in arc.lines():
+                self.run.log(f"[{line}]")
             self.run.log(f"val_acc = {accuracy:<6.4f}")
             self.run.log("-" * 80)
             self.run.append("arcs.jsonl", {"epoch": epoch + 1, "val_accuracy": accuracy, "arc": str(arc)})
@@ -210,10 +209,10 @@ def run_search(config, space):
             for epoch in range(done, config.run.num_epochs):
                 search.epoch(epoch)
                 checkpoints.save(sess, epoch + 1)
-    finish(run)
+    finish(run, config.space)
 
 
-def finish(run):
+def finish(run, space):
     """Logs the best arc and what to do with it."""
     scored = run.read("arcs.jsonl")
     if not scored:
@@ -225,5 +224,5 @@ def finish(run):
     run.log(f"best_val_accuracy: {accuracy:.4f}")
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next: "
-        f"python train_fixed_arc.py --arc_file={run.file('best_arc.txt')}"
+        f"python train_fixed_arc.py --space={space} --arc_file={run.file('best_arc.txt')}"
     )

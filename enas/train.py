@@ -5,8 +5,8 @@ import json
 
 import tensorflow.compat.v1 as tf
 
-from enas import child_graph, data, pipeline, session, size
-from enas.config import TrainConfig, from_values
+from enas import arc_input, child_graph, data, pipeline, session, size, spaces
+from enas.config import from_values
 from enas.errors import UserError
 from enas.loop import announce, child_epoch
 from enas.run_directory import check_output_dir, open_run, stored_values
@@ -57,9 +57,9 @@ def run_training(config, space):
       space: the search space's package.
 
     Raises:
-      UserError: see `given` of the space's arc module, `enas.data.load` and `open_run`.
+      UserError: see `arc_input.given`, `enas.data.load` and `open_run`.
     """
-    arc = space.arc.given(config)
+    arc = arc_input.given(config, space.arc)
     # The run is the arc's, wherever the arc came from.
     fixed = dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file="")
     config = dataclasses.replace(config, arc=fixed)
@@ -116,8 +116,8 @@ def _finish(sess, run, graph, best):
     run.write("results.json", json.dumps({"epoch": epoch, **measured, **figures}, indent=2) + "\n")
 
 
-def run_evaluation(config, space):
-    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings.
+def run_evaluation(config):
+    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings, --space among them.
 
     Only --data_dir and --output_dir are taken from `config`.
 
@@ -126,14 +126,16 @@ def run_evaluation(config, space):
     """
     path = config.run.output_dir
     stored = stored_values(path)
-    if stored is None or stored.get("kind") != "training":
+    if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
         raise UserError(f"--output_dir={path}: expected a training run of this program")
     data_dir = config.data.data_dir or stored["data_dir"]
-    config = from_values(TrainConfig, {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False})
+    space = spaces.module(stored["space"], "space")
+    values = {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False}
+    config = from_values(space.config.TrainConfig, values)
     session.graph_mode()
     dataset = data.load(config.data, config.run.seed)
     with tf.Graph().as_default():
-        graph = build(config, space.arc.given(config), space, dataset)
+        graph = build(config, arc_input.given(config, space.arc), space, dataset)
         run = open_run(config, "training")
         best = session.Checkpoints(run, "best", keep=1)
         if best.newest() is None:

@@ -6,8 +6,9 @@ import pytest
 
 from enas import config
 from enas.errors import UserError
+from enas.micro import config as micro_config
 
-CONFIGS = (config.SearchConfig, config.TrainConfig)
+CONFIGS = (micro_config.SearchConfig, micro_config.TrainConfig)
 OPTIONS = {name: field for cls in CONFIGS for name, _, field in config.options(cls)}
 NUMBERS = [name for name, field in OPTIONS.items() if field.metadata["kind"] in (int, float)]
 
@@ -97,13 +98,15 @@ def test_names_are_unique(cls):
 
 def test_configs_are_frozen():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        config.SearchConfig().run.seed = 1
+        micro_config.SearchConfig().run.seed = 1
 
 
 def test_differences_names_what_a_resumed_run_may_not_change():
-    stored = config.to_values(config.SearchConfig())
-    assert config.differences(config.SearchConfig(), stored) == []
-    now = config.from_values(config.SearchConfig, {"seed": 1, "child_lr_max": 0.1, "num_epochs": 20, "log_every": 7})
+    stored = config.to_values(micro_config.SearchConfig())
+    assert config.differences(micro_config.SearchConfig(), stored) == []
+    now = config.from_values(
+        micro_config.SearchConfig, {"seed": 1, "child_lr_max": 0.1, "num_epochs": 20, "log_every": 7}
+    )
     assert config.differences(now, stored) == ["child_lr_max", "seed"]
     del stored["child_num_cells"]
     assert "child_num_cells" in config.differences(now, stored)

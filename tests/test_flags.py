@@ -7,9 +7,10 @@ from absl import flags as absl_flags
 
 from enas import config, flags
 from enas.errors import UserError
+from enas.micro import config as micro_config
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIGS = (config.SearchConfig, config.TrainConfig)
+CONFIGS = (micro_config.SearchConfig, micro_config.TrainConfig)
 
 
 def parsed(cls, *arguments):
@@ -40,20 +41,20 @@ def test_every_option_is_a_flag_with_its_range_in_the_help(cls):
 
 def test_flags_of_each_kind_reach_their_field():
     arguments = ["--child_scheme=k4", "--noaugment", "--seed", "7", "--num_valids=-1", "--child_lr_max=1e-2"]
-    found = parsed(config.SearchConfig, *arguments)
+    found = parsed(micro_config.SearchConfig, *arguments)
     assert (found.child.scheme, found.data.augment, found.run.seed) == ("k4", False, 7)
     assert (found.data.num_valids, found.child.lr_max) == (-1, 0.01)
 
 
 @pytest.mark.parametrize("name", ["fixed_arc", "child_fixed_arc"])
 def test_the_arc_has_two_flag_names(name):
-    found = parsed(config.TrainConfig, f"--{name}=0 1 0 1")
+    found = parsed(micro_config.TrainConfig, f"--{name}=0 1 0 1")
     assert config.to_values(found)["child_fixed_arc"] == "0 1 0 1"
 
 
 def test_a_search_has_no_arc_flag():
     with pytest.raises(absl_flags.UnrecognizedFlagError):
-        parsed(config.SearchConfig, "--fixed_arc=0")
+        parsed(micro_config.SearchConfig, "--fixed_arc=0")
 
 
 @pytest.mark.parametrize(
@@ -67,19 +68,20 @@ def test_a_search_has_no_arc_flag():
 )
 def test_ranges_are_checked(argument, message):
     with pytest.raises(UserError) as error:
-        parsed(config.SearchConfig, argument)
+        parsed(micro_config.SearchConfig, argument)
     assert str(error.value) == message
 
 
 # A main as the project's are, run as a program of its own because absl's flags belong to the process.
 PROGRAM = '''"""What the program does."""
 import sys
-from enas import cli, config, errors, flags
-flags.define(config.TrainConfig)
+from enas import cli, errors, flags
+from enas.micro import config as micro_config
+flags.define(micro_config.TrainConfig)
 
 def main(arguments):
     cli.no_arguments(arguments)
-    found = flags.parse_config(config.TrainConfig)
+    found = flags.parse_config(micro_config.TrainConfig)
     if found.run.seed == 1:
         raise errors.UserError("two\\n lines")
     if found.run.seed == 2:
@@ -156,7 +158,7 @@ def test_help_lists_the_flags(program, flag):
     # Ours first; absl's own logging flags at most after them.
     assert "absl" not in done.stdout.partition("--valid_fraction")[0]
     words = " ".join(done.stdout.split())
-    for name, _, field in config.options(config.TrainConfig):
+    for name, _, field in config.options(micro_config.TrainConfig):
         assert f"--{name}:" in words or f"--[no]{name}:" in words
         # absl breaks long lines, within words at hyphens too.
         assert field.metadata["help"].replace(" ", "") in words.replace(" ", "")

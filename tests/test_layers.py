@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from enas import layers, optim
-from enas.config import ChildConfig
+from enas.micro.config import ChildConfig
 from quantize import schemes
 
 pytestmark = pytest.mark.usefixtures("graph")

@@ -7,8 +7,9 @@ import os
 import pytest
 
 from enas import run_directory
-from enas.config import RunConfig, SearchConfig, TrainConfig
+from enas.config import RunConfig
 from enas.errors import UserError
+from enas.micro.config import SearchConfig, TrainConfig
 
 
 def config_of(path, kind=SearchConfig, child=None, **run):

@@ -15,11 +15,12 @@ from absl import flags as absl_flags
 
 from enas import config, flags
 from enas.micro import arc
+from enas.micro import config as micro_config
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh")) + [ROOT / ".ci" / "run"]
 PRESETS = sorted((ROOT / "scripts").glob("micro_*.sh"))
-CONFIGS = {"search_micro.py": config.SearchConfig, "train_fixed_arc.py": config.TrainConfig}
+CONFIGS = {"search_micro.py": micro_config.SearchConfig, "train_fixed_arc.py": micro_config.TrainConfig}
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 
 # github.com/melodyguan/enas, scripts/cifar10_micro_search.sh and cifar10_micro_final.sh.

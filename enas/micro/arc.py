@@ -6,8 +6,8 @@ names an earlier node. Nothing here imports TensorFlow.
 """
 
 import dataclasses
-import re
 
+from enas import arc_input
 from enas.errors import UserError
 from enas.micro.op_table import OPS
 
@@ -63,6 +63,12 @@ class Arc:
             for value in (node.index_1, node.op_1, node.index_2, node.op_2)
         ]
 
+    def lines(self):
+        """The arc in parts for a log: the normal cell's integers, then the reduction cell's, each one string."""
+        values = list(map(str, self.to_list()))
+        half = len(values) // 2
+        return [" ".join(values[:half]), " ".join(values[half:])]
+
     def __str__(self):
         return " ".join(map(str, self.to_list()))
 
@@ -97,50 +103,24 @@ def from_list(values, num_cells=None, num_ops=len(OPS)):
     return Arc(*cells)
 
 
+def for_child(values, child):
+    """The arc of a list of integers, for a child of `child.num_cells` nodes a cell; see `from_list`."""
+    return from_list(values, child.num_cells)
+
+
 def parse(text, num_cells=None, num_ops=len(OPS)):
     """Parses an arc string (integers apart by blanks or line ends).
 
     Raises:
       UserError: a word that is no integer, or whatever `from_list` refuses.
     """
-    words = text.split()
-    for position, word in enumerate(words):
-        if not re.fullmatch(r"-?[0-9]{1,9}", word, re.ASCII):
-            raise UserError(f"arc: word {position + 1} of {len(words)} is {word[:40]!r}, expected an integer")
-    return from_list(words, num_cells, num_ops)
+    return from_list(arc_input.integers(text), num_cells, num_ops)
 
 
 def read(path, num_cells=None, num_ops=len(OPS)):
-    """Reads an arc from a text file, e.g. a search's best_arc.txt.
+    """Reads an arc from a file, e.g. a search's best_arc.txt; see `arc_input.read`.
 
     Raises:
       UserError: the file can't be read, or holds no valid arc.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read(1 << 16)
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(
-            f"--arc_file={path}: can't be read: {getattr(error, 'strerror', None) or 'not a text file'}"
-        ) from None
-    try:
-        return parse(text, num_cells, num_ops)
-    except UserError as error:
-        raise UserError(f"--arc_file={path}: {error}") from None
-
-
-def given(config):
-    """The arc that a `TrainConfig`'s --child_fixed_arc or --arc_file names.
-
-    Raises:
-      UserError: neither or both are given, or the arc is not valid.
-    """
-    text, file = config.arc.child_fixed_arc, config.arc.arc_file
-    if bool(text) == bool(file):
-        raise UserError("give the arc to train by --child_fixed_arc or by --arc_file, one of the two")
-    if file:
-        return read(file, config.child.num_cells)
-    try:
-        return parse(text, config.child.num_cells)
-    except UserError as error:
-        raise UserError(f"--child_fixed_arc: {error}") from None
+    return arc_input.from_file(path, lambda values: from_list(values, num_cells, num_ops))

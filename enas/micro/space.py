@@ -1,5 +1,5 @@
-"""The micro search space as the shared loops see it: three modules. Other spaces have the same three."""
+"""The micro search space as the shared loops see it; see `enas/spaces.py`."""
 
-from enas.micro import arc, child, controller
+from enas.micro import arc, child, config, controller
 
-__all__ = ["arc", "child", "controller"]
+__all__ = ["arc", "child", "config", "controller"]

@@ -13,7 +13,7 @@ SCHEMES = tuple(SCHEME_BITS)
 
 @dataclasses.dataclass(frozen=True)
 class ChildConfig:
-    """The child network and how it is trained."""
+    """What the children of all search spaces of images have in common, and how they are trained."""
 
     scheme: str = option("fp32", "Arithmetic of the child's convolutions.", choices=SCHEMES)
     quantize_ends: bool = option(
@@ -21,39 +21,12 @@ class ChildConfig:
         "Run the stem and the classifier under --child_scheme too; by default they stay in "
         "float32, as usual for low-bit networks.",
     )
-    num_layers: int = option(
-        6,
-        "Normal cells; two reduction cells come on top, at 1/3 and 2/3 of the depth. Paper: 6 in "
-        "the search, 15 in the final training.",
-        2,
-        100,
-    )
-    num_cells: int = option(
-        5, "Nodes a cell computes (the arc has 4 integers for each, for each of the two cells). Paper: 5.", 1, 12
-    )
-    out_filters: int = option(
-        20,
-        "Filters of the first cells; doubled by each reduction cell. Paper: 20 in the search, "
-        "36 in the final training.",
-        2,
-        1024,
-    )
     keep_prob: float = option(
         0.9,
         "Probability of keeping a unit in the dropout before the classifier. Paper: 0.9 in "
         "the search, 0.8 in the final training.",
         above=0.0,
         high=1.0,
-    )
-    drop_path_keep_prob: float = option(
-        0.6,
-        "Probability of keeping a path, reached at the last layer and the last step "
-        "(drop path, arXiv 1605.07648; schedule of NASNet, arXiv 1707.07012). ENAS authors: 0.6.",
-        above=0.0,
-        high=1.0,
-    )
-    use_aux_heads: bool = option(
-        False, "Add an auxiliary classifier, weight 0.4, after the second reduction cell. ENAS authors: on."
     )
     loss: str = option(
         "cross_entropy",

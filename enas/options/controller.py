@@ -25,9 +25,6 @@ class ControllerConfig:
         "the micro search, 2.5 elsewhere.",
         0.0,
     )
-    op_tanh_reduce: float = option(
-        2.5, "The tanh constant of op logits is divided by this. ENAS authors: 2.5.", above=0.0
-    )
     temperature: float = option(
         1.0,
         "Logits are divided by this before the tanh. ENAS authors: none in the micro search "
@@ -37,7 +34,6 @@ class ControllerConfig:
     bl_dec: float = option(
         0.99, "Decay of the reward baseline's moving average, per update. ENAS authors: 0.99.", 0.0, 1.0
     )
-    op_prior: str = option("none", "Comma-separated fixed logits added to the op logits, one for each op, or none.")
     lstm_size: int = option(64, "Hidden units of the LSTM. ENAS authors: 64 (paper: 100).", 1, 4096)
 
 

@@ -33,9 +33,12 @@ class FixedArcConfig:
     """Which arc is trained from scratch."""
 
     child_fixed_arc: str = option(
-        "", "The arc: 40 integers (for 5 nodes a cell), normal cell first, each node as index_1 op_1 index_2 op_2."
+        "", "The arc: its integers apart by blanks, as a search prints them; for the default micro space 40 of them."
     )
-    arc_file: str = option("", "File that holds the arc, e.g. a search's best_arc.txt. Use this or --child_fixed_arc.")
+    arc_file: str = option(
+        "",
+        "File that holds the arc, as text (e.g. a search's best_arc.txt), JSON or .npy. Use this or --child_fixed_arc.",
+    )
     eval_only: bool = option(
         False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True
     )

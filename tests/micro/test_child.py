@@ -10,10 +10,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from enas import child_graph, layers, size
-from enas.config import ChildConfig
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro import child
+from enas.micro.config import ChildConfig
 
 pytestmark = pytest.mark.usefixtures("graph")
 

@@ -7,10 +7,10 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from enas import session
-from enas.config import ControllerConfig
 from enas.errors import UserError
 from enas.micro import arc as arcs
 from enas.micro import controller
+from enas.micro.config import ChildConfig, ControllerConfig
 
 OPS = len(arcs.OPS)
 SMALL = ControllerConfig(lstm_size=8)
@@ -22,7 +22,7 @@ class Built:
     def __init__(self, config, num_cells, seed=0):
         session.graph_mode()
         with tf.Graph().as_default() as graph:
-            self.controller = controller.build(config, num_cells, seed)
+            self.controller = controller.build(config, ChildConfig(num_cells=num_cells), seed)
             weights = tf.trainable_variables("controller/")
             self.initialize = tf.global_variables_initializer()
         self.weights = {v.name.removeprefix("controller/").removesuffix(":0"): v for v in weights}
@@ -79,7 +79,7 @@ default = shared(ControllerConfig(), 5, 3)
 
 
 def gumbel(count, num_cells, purpose="test", seed=0):
-    return controller.gumbel_noise(seed, purpose, range(count), num_cells)
+    return controller.gumbel_noise(seed, purpose, range(count), ChildConfig(num_cells=num_cells))
 
 
 def sigmoid(x):
@@ -224,7 +224,7 @@ def test_huge_noise_replays_any_arc_with_its_log_probability(two_cells):
 
 def test_noise_is_keyed_by_seed_purpose_and_step():
     noise = gumbel(3, 2)
-    np.testing.assert_array_equal(controller.gumbel_noise(0, "test", [2], 2)[0], noise[2])
+    np.testing.assert_array_equal(controller.gumbel_noise(0, "test", [2], ChildConfig(num_cells=2))[0], noise[2])
     for other in (gumbel(3, 2, seed=1), gumbel(3, 2, "other"), noise[::-1]):
         assert not np.any(other[0] == noise[0])
 
@@ -330,10 +330,10 @@ def test_the_defaults_learn_a_planted_reward(default, wanted):
     def share(sampled):
         return (sampled[..., 1::2] == wanted).mean((1, 2, 3))
 
-    fresh = controller.gumbel_noise(9, "evaluation", range(500), 5)
+    fresh = controller.gumbel_noise(9, "evaluation", range(500), ChildConfig(num_cells=5))
     before = share(default.sample(fresh)[0]).mean()
     for step in range(150):
-        noise = controller.gumbel_noise(0, "planted", range(10 * step, 10 * step + 10), 5)
+        noise = controller.gumbel_noise(0, "planted", range(10 * step, 10 * step + 10), ChildConfig(num_cells=5))
         rewards = share(default.sample(noise)[0]) + rng.normal(0, 0.035, 10)
         default.train(noise, rewards)
     after = share(default.sample(fresh)[0]).mean()

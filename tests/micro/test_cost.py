@@ -7,10 +7,11 @@ import sys
 import numpy as np
 import pytest
 
-from enas.config import SCHEME_BITS, ChildConfig
+from enas.config import SCHEME_BITS
 from enas.cost import readable
 from enas.micro import arc as arcs
 from enas.micro import cost
+from enas.micro.config import ChildConfig
 from quantize import schemes
 
 SMALL = ChildConfig(num_layers=2, num_cells=2, out_filters=4)

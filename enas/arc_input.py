@@ -1,0 +1,112 @@
+"""Arcs as users hand them in: integers on the command line, or in a text, JSON or .npy file. What the integers mean is each
+search space's own `arc` module. Nothing here imports TensorFlow.
+"""
+
+import io
+import json
+import re
+
+from enas.errors import UserError
+
+_LARGEST_FILE = 1 << 20  # bytes
+_NPY = b"\x93NUMPY"
+
+
+def integers(text):
+    """The integers of a text, apart by blanks or line ends.
+
+    Raises:
+      UserError: a word is no integer.
+    """
+    words = text.split()
+    for position, word in enumerate(words):
+        if not re.fullmatch(r"-?[0-9]{1,9}", word, re.ASCII):
+            raise UserError(f"arc: word {position + 1} of {len(words)} is {word[:40]!r}, expected an integer")
+    return [int(word) for word in words]
+
+
+def read(path):
+    """The integers of a file, told by its content: NumPy's .npy (an array of integers; never unpickled), JSON (a list,
+    nested or not, or an object whose "arc" is one or is a text), or a text.
+
+    Raises:
+      UserError: the file can't be read, or holds something else; names --arc_file.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read(_LARGEST_FILE)
+        if data.startswith(_NPY):
+            return _array(data)
+        text = data.decode("utf-8")
+        return _json(text) if text.lstrip()[:1] in ("[", "{") else integers(text)
+    except OSError as error:
+        raise UserError(f"--arc_file={path}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"--arc_file={path}: can't be read: not a text, JSON or .npy file") from None
+    except UserError as error:
+        raise UserError(f"--arc_file={path}: {error}") from None
+
+
+def given(config, space_arc):
+    """The arc that --child_fixed_arc or --arc_file names.
+
+    Args:
+      config: a training's config.
+      space_arc: the search space's `arc` module.
+
+    Raises:
+      UserError: neither or both are given, or the arc is not one for the config's child.
+    """
+    text, file = config.arc.child_fixed_arc, config.arc.arc_file
+    if bool(text) == bool(file):
+        raise UserError("give the arc to train by --child_fixed_arc or by --arc_file, one of the two")
+    if file:
+        return from_file(file, lambda values: space_arc.for_child(values, config.child))
+    try:
+        return space_arc.for_child(integers(text), config.child)
+    except UserError as error:
+        raise UserError(f"--child_fixed_arc: {error}") from None
+
+
+def from_file(path, build):
+    """The arc `build(integers)` of a file's integers, errors naming --arc_file."""
+    values = read(path)
+    try:
+        return build(values)
+    except UserError as error:
+        raise UserError(f"--arc_file={path}: {error}") from None
+
+
+def _array(data):
+    import numpy as np
+
+    try:
+        array = np.load(io.BytesIO(data), allow_pickle=False)
+    except ValueError as error:
+        what = "pickled Python objects, which are never read" if "pickle" in str(error) else "a damaged .npy array"
+        raise UserError(f"arc: the file holds {what}; expected an .npy array of integers") from None
+    if array.dtype.kind not in "iu":
+        raise UserError(f"arc: the .npy array's type is {array.dtype}, expected integers")
+    return array.reshape(-1).tolist()
+
+
+def _json(text):
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"arc: not valid JSON: {str(error)[:80]}") from None
+    if isinstance(value, dict):
+        if "arc" not in value:
+            raise UserError('arc: the JSON object has no "arc"')
+        value = value["arc"]
+    return integers(value) if isinstance(value, str) else list(_flat(value))
+
+
+def _flat(value):
+    if isinstance(value, list):
+        for item in value:
+            yield from _flat(item)
+    elif type(value) is int:
+        yield value
+    else:
+        raise UserError(f"arc: JSON holds {json.dumps(value)[:40]}, expected integers only")

@@ -1,0 +1,159 @@
+"""What the controllers of all search spaces share: decisions by the Gumbel-max trick, an LSTM, attention, REINFORCE.
+
+The caller of a controller hands in Gumbel noise, each choice is the argmax of logits plus noise, so that the graph holds
+no random state, the same noise gives the same arcs, and noise that is huge at one choice replays any given arc.
+"""
+
+import dataclasses
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from enas.randomness import generator, stateless_seed
+
+INITIAL_RANGE = 0.1
+# Of Adam (arXiv 1412.6980). The large epsilon, as in the ENAS authors' code, keeps the first steps small.
+ADAM_BETA1, ADAM_EPSILON = 0.0, 1e-3
+
+
+@dataclasses.dataclass(frozen=True)
+class Controller:
+    """The tensors of a built controller; A is the number of arcs, fed.
+
+    Attributes:
+      noise: placeholder float32 `[A, decisions, width]`, see `gumbel_noise`.
+      rewards: placeholder float32 `[A]`.
+      arcs: int32 `[A, ...]`, each in the shape the space's child takes.
+      log_prob, entropy: float32 `[A]`, nats, sums over the arc's decisions.
+      train: runs one REINFORCE update.
+      loss, grad_norm, baseline: float32 scalars of that update.
+      step: int64 variable, updates done.
+    """
+
+    noise: object
+    rewards: object
+    arcs: object
+    log_prob: object
+    entropy: object
+    train: object
+    loss: object
+    grad_norm: object
+    baseline: object
+    step: object
+
+
+def gumbel_noise(seed, purpose, steps, shape):
+    """Returns standard Gumbel noise, float32 `[len(steps), *shape]`, one key (seed, purpose, step) per arc."""
+    return np.stack([generator(seed, purpose, step).gumbel(size=shape).astype(np.float32) for step in steps])
+
+
+def variables(shapes, seed, zeros=()):
+    """Makes a controller's float32 variables in the current scope.
+
+    Args:
+      shapes: {name: shape}.
+      seed: the run's seed.
+      zeros: names of those that start at 0; the others start uniform in +-`INITIAL_RANGE`.
+
+    Returns:
+      {name: variable}.
+    """
+
+    def initial(name):
+        def draw(shape, dtype=tf.float32, partition_info=None):
+            del partition_info
+            if name in zeros:
+                return tf.zeros(shape, dtype)
+            key = stateless_seed(seed, f"initial/controller/{name}", 0)
+            return tf.random.stateless_uniform(shape, key, -INITIAL_RANGE, INITIAL_RANGE, dtype)
+
+        return draw
+
+    return {
+        name: tf.get_variable(name, shape, tf.float32, initial(name), use_resource=True)
+        for name, shape in shapes.items()
+    }
+
+
+def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0):
+    """Adds the training step to sampled arcs.
+
+    Args:
+      config: a `ControllerConfig`.
+      noise, sampled, log_prob, entropy: see `Controller`.
+      weights: list of the variables to train.
+      penalty: float32 scalar, a space's own addition to the loss.
+
+    Returns:
+      `Controller`.
+    """
+    rewards = tf.placeholder(tf.float32, [None], "rewards")
+    with tf.variable_scope("controller"):
+        baseline = tf.get_variable("baseline", [], tf.float32, tf.zeros_initializer(), trainable=False)
+        step = tf.get_variable("step", [], tf.int64, tf.zeros_initializer(), trainable=False)
+    mean_reward = tf.reduce_mean(rewards)
+    # The moving average starts at the first reward: an average that starts at 0 calls every early arc a good one.
+    before = tf.where(tf.equal(step, 0), mean_reward, baseline)
+    loss = reinforce_loss(rewards - before, log_prob, entropy, config.entropy_weight) + penalty
+    # Dense, so that the norm is of the gradient and not of the rows it was gathered from.
+    gradients = [tf.convert_to_tensor(gradient) for gradient in tf.gradients(loss, weights)]
+    optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)
+    after = config.bl_dec * before + (1 - config.bl_dec) * mean_reward
+    with tf.variable_scope("controller"), tf.control_dependencies([after, *gradients]):
+        train = tf.group(baseline.assign(after), optimizer.apply_gradients(zip(gradients, weights, strict=True), step))
+    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, tf.global_norm(gradients), after, step)
+
+
+def reinforce_loss(advantage, log_prob, entropy, entropy_weight):
+    """REINFORCE (Williams 1992) with an entropy bonus, averaged over the arcs of an update: a scalar to minimise.
+
+    loss = mean(-advantage * log_prob) - entropy_weight * mean(entropy); the advantage is a constant to the gradient.
+    The entropy stands in the loss itself, so its own gradient keeps the distribution broad.
+
+    Args:
+      advantage, log_prob, entropy: float32 `[A]`.
+    """
+    return tf.reduce_mean(-tf.stop_gradient(advantage) * log_prob) - entropy_weight * tf.reduce_mean(entropy)
+
+
+class Chooser:
+    """Makes decisions from logits and noise, and adds up their log-probabilities and entropies."""
+
+    def __init__(self, noise):
+        self.noise = tf.unstack(noise, axis=1)
+        self.log_probs, self.entropies = [], []
+
+    def choose(self, logits):
+        """Samples from `softmax(logits)`, logits `[A, choices]`; returns int32 `[A]`."""
+        noise = self.noise[len(self.log_probs)][:, : logits.shape[1]]
+        choice = tf.argmax(logits + noise, axis=1, output_type=tf.int32)
+        log_p = tf.nn.log_softmax(logits)
+        self.log_probs.append(tf.reduce_sum(log_p * tf.one_hot(choice, logits.shape[1]), axis=1))
+        self.entropies.append(-tf.reduce_sum(tf.exp(log_p) * log_p, axis=1))
+        return choice
+
+
+def lstm(x, state, weights):
+    """One step of an LSTM without biases; x and both states `[A, size]`."""
+    cell, hidden = state
+    i, f, o, g = tf.split(tf.concat([x, hidden], axis=1) @ weights, 4, axis=1)
+    cell = tf.sigmoid(i) * tf.tanh(g) + tf.sigmoid(f) * cell
+    return cell, tf.sigmoid(o) * tf.tanh(cell)
+
+
+def attention(variables, hidden, keys):
+    """Scores `[A, len(keys)]` of the earlier nodes: v . tanh(W_q h + W_k anchor)."""
+    query = hidden @ variables["attention_query"]
+    stacked = tf.tanh(tf.stack(keys, axis=1) + query[:, None])
+    return tf.tensordot(stacked, variables["attention_score"][:, 0], 1)
+
+
+def squash(logits, config, constant):
+    """Temperature and tanh constant, which keep the controller from premature convergence (arXiv 1611.09940, A.1)."""
+    logits = logits / config.temperature
+    return constant * tf.tanh(logits) if constant else logits
+
+
+def pick(anchors, index):
+    """Row `index[a]` of the anchors for each arc a; `[A, size]`."""
+    return tf.gather(tf.stack(anchors, axis=1), index, batch_dims=1)
