@@ -14,6 +14,8 @@ from enas.randomness import generator, stateless_seed
 INITIAL_RANGE = 0.1
 # Of Adam (arXiv 1412.6980). The large epsilon, as in the ENAS authors' code, keeps the first steps small.
 ADAM_BETA1, ADAM_EPSILON = 0.0, 1e-3
+# Logit of a choice that does not exist: its probability comes out as exactly 0.
+NEVER = -1e9
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +118,18 @@ def reinforce_loss(advantage, log_prob, entropy, entropy_weight):
     return tf.reduce_mean(-tf.stop_gradient(advantage) * log_prob) - entropy_weight * tf.reduce_mean(entropy)
 
 
+def choose(logits, noise, exists=None):
+    """Samples from `softmax(logits)`, logits `[A, choices]`, among the choices that exist, bool `[choices]`; returns int32
+    `[A]`, log-probability and entropy `[A]`."""
+    noisy = logits + noise[:, : logits.shape[1]]
+    if exists is not None:
+        logits, noisy = (tf.where_v2(exists, x, low) for x, low in ((logits, NEVER), (noisy, -float("inf"))))
+    choice = tf.argmax(noisy, axis=1, output_type=tf.int32)
+    log_p = tf.nn.log_softmax(logits)
+    log_prob = tf.reduce_sum(log_p * tf.one_hot(choice, logits.shape[1]), axis=1)
+    return choice, log_prob, -tf.reduce_sum(tf.exp(log_p) * log_p, axis=1)
+
+
 class Chooser:
     """Makes decisions from logits and noise, and adds up their log-probabilities and entropies."""
 
@@ -125,11 +139,9 @@ class Chooser:
 
     def choose(self, logits):
         """Samples from `softmax(logits)`, logits `[A, choices]`; returns int32 `[A]`."""
-        noise = self.noise[len(self.log_probs)][:, : logits.shape[1]]
-        choice = tf.argmax(logits + noise, axis=1, output_type=tf.int32)
-        log_p = tf.nn.log_softmax(logits)
-        self.log_probs.append(tf.reduce_sum(log_p * tf.one_hot(choice, logits.shape[1]), axis=1))
-        self.entropies.append(-tf.reduce_sum(tf.exp(log_p) * log_p, axis=1))
+        choice, log_prob, entropy = choose(logits, self.noise[len(self.log_probs)])
+        self.log_probs.append(log_prob)
+        self.entropies.append(entropy)
         return choice
 
 

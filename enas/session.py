@@ -12,6 +12,8 @@ def graph_mode():
     tf.enable_v2_tensorshape()
     tf.enable_control_flow_v2()
     tf.enable_resource_variables()
+    # Remapping fuses batch norm and ReLU where it can; in training, oneDNN's fused kernel takes longer than the two.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
 class Checkpoints:

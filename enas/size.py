@@ -41,7 +41,10 @@ def _ancestors(op):
 
 def _macs(op):
     """Multiply-accumulates that a convolution or matrix product spends on one image."""
-    outputs = math.prod(op.outputs[0].shape.as_list()[1:])
+    y = op.outputs[0]
+    if op.type == "MatMul":  # a 1x1 convolution is a product of the pixels of all images, reshaped
+        [y] = [reshape.outputs[0] for reshape in y.consumers() if reshape.type == "Reshape"] or [y]
+    outputs = math.prod(y.shape.as_list()[1:])
     weights = op.inputs[1].shape.as_list()
     # Inputs that one output value reads: k * k * Cin, k * k, or Cin.
     return outputs * math.prod(weights[:2] if op.type == "DepthwiseConv2dNative" else weights[:-1])

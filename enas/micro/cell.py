@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas import layers
+from enas.functions import out_of_line
 from enas.micro import arc as arcs
 from enas.micro.op_table import KERNELS, REPEATS
 from quantize import ops
@@ -35,13 +36,13 @@ def run_op(build, op, x, weights=()):
     if op == "identity":
         return x
     if op == "avg_pool_3x3":
-        return _pool(tf.nn.avg_pool2d, x)
+        return _pool(_avg_pool, x)
     if op == "max_pool_3x3":
-        return _pool(tf.nn.max_pool2d, x)
+        return _pool(_max_pool, x)
     means, variances = [], []
     for depthwise, pointwise, *norm in zip(*[tf.unstack(w) for w in weights], strict=True):
         x = ops.activate(x, build.scheme)
-        x = ops.separable_conv2d(x, depthwise, pointwise[None, None], build.scheme)
+        x = ops.separable_conv2d(x, depthwise, tf.reshape(pointwise, [1, 1, *pointwise.shape]), build.scheme)
         x, mean, variance = layers.batch_norm(build, x, *norm)
         means.append(mean)
         variances.append(variance)
@@ -51,19 +52,37 @@ def run_op(build, op, x, weights=()):
 
 
 def _pool(pool, x):
-    """A 3x3 pool of stride 1."""
+    return ops.half_precision(pool, x) if x.dtype == tf.float16 else pool(x)
 
-    def apply(x):
-        return pool(x, 3, 1, "SAME")
 
-    return ops.half_precision(apply, x) if x.dtype == tf.float16 else apply(x)
+def _avg_pool(x):
+    return tf.nn.avg_pool2d(x, 3, 1, "SAME")
+
+
+def _max_pool(x):
+    with tf.get_default_graph().gradient_override_map({"MaxPool": "MaxPoolRecomputed"}):
+        return tf.nn.max_pool2d(x, 3, 1, "SAME")
+
+
+@tf.RegisterGradient("MaxPoolRecomputed")
+def _max_pool_gradient(op, gradient):
+    """Max pool's gradient, from an output computed anew beside it.
+
+    oneDNN notes where each maximum was and passes it on, but only within one graph: a slot's forward and backward pass
+    are two functions, and without the note the gradient takes three times as long as both together.
+    """
+    settings = {name: op.get_attr(name) for name in ("ksize", "strides", "padding")}
+    x = op.inputs[0]
+    return tf.raw_ops.MaxPoolGrad(
+        orig_input=x, orig_output=tf.raw_ops.MaxPool(input=x, **settings), grad=gradient, **settings
+    )
 
 
 def drop_path(op, x, mask):
     """Multiplies each image of x `[N, H, W, C]` by its factor in mask `[N]`; identity ops keep every path."""
     if mask is None or op == "identity":
         return x
-    return x * tf.cast(mask[:, None, None, None], x.dtype)
+    return x * tf.cast(tf.reshape(mask, [-1, 1, 1, 1]), x.dtype)
 
 
 def op_variables(build, op, channels, rows=()):
@@ -193,7 +212,7 @@ def slot_function(build):
 
         return tf.switch_case(op, [branch(name) for name in arcs.OPS])
 
-    return tf.function(slot, autograph=False, experimental_attributes={"_noinline": True})
+    return out_of_line(slot)
 
 
 def run_cell(build, runner):

@@ -82,18 +82,21 @@ def _calibrate(build, name, x, size, filters):
 
 def _factorized_reduction(build, x, filters):
     """Halves height and width: two stride-2 1x1 convolutions, the second one pixel further, concatenated (ENAS, 2.4)."""
-    shifted = tf.pad(x, [[0, 0], [0, 1], [0, 1], [0, 0]])[:, 1:, 1:]
+    # An odd side has no further pixel at its end; elsewhere the convolution does not reach what is cut off.
+    odd = [[0, 0], *([0, int(side) % 2] for side in x.shape[1:3]), [0, 0]]
+    shifted = tf.slice(x, [0, 1, 1, 0], [-1, -1, -1, -1])
+    shifted = tf.pad(shifted, odd) if any(end for _, end in odd) else shifted
     paths = [
-        _conv1x1(build, f"path_{i}", path[:, ::2, ::2], width)
+        _conv1x1(build, f"path_{i}", path, width, stride=2)
         for i, (path, width) in enumerate([(x, filters // 2), (shifted, filters - filters // 2)])
     ]
     return layers.norm(build, tf.concat(paths, axis=3))
 
 
-def _conv1x1(build, name, x, filters):
+def _conv1x1(build, name, x, filters, stride=1):
     channels = x.shape[-1]
     w = layers.weight(build, name, [1, 1, channels, filters], channels, build.scheme)
-    return ops.conv2d(x, w, build.scheme)
+    return ops.conv2d(x, w, build.scheme, stride)
 
 
 def _aux_head(build, x):
