@@ -4,7 +4,7 @@ import dataclasses
 
 import tensorflow.compat.v1 as tf
 
-from enas import layers, objective, optim, pipeline
+from enas import layers, objective, optim, pipeline, signals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,10 +100,13 @@ def accuracy(session, scorer, stream, handle, feeds=None):
       scorer: the `Scoring`.
       stream, handle: the `pipeline.Stream` and its evaluated string handle.
       feeds: more to feed, e.g. the arc.
+
+    Raises:
+      signals.Stopped: a signal came; no variable has changed since the call.
     """
-    totals = [
-        session.run([scorer.correct, scorer.counted], {scorer.handle: handle, **(feeds or {})})
-        for _ in range(stream.per_epoch)
-    ]
+    totals = []
+    for _ in range(stream.per_epoch):
+        signals.check()
+        totals.append(session.run([scorer.correct, scorer.counted], {scorer.handle: handle, **(feeds or {})}))
     correct, counted = (sum(column) for column in zip(*totals, strict=True))
     return float(correct / counted)

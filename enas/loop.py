@@ -1,29 +1,134 @@
-"""One epoch of child training: what the search and the training of one arc share."""
+"""What the search and the training of one arc share: the main loop, an epoch of child training, an evaluation.
 
-import json
+An epoch is a list of phases, a phase a sequence of units: child steps, controller updates, scored arcs, evaluated sets. A
+phase is a generator function of (epoch, first unit) that yields after each unit it has finished. All a run needs to go on
+is in its variables, its records and its `Position`; the three are stored together, between two units.
+"""
+
+import dataclasses
 import math
+import time
 
 from tqdm import tqdm
 
-from enas import optim
+from enas import optim, signals
+from enas.errors import UserError
+
+EVALUATED = ("valid", "test")
 
 
-def child_epoch(session, run, config, training, epoch, feeds=lambda _: {}):
-    """Trains a child for one epoch, with a progress bar on a terminal, log lines and metrics.
+@dataclasses.dataclass
+class Position:
+    """How far a run is.
+
+    Attributes:
+      epoch: epochs done.
+      phase: phases of the next epoch done.
+      unit: units of its next phase done.
+      minutes: time spent so far.
+      best_accuracy: (training) the highest validation accuracy so far.
+      accuracies: of an evaluation that is under way, those measured.
+      sizes: `RunDirectory.sizes` after the last unit; a resumed run drops what was recorded later.
+    """
+
+    epoch: int = 0
+    phase: int = 0
+    unit: int = 0
+    minutes: float = 0.0
+    best_accuracy: float = 0.0
+    accuracies: dict = dataclasses.field(default_factory=dict)
+    sizes: dict = dataclasses.field(default_factory=dict)
+
+
+class Loop:
+    """The main loop of a run. Making one restores the newest checkpoint.
 
     Args:
-      session: the session.
-      run: the `RunDirectory`.
-      config: a `SearchConfig` or `TrainConfig`.
+      opened: the `session.Opened`.
+
+    Attributes:
+      position: the `Position`.
+    """
+
+    def __init__(self, opened):
+        self.config, self.run, self.session, self.last = opened.config.run, opened.run, opened.session, opened.last
+        restored = self.last.restore(self.session)
+        self.position = Position() if restored is None else position_of(*restored)
+        self.run.cut(self.position.sizes)
+        self.position.sizes = self.run.sizes()
+        self.run.earlier_minutes = self.position.minutes
+        self.saved = time.monotonic()
+
+    def epochs(self, phases):
+        """Runs all epochs that are left, saving a checkpoint after each and every --checkpoint_every_minutes.
+
+        Raises:
+          signals.Stopped: a signal came; a checkpoint was saved.
+        """
+        position = self.position
+        try:
+            while position.epoch < self.config.num_epochs:
+                while position.phase < len(phases):
+                    for _ in phases[position.phase](position.epoch, position.unit):
+                        self._count_unit()
+                    position.phase, position.unit = position.phase + 1, 0
+                position.epoch, position.phase = position.epoch + 1, 0
+                self._save()
+        except signals.Stopped as stopped:
+            self._save()
+            self.run.log(
+                f"{stopped} {self._where()}; checkpoint saved; run the same command again to go on "
+                f"(--output_dir={self.run.path})"
+            )
+            raise
+
+    def _count_unit(self):
+        self.position.unit += 1
+        self.position.sizes = self.run.sizes()
+        signals.check()
+        if time.monotonic() - self.saved >= 60 * self.config.checkpoint_every_minutes:
+            self._save()
+
+    def _save(self):
+        self.position.minutes = self.run.minutes()
+        self.run.sync()
+        self.last.save(self.session, dataclasses.asdict(self.position))
+        self.saved = time.monotonic()
+
+    def _where(self):
+        return f"in epoch {self.position.epoch + 1} of {self.config.num_epochs}"
+
+
+def position_of(path, facts):
+    """The `Position` stored with a checkpoint.
+
+    Raises:
+      UserError: `facts` is none.
+    """
+    position = Position()
+    for field in dataclasses.fields(Position):
+        value = facts.get(field.name)
+        if type(value) is not type(getattr(position, field.name)):
+            raise UserError(f"{path}.json: {field.name} is {value!r}; expected what a run of this program stores")
+        setattr(position, field.name, value)
+    return position
+
+
+def child_epoch(opened, training, epoch, unit, feeds=lambda _: {}):
+    """A phase that trains a child for one epoch; one unit is one step.
+
+    Args:
+      opened: the `session.Opened`.
       training: the `child_graph.Training`.
       epoch: epochs done before this one.
+      unit: steps of this epoch already done.
       feeds: function of the step (from 0, over the whole run) to more feeds, e.g. the arc.
     """
+    run, config, session = opened.run, opened.config, opened.session
     per_epoch, update = training.stream.per_epoch, training.update
     fetches = [training.loss, update.grad_norm, training.correct, update.loss_scale, update.skipped, update.op]
-    bar = tqdm(range(epoch * per_epoch, (epoch + 1) * per_epoch), f"epoch {epoch + 1}", disable=None, leave=False)
     skipped_before = int(session.run(update.skipped))
-    for step in bar:
+    for step in units(epoch * per_epoch + unit, (epoch + 1) * per_epoch, f"epoch {epoch + 1}"):
         rate = optim.learning_rate(config.child, step / per_epoch)
         loss, norm, correct, scale, skipped, _ = session.run(fetches, {training.rate: rate, **feeds(step)})
         if skipped > skipped_before or not math.isfinite(norm):
@@ -33,43 +138,74 @@ def child_epoch(session, run, config, training, epoch, feeds=lambda _: {}):
                 f"{skipped_before} skipped so far"
             )
         if (step + 1) % config.run.log_every == 0 or step + 1 == (epoch + 1) * per_epoch:
-            run.log(child_line(epoch, step + 1, loss, rate, norm, correct, config.run.batch_size, run.minutes()))
-            run.append(
-                "metrics.jsonl",
-                {
-                    "kind": "child",
-                    "epoch": epoch + 1,
-                    "step": step + 1,
-                    "loss": float(loss),
-                    "lr": rate,
-                    "grad_norm": float(norm),
-                    "train_accuracy": float(correct) / config.run.batch_size,
-                    "loss_scale": float(scale),
-                    "skipped_steps": skipped_before,
-                },
-            )
-            run.events.scalars(
-                step + 1,
-                child__loss=loss,
-                child__lr=rate,
-                child__grad_norm=norm,
-                child__train_accuracy=correct / config.run.batch_size,
-                child__loss_scale=scale,
-            )
+            figures = {
+                "loss": float(loss),
+                "lr": rate,
+                "grad_norm": float(norm),
+                "train_accuracy": float(correct) / config.run.batch_size,
+                "loss_scale": float(scale),
+            }
+            run.log(child_line(epoch, step + 1, figures, correct, config.run.batch_size, run.minutes()))
+            record(run, "child", epoch, step + 1, figures, step=step + 1, skipped_steps=skipped_before)
+        yield
 
 
-def child_line(epoch, step, loss, rate, norm, correct, batch_size, minutes):
+def child_line(epoch, step, figures, correct, batch_size, minutes):
     """The log line of a child step, in the format of the older ENAS codebases."""
     return (
-        f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {loss:<8.6f}   lr = {rate:<8.4f} |g| = {norm:<8.4f} "
-        f"tr_acc = {int(correct):<3d}/{batch_size:>3d}   mins = {minutes:<10.2f}"
+        f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {figures['loss']:<8.6f}   lr = {figures['lr']:<8.4f} "
+        f"|g| = {figures['grad_norm']:<8.4f} tr_acc = {int(correct):<3d}/{batch_size:>3d}   mins = {minutes:<10.2f}"
     ).rstrip()
 
 
-def announce(run, config, dataset, done):
-    """Logs what is about to run, and stores how images are normalised."""
-    facts = {"class_names": dataset.class_names, "mean": dataset.mean.tolist(), "std": dataset.std.tolist()}
-    run.write("data.json", json.dumps(facts, indent=2) + "\n")
+def units(first, last, title):
+    """Yields first, ..., last - 1, with a progress bar on a terminal."""
+    with tqdm(range(first, last), title, disable=None, leave=False) as bar:
+        yield from bar
+
+
+def evaluation(position, accuracy, finished):
+    """A phase that measures the accuracy on the validation and the test set; one unit is one set.
+
+    Args:
+      position: the run's `Position`, which holds the accuracies already measured.
+      accuracy: function of a set's name.
+      finished: called with `{"valid_accuracy": float, "test_accuracy": float}` at the end of the last unit.
+    """
+    for name in EVALUATED[position.unit :]:
+        position.accuracies[f"{name}_accuracy"] = accuracy(name)
+        if name == EVALUATED[-1]:
+            figures, position.accuracies = position.accuracies, {}
+            finished(figures)
+        yield
+
+
+def log_evaluation(run, epoch, figures, **facts):
+    """Logs and records an evaluation's `{"valid_accuracy": float, ...}`; `facts` go into the record, e.g. the arc."""
+    run.log(f"Epoch {epoch + 1}: Eval")
+    for name, value in figures.items():
+        run.log(f"{name}: {value:<6.4f}")
+    record(run, "eval", epoch, epoch + 1, figures, **facts)
+
+
+def record(run, kind, epoch, at, figures, **facts):
+    """Records figures in metrics.jsonl and for TensorBoard.
+
+    Args:
+      run: the `RunDirectory`.
+      kind: "child", "controller" or "eval".
+      epoch: epochs done before this one.
+      at: the step, of its own kind, that TensorBoard shows the figures at.
+      figures: `{name: float}`.
+      facts: more for the record in metrics.jsonl.
+    """
+    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **figures})
+    run.events.scalars(at, **{f"{kind}__{name}": value for name, value in figures.items()})
+
+
+def announce(opened, position):
+    """Logs what is about to run."""
+    run, config, dataset = opened.run, opened.config, opened.dataset
     sizes = "/".join(str(len(split.labels)) for split in (dataset.train, dataset.valid, dataset.test))
     shape = "x".join(map(str, dataset.image_shape))
     run.log("-" * 80)
@@ -78,5 +214,6 @@ def announce(run, config, dataset, done):
         f"scheme {config.child.scheme}; seed {config.run.seed}; run directory {run.path}"
     )
     if run.resumed:
-        run.log(f"resuming after epoch {done} of {config.run.num_epochs}")
+        inside = f", inside epoch {position.epoch + 1}" if position.phase or position.unit else ""
+        run.log(f"resuming after epoch {position.epoch} of {config.run.num_epochs}{inside}")
     run.log("-" * 80)

@@ -7,12 +7,10 @@ import dataclasses
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tqdm import tqdm
 
-from enas import child_graph, data, pipeline, session
+from enas import arc_input, child_graph, pipeline, session, signals
 from enas.errors import UserError
-from enas.loop import announce, child_epoch
-from enas.run_directory import check_output_dir, open_run
+from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
 
 SCORED_ARCS = 10
 
@@ -55,20 +53,21 @@ def build(config, space, dataset):
 
 
 class Search:
-    """A running search. Use `run_search`."""
+    """A running search. Use `run_search`.
 
-    def __init__(self, config, space, run, graph, sess):
-        self.config, self.space, self.run, self.graph, self.session = config, space, run, graph, sess
-        self.handles = {}
+    Args:
+      space: the search space's package.
+      opened: the `session.Opened`.
+      loop: the `Loop`.
+    """
 
-    def start(self):
-        """Starts all streams where the restored variables say."""
-        graph = self.graph
-        step, updates = self.session.run([graph.training.step, graph.controller.step])
-        graph.training.stream.restart(self.session, step)
-        for name, stream in graph.streams.items():
-            stream.restart(self.session, updates * self.config.controller.num_aggregate if name == "reward" else 0)
-            self.handles[name] = self.session.run(stream.iterator.string_handle())
+    def __init__(self, space, opened, loop):
+        self.space, self.opened, self.loop = space, opened, loop
+        self.config, self.run, self.graph, self.session = opened.config, opened.run, opened.graph, opened.session
+        step, updates = self.session.run([self.graph.training.step, self.graph.controller.step])
+        first = {"train": step, "reward": updates * self.config.controller.num_aggregate}
+        streams = {"train": self.graph.training.stream, **self.graph.streams}
+        self.handles = session.start(self.session, streams, first)
 
     def sample(self, purpose, steps):
         """Samples one arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), ...]`."""
@@ -79,38 +78,37 @@ class Search:
         """The sampling noise of `sample`."""
         return self.space.controller.gumbel_noise(self.config.run.seed, f"arc/{purpose}", steps, self.config.child)
 
-    def train_child(self, epoch):
-        """One epoch of the shared weights, each step on a newly sampled arc."""
+    def train_child(self, epoch, unit):
+        """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
         per_epoch = self.graph.training.stream.per_epoch
         first = epoch * per_epoch
         arcs = self.sample("child", range(first, first + per_epoch))
-        child_epoch(
-            self.session,
-            self.run,
-            self.config,
-            self.graph.training,
-            epoch,
-            lambda step: {self.graph.arc: arcs[step - first]},
+        yield from child_epoch(
+            self.opened, self.graph.training, epoch, unit, lambda step: {self.graph.arc: arcs[step - first]}
         )
 
-    def train_controller(self, epoch):
-        """One controller phase: `--controller_train_steps` REINFORCE updates on validation accuracy."""
+    def train_controller(self, epoch, unit):
+        """A phase: `--controller_train_steps` REINFORCE updates on validation accuracy; one unit is one update."""
         config, controller = self.config.controller, self.graph.controller
+        if (epoch + 1) % config.train_every:
+            return
         self.run.log(f"Epoch {epoch + 1}: Training controller")
-        bar = tqdm(range(config.train_steps), "controller", disable=None, leave=False)
-        for i in bar:
+        for i in units(unit, config.train_steps, "controller"):
             step = int(self.session.run(controller.step))
             noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
             arcs = self.session.run(controller.arcs, {controller.noise: noise})
             rewards = np.array([self._reward(arc) for arc in arcs], np.float32)
+            # Nothing may stop between here and the yield: the update changes the variables.
             loss, entropy, norm, baseline, _ = self.session.run(
                 [controller.loss, controller.entropy, controller.grad_norm, controller.baseline, controller.train],
                 {controller.noise: noise, controller.rewards: rewards},
             )
             if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
                 self._log_controller(epoch, step + 1, loss, entropy.mean(), norm, rewards.mean(), baseline)
+            yield
 
     def _reward(self, arc):
+        signals.check()
         feeds = {self.graph.arc: arc, self.graph.scoring.handle: self.handles["reward"]}
         correct, counted = self.session.run([self.graph.scoring.correct, self.graph.scoring.counted], feeds)
         return correct / counted
@@ -123,8 +121,7 @@ class Search:
         )
         figures = {"loss": loss, "entropy": entropy, "grad_norm": norm, "reward": reward, "baseline": baseline}
         figures = {name: float(value) for name, value in figures.items()}
-        self.run.append("metrics.jsonl", {"kind": "controller", "epoch": epoch + 1, "step": step, **figures})
-        self.run.events.scalars(step, **{f"controller__{name}": value for name, value in figures.items()})
+        record(self.run, "controller", epoch, step, figures, step=step)
 
     def accuracy(self, arc, stream):
         """Share of the images of a stream that the shared child classifies right with an arc."""
@@ -132,12 +129,18 @@ class Search:
             self.session, self.graph.scoring, self.graph.streams[stream], self.handles[stream], {self.graph.arc: arc}
         )
 
-    def score_arcs(self, epoch):
-        """Samples ten arcs and scores each on the same validation images; returns the best as (accuracy, arc)."""
-        self.run.log(f"Here are {SCORED_ARCS} architectures")
+    def _has_scores(self, epoch):
+        """The controller has been trained in this epoch, or it is the last."""
+        return (epoch + 1) % self.config.controller.train_every == 0 or epoch + 1 == self.config.run.num_epochs
+
+    def score_arcs(self, epoch, unit):
+        """A phase: samples ten arcs and scores each on the same validation images; one unit is one arc."""
+        if not self._has_scores(epoch):
+            return
+        if unit == 0:
+            self.run.log(f"Here are {SCORED_ARCS} architectures")
         first = epoch * SCORED_ARCS
-        scored = []
-        for values in self.sample("score", range(first, first + SCORED_ARCS)):
+        for values in self.sample("score", range(first, first + SCORED_ARCS))[unit:]:
             arc = self.space.arc.for_child(values.reshape(-1), self.config.child)
             accuracy = self.accuracy(values, "arcs")
             for line in arc.lines():
@@ -145,37 +148,26 @@ class Search:
             self.run.log(f"val_acc = {accuracy:<6.4f}")
             self.run.log("-" * 80)
             self.run.append("arcs.jsonl", {"epoch": epoch + 1, "val_accuracy": accuracy, "arc": str(arc)})
-            scored.append((accuracy, arc))
-        self._write_best()
-        return max(scored, key=lambda pair: pair[0])
+            self._write_best()
+            yield
 
     def _write_best(self):
-        best = max(self.run.read("arcs.jsonl"), key=lambda record: (record["val_accuracy"], record["epoch"]))
+        best = max(self.run.read("arcs.jsonl"), key=lambda scored: (scored["val_accuracy"], scored["epoch"]))
         self.run.write("best_arc.txt", best["arc"] + "\n")
 
-    def evaluate(self, epoch, arc):
-        """Logs an arc's accuracy, with the shared weights, on the whole validation and test sets."""
-        self.run.log(f"Epoch {epoch + 1}: Eval")
-        values = np.reshape(arc.to_list(), self.graph.arc.shape)
-        figures = {}
-        for name in ("valid", "test"):
-            figures[f"{name}_accuracy"] = self.accuracy(values, name)
-            self.run.log(f"{name}_accuracy: {figures[f'{name}_accuracy']:<6.4f}")
-        self.run.append("metrics.jsonl", {"kind": "eval", "epoch": epoch + 1, "arc": str(arc), **figures})
-        self.run.events.scalars(epoch + 1, **{f"eval__{name}": value for name, value in figures.items()})
-
-    def epoch(self, epoch):
-        """One epoch of the search, evaluations included."""
-        every = self.config.controller.train_every, self.config.run.eval_every_epochs
+    def evaluate(self, epoch, _unit):
+        """A phase: accuracy of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
         last = epoch + 1 == self.config.run.num_epochs
-        self.train_child(epoch)
-        if (epoch + 1) % every[0] == 0:
-            self.train_controller(epoch)
-        elif not last:
+        if not self._has_scores(epoch) or not (last or (epoch + 1) % self.config.run.eval_every_epochs == 0):
             return
-        _, best = self.score_arcs(epoch)
-        if (epoch + 1) % every[1] == 0 or last:
-            self.evaluate(epoch, best)
+        scored = [scored for scored in self.run.read("arcs.jsonl") if scored["epoch"] == epoch + 1]
+        best = max(scored, key=lambda scored: scored["val_accuracy"])["arc"]
+        values = np.reshape(arc_input.integers(best), self.graph.arc.shape)
+        yield from evaluation(
+            self.loop.position,
+            lambda name: self.accuracy(values, name),
+            lambda figures: log_evaluation(self.run, epoch, figures, arc=best),
+        )
 
 
 def run_search(config, space):
@@ -186,30 +178,15 @@ def run_search(config, space):
       space: the search space's package.
 
     Raises:
-      UserError: see `enas.data.load` and `open_run`.
+      UserError: see `session.opened` and `Checkpoints`.
+      signals.Stopped: a signal came; a checkpoint was saved.
     """
-    check_output_dir(config, "search")
-    session.graph_mode()
-    dataset = data.load(config.data, config.run.seed)
-    with tf.Graph().as_default():
-        graph = build(config, space, dataset)
-        run = open_run(config, "search")
-        run.events = session.Events(run)
-        checkpoints = session.Checkpoints(run, "last", keep=2)
-        initialize = tf.global_variables_initializer()
-        with tf.Session() as sess:
-            sess.run(initialize)
-            done = checkpoints.restore(sess)
-            for name in ("metrics.jsonl", "arcs.jsonl"):
-                run.drop_after(name, done)
-            search = Search(config, space, run, graph, sess)
-            search.start()
-            announce(run, config, dataset, done)
-            tf.get_default_graph().finalize()
-            for epoch in range(done, config.run.num_epochs):
-                search.epoch(epoch)
-                checkpoints.save(sess, epoch + 1)
-    finish(run, config.space)
+    with session.opened(config, "search", lambda dataset: build(config, space, dataset)) as opened:
+        loop = Loop(opened)
+        search = Search(space, opened, loop)
+        announce(opened, loop.position)
+        loop.epochs([search.train_child, search.train_controller, search.score_arcs, search.evaluate])
+        finish(opened.run, config.space)
 
 
 def finish(run, space):

@@ -3,13 +3,11 @@
 import dataclasses
 import json
 
-import tensorflow.compat.v1 as tf
-
-from enas import arc_input, child_graph, data, pipeline, session, size, spaces
-from enas.config import from_values
+from enas import arc_input, child_graph, pipeline, session, size, spaces
+from enas.config import from_values, with_arc
 from enas.errors import UserError
-from enas.loop import announce, child_epoch
-from enas.run_directory import check_output_dir, open_run, stored_values
+from enas.loop import EVALUATED, Loop, announce, child_epoch, evaluation, log_evaluation
+from enas.run_directory import stored_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +36,38 @@ def build(config, arc, space, dataset):
     return Graph(training, scoring, streams)
 
 
-def evaluate(sess, graph):
-    """Accuracy on the validation and the test set, `{"valid_accuracy": float, "test_accuracy": float}`; every image is
-    counted once."""
-    figures = {}
-    for name, stream in graph.streams.items():
-        stream.restart(sess)
-        handle = sess.run(stream.iterator.string_handle())
-        figures[f"{name}_accuracy"] = child_graph.accuracy(sess, graph.scoring, stream, handle)
-    return figures
+class Training:
+    """A running training. Use `run_training`."""
+
+    def __init__(self, opened, loop):
+        self.opened, self.loop = opened, loop
+        self.run, self.config, self.graph = opened.run, opened.config, opened.graph
+        stream = self.graph.training.stream
+        session.start(opened.session, {"train": stream}, {"train": opened.session.run(self.graph.training.step)})
+        self.handles = session.start(opened.session, self.graph.streams)
+
+    def train_child(self, epoch, unit):
+        """A phase: one epoch of training."""
+        yield from child_epoch(self.opened, self.graph.training, epoch, unit)
+
+    def evaluate(self, epoch, _unit):
+        """A phase: accuracy on the validation and test sets; the best child so far is kept as a checkpoint."""
+        if (epoch + 1) % self.config.run.eval_every_epochs and epoch + 1 != self.config.run.num_epochs:
+            return
+
+        def finished(figures):
+            if figures["valid_accuracy"] >= self.loop.position.best_accuracy:
+                self.loop.position.best_accuracy = figures["valid_accuracy"]
+                self.opened.best.save(self.opened.session, {"epoch": epoch + 1})
+            log_evaluation(self.run, epoch, figures)
+
+        yield from evaluation(self.loop.position, lambda name: accuracy(self.opened, self.handles, name), finished)
+
+
+def accuracy(opened, handles, name):
+    """Accuracy on the set "valid" or "test", every image counted once."""
+    graph = opened.graph
+    return child_graph.accuracy(opened.session, graph.scoring, graph.streams[name], handles[name])
 
 
 def run_training(config, space):
@@ -57,63 +78,38 @@ def run_training(config, space):
       space: the search space's package.
 
     Raises:
-      UserError: see `arc_input.given`, `enas.data.load` and `open_run`.
+      UserError: see `arc_input.given`, `session.opened` and `Checkpoints`.
+      signals.Stopped: a signal came; a checkpoint was saved.
     """
     arc = arc_input.given(config, space.arc)
-    # The run is the arc's, wherever the arc came from.
-    fixed = dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file="")
-    config = dataclasses.replace(config, arc=fixed)
-    check_output_dir(config, "training")
-    session.graph_mode()
-    dataset = data.load(config.data, config.run.seed)
-    with tf.Graph().as_default():
-        graph = build(config, arc, space, dataset)
-        run = open_run(config, "training")
-        run.events = session.Events(run)
-        last, best = (session.Checkpoints(run, name, keep=1) for name in ("last", "best"))
-        initialize = tf.global_variables_initializer()
-        with tf.Session() as sess:
-            sess.run(initialize)
-            done = last.restore(sess)
-            run.drop_after("metrics.jsonl", done)
-            graph.training.stream.restart(sess, sess.run(graph.training.step))
-            announce(run, config, dataset, done)
-            run.log(f"arc: {arc}")
-            run.log(f"cost: {size.measure(graph.scoring)}")
-            for epoch in range(done, config.run.num_epochs):
-                _epoch(sess, run, config, graph, best, epoch)
-                last.save(sess, epoch + 1)
-            _finish(sess, run, graph, best)
+    config = with_arc(config, arc)
+    with session.opened(config, "training", lambda dataset: build(config, arc, space, dataset)) as opened:
+        loop = Loop(opened)
+        training = Training(opened, loop)
+        announce(opened, loop.position)
+        opened.run.log(f"arc: {arc}")
+        opened.run.log(f"cost: {size.measure(opened.graph.scoring)}")
+        loop.epochs([training.train_child, training.evaluate])
+        _finish(opened)
 
 
-def _epoch(sess, run, config, graph, best, epoch):
-    child_epoch(sess, run, config, graph.training, epoch)
-    last = epoch + 1 == config.run.num_epochs
-    if (epoch + 1) % config.run.eval_every_epochs and not last:
-        return
-    before = [r["valid_accuracy"] for r in run.read("metrics.jsonl") if r["kind"] == "eval"]
-    figures = evaluate(sess, graph)
-    run.log(f"Epoch {epoch + 1}: Eval")
-    for name, value in figures.items():
-        run.log(f"{name}: {value:<6.4f}")
-    if figures["valid_accuracy"] >= max(before, default=0.0):
-        best.save(sess, epoch + 1)
-    run.append("metrics.jsonl", {"kind": "eval", "epoch": epoch + 1, **figures})
-    run.events.scalars(epoch + 1, **{f"eval__{name}": value for name, value in figures.items()})
-
-
-def _finish(sess, run, graph, best):
+def _finish(opened):
     """Evaluates the best checkpoint and logs and stores the final figures."""
-    epoch = best.restore(sess)
-    figures = evaluate(sess, graph)
-    measured = dataclasses.asdict(size.measure(graph.scoring))
+    run = opened.run
+    restored = opened.best.restore(opened.session)
+    if restored is None:
+        raise UserError(f"--output_dir={run.path}: the run has no best checkpoint yet")
+    path, facts = restored
+    handles = session.start(opened.session, opened.graph.streams)
+    figures = {f"{name}_accuracy": accuracy(opened, handles, name) for name in EVALUATED}
+    measured = dataclasses.asdict(size.measure(opened.graph.scoring))
     run.log("-" * 80)
-    run.log(f"best checkpoint: {best.newest()} (epoch {epoch})")
+    run.log(f"best checkpoint: {path} (epoch {facts['epoch']})")
     for name, value in measured.items():
         run.log(f"{name}: {value}")
     for name, value in figures.items():
         run.log(f"{name}: {value:.4f}")
-    run.write("results.json", json.dumps({"epoch": epoch, **measured, **figures}, indent=2) + "\n")
+    run.write("results.json", json.dumps({"epoch": facts["epoch"], **measured, **figures}, indent=2) + "\n")
 
 
 def run_evaluation(config):
@@ -128,17 +124,8 @@ def run_evaluation(config):
     stored = stored_values(path)
     if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
         raise UserError(f"--output_dir={path}: expected a training run of this program")
-    data_dir = config.data.data_dir or stored["data_dir"]
-    space = spaces.module(stored["space"], "space")
-    values = {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False}
-    config = from_values(space.config.TrainConfig, values)
-    session.graph_mode()
-    dataset = data.load(config.data, config.run.seed)
-    with tf.Graph().as_default():
-        graph = build(config, arc_input.given(config, space.arc), space, dataset)
-        run = open_run(config, "training")
-        best = session.Checkpoints(run, "best", keep=1)
-        if best.newest() is None:
-            raise UserError(f"--output_dir={path}: the run has no best checkpoint yet")
-        with tf.Session() as sess:
-            _finish(sess, run, graph, best)
+    data_dir = config.data.data_dir or stored.get("data_dir", "")
+    config = from_values(TrainConfig, {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False})
+    arc = arc_input.given(config, space.arc)
+    with session.opened(config, "training", lambda dataset: build(config, arc, space, dataset)) as opened:
+        _finish(opened)

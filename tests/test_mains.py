@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,21 +88,15 @@ def test_search_logs_in_the_known_format(search):
     assert all(len(cell.split()) == 8 for pair in cells for cell in pair[:2])
 
 
-def test_the_same_seed_gives_the_same_search_and_a_resumed_one_too(search, tmp_path):
-    out = search[0]
-    flags = [*SEARCH, "--child_scheme=k4", f"--output_dir={tmp_path / 'run'}"]
-    first = run("search_micro.py", *flags, "--num_epochs=1")
-    assert first.returncode == 0, first.stderr
-    # Drop path's schedule ends with the last epoch, so only a search of the same length repeats bit by bit.
-    other = tmp_path / "other"
-    process = run("search_micro.py", *SEARCH, "--child_scheme=k4", f"--output_dir={other}")
+def test_a_finished_search_is_extended_and_says_so(search, tmp_path):
+    out = tmp_path / "longer"
+    shutil.copytree(search[0], out)
+    process = run("search_micro.py", *SEARCH, "--child_scheme=k4", f"--output_dir={out}", "--num_epochs=3")
     assert process.returncode == 0, process.stderr
-    assert records(other / "metrics.jsonl") == records(out / "metrics.jsonl")
-    assert records(other / "arcs.jsonl") == records(out / "arcs.jsonl")
-    resumed = run("search_micro.py", *flags)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "resuming after epoch 1 of 2" in resumed.stdout
-    assert [r["epoch"] for r in records(tmp_path / "run" / "arcs.jsonl")] == [1] * 10 + [2] * 10
+    assert "resuming with --num_epochs=3 (was 2)" in process.stdout
+    assert "resuming after epoch 2 of 3" in process.stdout
+    assert records(out / "arcs.jsonl")[:20] == records(search[0] / "arcs.jsonl")
+    assert [r["epoch"] for r in records(out / "arcs.jsonl")] == [1] * 10 + [2] * 10 + [3] * 10
 
 
 def test_an_existing_run_with_other_flags_is_refused_and_kept(search):

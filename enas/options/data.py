@@ -12,7 +12,9 @@ class DataConfig:
     """Where images come from and how they are cut, resized and augmented."""
 
     dataset: str = option("digits", "Data set. digits: scikit-learn's 1,797 handwritten digits.", choices=DATASETS)
-    data_dir: str = option("", "Folder that holds the data set's files. Default: data/<dataset>; digits needs none.")
+    data_dir: str = option(
+        "", "Folder that holds the data set's files. Default: data/<dataset>; digits needs none.", flexible=True
+    )
     img_size: int = option(
         0, "Height and width images are resized to, pixels. 0: the data set's own; 32 for folder.", 0, 1024
     )

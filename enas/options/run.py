@@ -19,6 +19,12 @@ class RunConfig:
     num_epochs: int = option(
         10, "Epochs to train in all. ENAS authors: 150 in the search, 630 in the final training.", 1, flexible=True
     )
+    checkpoint_every_minutes: float = option(
+        10.0,
+        "Minutes between checkpoints inside an epoch; each epoch ends with one too. 0: after every step, which is slow.",
+        0.0,
+        flexible=True,
+    )
     log_every: int = option(50, "Child steps between log lines. ENAS authors: 50.", 1, flexible=True)
     eval_every_epochs: int = option(
         1, "Epochs between evaluations on the whole validation and test sets. ENAS authors: 1.", 1, flexible=True
