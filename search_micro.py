@@ -14,7 +14,8 @@ def main(arguments):
     cli.no_arguments(arguments)
     search_config = flags.parse_config(config.SearchConfig)
     run_directory.check_output_dir(search_config, "search")
-    from enas import search  # TensorFlow takes seconds to import: bad flags are told before that
+    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    from enas import search
     from enas.micro import space
 
     search.run_search(search_config, space)

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 
 from absl import app, flags
 
@@ -12,6 +13,8 @@ from enas import signals
 from enas.errors import UserError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Of severity "I" only.
+_CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog\(\) is called|I0000 ")
 _EXPECTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
 
 
@@ -51,6 +54,24 @@ def run(main, argv=None):
 def _forget_stdout():
     """Python writes at its end what is left for stdout, and would complain that it can't."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def load_tensorflow():
+    """Imports TensorFlow without what its C++ side has to say, before it knows any log level, about drivers that are not
+    there; whatever else it prints comes through."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as printed:
+        stderr = os.dup(2)
+        os.dup2(printed.fileno(), 2)
+        try:
+            import tensorflow.compat.v1  # noqa: F401
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            printed.seek(0)
+            for line in printed:
+                if not _CHATTER.match(line):
+                    os.write(2, line)
 
 
 def no_arguments(arguments):

@@ -15,6 +15,10 @@ from enas import optim, signals
 from enas.errors import UserError
 
 EVALUATED = ("valid", "test")
+_ADVICE = {
+    "child": "in another --output_dir, try a lower --child_lr_max, or --child_clip_mode=global",
+    "controller": "in another --output_dir, try a lower --controller_lr",
+}
 
 
 @dataclasses.dataclass
@@ -27,6 +31,7 @@ class Position:
       unit: units of its next phase done.
       minutes: time spent so far.
       best_accuracy: (training) the highest validation accuracy so far.
+      bad_steps: kind of step -> how many in a row, up to the last one, had numbers that were not finite.
       accuracies: of an evaluation that is under way, those measured.
       sizes: `RunDirectory.sizes` after the last unit; a resumed run drops what was recorded later.
     """
@@ -36,6 +41,7 @@ class Position:
     unit: int = 0
     minutes: float = 0.0
     best_accuracy: float = 0.0
+    bad_steps: dict = dataclasses.field(default_factory=dict)
     accuracies: dict = dataclasses.field(default_factory=dict)
     sizes: dict = dataclasses.field(default_factory=dict)
 
@@ -47,10 +53,12 @@ class Loop:
       opened: the `session.Opened`.
 
     Attributes:
+      opened: the `session.Opened`.
       position: the `Position`.
     """
 
     def __init__(self, opened):
+        self.opened = opened
         self.config, self.run, self.session, self.last = opened.config.run, opened.run, opened.session, opened.last
         restored = self.last.restore(self.session)
         self.position = Position() if restored is None else position_of(*restored)
@@ -81,6 +89,34 @@ class Loop:
                 f"(--output_dir={self.run.path})"
             )
             raise
+
+    def judge(self, kind, step, watch, finite, ordinary=False):
+        """Notes whether the numbers of a step were finite. If not the step has changed nothing, and is logged.
+
+        Args:
+          kind: "child" or "controller".
+          step: the step's number, from 1.
+          watch, finite: the step's `Watch` and the value of its `finite`.
+          ordinary: an overflow that the loss scale now adapts to; it does not count as bad.
+
+        Raises:
+          UserError: it was the last of --max_bad_steps in a row.
+        """
+        if finite.all():
+            self.position.bad_steps[kind] = 0
+            return
+        bad = [name for name, good in zip(watch.names, finite, strict=True) if not good]
+        what = bad[0] + (f" and {len(bad) - 1} more numbers were" if bad[1:] else " was") + " not finite"
+        self.run.log(f"{kind} step {step}: {what}; step skipped, nothing changed")
+        if ordinary:
+            return
+        in_a_row = self.position.bad_steps.get(kind, 0) + 1
+        self.position.bad_steps[kind] = in_a_row
+        if in_a_row >= self.config.max_bad_steps:
+            raise UserError(
+                f"{kind} step {step}: {what}, like {in_a_row} steps in a row (--max_bad_steps={in_a_row}); the last "
+                f"checkpoint in {self.run.path} is kept, with the weights of good steps; {_ADVICE[kind]}"
+            )
 
     def _count_unit(self):
         self.position.unit += 1
@@ -114,29 +150,32 @@ def position_of(path, facts):
     return position
 
 
-def child_epoch(opened, training, epoch, unit, feeds=lambda _: {}):
+def child_epoch(loop, training, epoch, unit, feeds=lambda _: {}):
     """A phase that trains a child for one epoch; one unit is one step.
 
     Args:
-      opened: the `session.Opened`.
+      loop: the run's `Loop`.
       training: the `child_graph.Training`.
       epoch: epochs done before this one.
       unit: steps of this epoch already done.
       feeds: function of the step (from 0, over the whole run) to more feeds, e.g. the arc.
     """
-    run, config, session = opened.run, opened.config, opened.session
+    run, config, session = loop.run, loop.opened.config, loop.session
     per_epoch, update = training.stream.per_epoch, training.update
-    fetches = [training.loss, update.grad_norm, training.correct, update.loss_scale, update.skipped, update.op]
-    skipped_before = int(session.run(update.skipped))
+    fetches = [
+        training.loss,
+        update.grad_norm,
+        training.correct,
+        update.loss_scale,
+        update.skipped,
+        update.watch.finite,
+    ]
     for step in units(epoch * per_epoch + unit, (epoch + 1) * per_epoch, f"epoch {epoch + 1}"):
         rate = optim.learning_rate(config.child, step / per_epoch)
-        loss, norm, correct, scale, skipped, _ = session.run(fetches, {training.rate: rate, **feeds(step)})
-        if skipped > skipped_before or not math.isfinite(norm):
-            skipped_before += 1
-            run.log(
-                f"ch_step = {step + 1}: a gradient was not finite; step skipped, loss scale was {scale:g}, "
-                f"{skipped_before} skipped so far"
-            )
+        feed = {training.rate: rate, **feeds(step)}
+        (loss, norm, correct, scale, skipped, finite), _ = session.run([fetches, update.op], feed)
+        # Halving the loss scale answers an overflow of float16, but for the last time.
+        loop.judge("child", step + 1, update.watch, finite, ordinary=update.dynamic and scale > 1)
         if (step + 1) % config.run.log_every == 0 or step + 1 == (epoch + 1) * per_epoch:
             figures = {
                 "loss": float(loss),
@@ -146,7 +185,7 @@ def child_epoch(opened, training, epoch, unit, feeds=lambda _: {}):
                 "loss_scale": float(scale),
             }
             run.log(child_line(epoch, step + 1, figures, correct, config.run.batch_size, run.minutes()))
-            record(run, "child", epoch, step + 1, figures, step=step + 1, skipped_steps=skipped_before)
+            record(run, "child", epoch, step + 1, figures, step=step + 1, skipped_steps=int(skipped))
         yield
 
 
@@ -199,7 +238,9 @@ def record(run, kind, epoch, at, figures, **facts):
       figures: `{name: float}`.
       facts: more for the record in metrics.jsonl.
     """
-    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **figures})
+    # JSON knows no infinity.
+    finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **finite})
     run.events.scalars(at, **{f"{kind}__{name}": value for name, value in figures.items()})
 
 

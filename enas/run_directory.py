@@ -62,8 +62,10 @@ class RunDirectory:
         """Writes a line to `stdout` and to the terminal, above a progress bar if there is one."""
         from tqdm import tqdm
 
-        self.append_bytes("stdout", f"{line}\n".encode())
-        tqdm.write(line)
+        # A path may hold bytes that are no text.
+        data = line.encode(errors="backslashreplace")
+        self.append_bytes("stdout", data + b"\n")
+        tqdm.write(data.decode())
 
     def append(self, name, record):
         """Appends one JSON object to a .jsonl file."""

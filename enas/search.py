@@ -84,7 +84,7 @@ class Search:
         first = epoch * per_epoch
         arcs = self.sample("child", range(first, first + per_epoch))
         yield from child_epoch(
-            self.opened, self.graph.training, epoch, unit, lambda step: {self.graph.arc: arcs[step - first]}
+            self.loop, self.graph.training, epoch, unit, lambda step: {self.graph.arc: arcs[step - first]}
         )
 
     def train_controller(self, epoch, unit):

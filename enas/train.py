@@ -48,7 +48,7 @@ class Training:
 
     def train_child(self, epoch, unit):
         """A phase: one epoch of training."""
-        yield from child_epoch(self.opened, self.graph.training, epoch, unit)
+        yield from child_epoch(self.loop, self.graph.training, epoch, unit)
 
     def evaluate(self, epoch, _unit):
         """A phase: accuracy on the validation and test sets; the best child so far is kept as a checkpoint."""
@@ -124,8 +124,10 @@ def run_evaluation(config):
     stored = stored_values(path)
     if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
         raise UserError(f"--output_dir={path}: expected a training run of this program")
+    space = spaces.module(stored["space"], "space")
     data_dir = config.data.data_dir or stored.get("data_dir", "")
-    config = from_values(TrainConfig, {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False})
+    values = {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False}
+    config = from_values(space.config.TrainConfig, values)
     arc = arc_input.given(config, space.arc)
     with session.opened(config, "training", lambda dataset: build(config, arc, space, dataset)) as opened:
         _finish(opened)

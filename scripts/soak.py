@@ -20,8 +20,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from enas import cli, run_directory
 from enas import config as configs
-from enas import run_directory
 
 TINY = {
     "child_num_layers": 2,
@@ -52,13 +52,11 @@ def main():
     parser.add_argument("--output_dir", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    _import_tensorflow()
-    return kills(arguments) if arguments.what == "kills" else steps(arguments)
-
-
-def _import_tensorflow():
-    """Once, for all the processes that are forked: it takes longer than everything else they do."""
+    # Once, for all the processes that are forked: it takes longer than everything else they do.
+    cli.load_tensorflow()
     from enas import search, train  # noqa: F401
+
+    return kills(arguments) if arguments.what == "kills" else steps(arguments)
 
 
 def kills(arguments):

@@ -272,6 +272,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, act):
     assert run.read("metrics.jsonl") == []
 
 
+def test_a_path_that_is_no_text_is_logged(tmp_path):
+    run = open_search(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    run.log(f"in {run.path}")
+    assert Path(run.file("stdout")).read_text() == f"in {tmp_path}/\\udcff\n"
+
+
 def test_what_a_resumed_run_changes_is_logged(tmp_path):
     open_search(tmp_path / "run", num_epochs=2)
     open_search(tmp_path / "run", num_epochs=7)

@@ -25,6 +25,13 @@ class RunConfig:
         0.0,
         flexible=True,
     )
+    max_bad_steps: int = option(
+        20,
+        "Stop after this many child steps, or controller updates, in a row whose loss or gradient was not finite; such a "
+        "step is skipped. An overflow that a dynamic --loss_scale still adapts to does not count.",
+        1,
+        flexible=True,
+    )
     log_every: int = option(50, "Child steps between log lines. ENAS authors: 50.", 1, flexible=True)
     eval_every_epochs: int = option(
         1, "Epochs between evaluations on the whole validation and test sets. ENAS authors: 1.", 1, flexible=True
