@@ -99,10 +99,12 @@ class Search:
             arcs = self.session.run(controller.arcs, {controller.noise: noise})
             rewards = np.array([self._reward(arc) for arc in arcs], np.float32)
             # Nothing may stop between here and the yield: the update changes the variables.
-            loss, entropy, norm, baseline, _ = self.session.run(
-                [controller.loss, controller.entropy, controller.grad_norm, controller.baseline, controller.train],
+            fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
+            (loss, entropy, norm, baseline), finite, _ = self.session.run(
+                [fetches, controller.watch.finite, controller.train],
                 {controller.noise: noise, controller.rewards: rewards},
             )
+            self.loop.judge("controller", step + 1, controller.watch, finite)
             if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
                 self._log_controller(epoch, step + 1, loss, entropy.mean(), norm, rewards.mean(), baseline)
             yield
