@@ -9,6 +9,7 @@ looked up by an ordinary unpickler. The input of a failure is kept in --keep. Ex
 """
 
 import argparse
+import math
 import os
 import random
 import resource
@@ -64,7 +65,7 @@ def main():
     shares = {name: fuzz_targets.TARGETS[name].share for name in names}
     tried, failed, start = 0, 0, time.monotonic()
     for name in names:
-        count = max(1, round(arguments.inputs * shares[name] / sum(shares.values())))
+        count = math.ceil(arguments.inputs * shares[name] / sum(shares.values()))
         refused = 0
         for first in range(0, count, CHUNK):
             outcome = _chunk(name, arguments, first, min(count, first + CHUNK))
@@ -120,7 +121,7 @@ def _worker(name, arguments, first, last, folder):
                 if "\n" in str(error):
                     watched[0] = False
                     counts[1] += 1
-                    _keep(arguments, name, number, sandbox, f"a message of several lines: {error}")
+                    _keep(arguments, name, number, sandbox, f"a message of several lines: {str(error)!r}")
             except BaseException:
                 watched[0] = False
                 counts[1] += 1

@@ -24,6 +24,7 @@ from enas import config as configs
 from enas.data import cifar, folder, idx, images
 from enas.errors import UserError
 from enas.micro import arc as micro_arc
+from enas.micro import config as micro_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -318,7 +319,7 @@ def _arcs():
 
 def _run_directories():
     """A run directory whose config.json, or one of whose records, is damaged; it is checked, opened and read."""
-    config = configs.SearchConfig()
+    config = micro_config.SearchConfig()
     values = {"format": run_directory.MARK, "kind": "search", **configs.to_values(config)}
     good = json.dumps(values, indent=2).encode()
     record = b'{"epoch": 1, "val_accuracy": 0.5, "arc": "0 1"}\n'
@@ -338,10 +339,10 @@ def _run_directories():
         def run():
             try:
                 stored = run_directory.stored_values(path)
-                configs.from_values(configs.SearchConfig, stored)
+                configs.from_values(micro_config.SearchConfig, stored)
             except UserError:
                 pass
-            now = configs.from_values(configs.SearchConfig, {"output_dir": path})
+            now = configs.from_values(micro_config.SearchConfig, {"output_dir": path})
             run_directory.check_output_dir(now, "search")
             with run_directory.open_run(now, "search") as opened:
                 opened.read("arcs.jsonl")
@@ -354,8 +355,8 @@ def _run_directories():
 def _flags():
     """A command line with one or two flags of any option and any value."""
     values = absl_flags.FlagValues()
-    flags.define(configs.SearchConfig, values)
-    names = [name for name, _, _ in configs.options(configs.SearchConfig)]
+    flags.define(micro_config.SearchConfig, values)
+    names = [name for name, _, _ in configs.options(micro_config.SearchConfig)]
     words = (
         "",
         "0",
@@ -388,7 +389,7 @@ def _flags():
                 values(["program", *line])
             except absl_flags.Error as error:
                 raise UserError(str(error).replace("\n", " ")) from None
-            flags.parse_config(configs.SearchConfig, values)
+            flags.parse_config(micro_config.SearchConfig, values)
 
         return run
 
@@ -413,7 +414,9 @@ def _checkpoints():
             state.update(variable=variable, value=value, assign=variable.assign(tf.fill([50], value)))
             state["saver"] = tf.train.Saver(max_to_keep=None)
             state["session"] = tf.Session(graph=graph)
-        run = run_directory.open_run(configs.from_values(configs.SearchConfig, {"output_dir": str(root)}), "search")
+        run = run_directory.open_run(
+            configs.from_values(micro_config.SearchConfig, {"output_dir": str(root)}), "search"
+        )
         state["run"], state["checkpoints"] = run, Checkpoints(run, "last", state["saver"])
         run.log = lambda _: None
         for number in (1, 2):

@@ -12,6 +12,7 @@ Linux's /proc.
 import argparse
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from enas import cli, run_directory
 from enas import config as configs
+from enas.micro import config as micro_config
 
 TINY = {
     "child_num_layers": 2,
@@ -69,14 +71,15 @@ def kills(arguments):
         num_epochs=arguments.epochs,
         checkpoint_every_minutes=arguments.checkpoint_every_minutes,
     )
-    if _waited(_started(whole)) != 0:
+    alone = _left_alone(whole)
+    if alone is None:
         print(f"the run left alone failed, see {folder}/whole.log")
         return 1
     tally = folder / "kills"
     done = len(tally.read_text()) if tally.exists() else 0
     moments = random.Random(f"{arguments.seed} {done}")
     while done < arguments.kills:
-        code = _killed_at_random(killed, moments)
+        code = _killed_at_random(killed, alone, moments, arguments.kills)
         if code == 0:
             print(f"the run ended after {done} kills; raise --epochs")
             break
@@ -116,8 +119,17 @@ def steps(arguments):
     return 0
 
 
+def _left_alone(config):
+    """Runs from the beginning to the end; returns the `_Watched`, or None where that failed."""
+    shutil.rmtree(config.run.output_dir, ignore_errors=True)
+    run = _Watched(config)
+    while (code := run.look()) is None:
+        time.sleep(0.01)
+    return None if code else run
+
+
 def _config(arguments, path, **values):
-    kind = configs.SearchConfig if arguments.kind == "search" else configs.TrainConfig
+    kind = micro_config.SearchConfig if arguments.kind == "search" else micro_config.TrainConfig
     values = {**TINY, "child_scheme": arguments.scheme, "output_dir": str(path), **values}
     return configs.from_values(kind, values)
 
@@ -135,7 +147,7 @@ def _started(config):
         from enas import search, train
         from enas.micro import space
 
-        run = search.run_search if isinstance(config, configs.SearchConfig) else train.run_training
+        run = search.run_search if isinstance(config, micro_config.SearchConfig) else train.run_training
         run(config, space)
         code = 0
     except BaseException:
@@ -148,24 +160,56 @@ def _waited(process):
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def _killed_at_random(config, moments):
-    """Starts a process and kills it: one in five at any moment, the others soon after the run went on."""
-    stdout = Path(config.run.output_dir) / "stdout"
-    before = stdout.stat().st_size if stdout.exists() else 0
-    process = _started(config)
-    anywhere, delay = moments.random() < 0.2, moments.random()
-    deadline = time.monotonic() + 6 * delay if anywhere else None
+def _killed_at_random(config, whole, moments, kills):
+    """Starts a process and kills it: one in five before the run is open, the others up to the share of all log lines that
+    leaves enough for the other kills. Returns the exit code.
+
+    Args:
+      config: of the run.
+      whole: a finished run's `_Watched`.
+      moments: `random.Random`.
+      kills: how often the run will be killed in all.
+    """
+    early, share, delay = moments.random() < 0.2, moments.random(), moments.random()
+    lines = 1 + int(share * whole.lines / (kills + 1))
+    run = _Watched(config)
     while True:
-        ended, status = os.waitpid(process, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        now = time.monotonic()
-        if deadline is None and stdout.exists() and stdout.stat().st_size > before:
-            deadline = now + 3 * delay
-        if deadline is not None and now >= deadline:
-            os.kill(process, signal.SIGKILL)
-            return _waited(process)
-        time.sleep(0.002)
+        code = run.look()
+        if code is not None:
+            return code
+        if (early and time.monotonic() - run.start > delay * whole.opened) or run.lines >= lines:
+            time.sleep(0.05 * delay)
+            os.kill(run.process, signal.SIGKILL)
+            return _waited(run.process)
+        time.sleep(0.005)
+
+
+class _Watched:
+    """A process and what its run has logged.
+
+    Attributes:
+      start: when it was started.
+      opened: seconds until it began to work; None before.
+      lines: lines that it has logged since.
+    """
+
+    def __init__(self, config):
+        self.stdout = Path(config.run.output_dir) / "stdout"
+        self.before = self.stdout.stat().st_size if self.stdout.exists() else 0
+        self.start, self.opened, self.lines, self.size = time.monotonic(), None, 0, self.before
+        self.process = _started(config)
+
+    def look(self):
+        """Updates the attributes; returns the exit code if the process has ended, else None."""
+        ended, status = os.waitpid(self.process, os.WNOHANG)
+        if self.stdout.exists() and self.stdout.stat().st_size != self.size:
+            self.size = self.stdout.stat().st_size
+            # What is announced stands between two lines of dashes.
+            work = self.stdout.read_text()[self.before :].split("-" * 80 + "\n", 2)[2:]
+            if work and self.opened is None:
+                self.opened = time.monotonic() - self.start
+            self.lines = work[0].count("\n") if work else 0
+        return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def differences(one, other):

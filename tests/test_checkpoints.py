@@ -8,8 +8,9 @@ import tensorflow.compat.v1 as tf
 
 from enas import run_directory
 from enas.checkpoints import Checkpoints
-from enas.config import RunConfig, SearchConfig
+from enas.config import RunConfig
 from enas.errors import UserError
+from enas.micro.config import SearchConfig
 
 pytestmark = pytest.mark.usefixtures("graph")
 
