@@ -106,7 +106,8 @@ class Loop:
             self.position.bad_steps[kind] = 0
             return
         bad = [name for name, good in zip(watch.names, finite, strict=True) if not good]
-        what = bad[0] + (f" and {len(bad) - 1} more numbers were" if bad[1:] else " was") + " not finite"
+        more = f" and {len(bad) - 2} more" if bad[2:] else ""
+        what = f"{' and '.join(bad[:2]) if not more else ', '.join(bad[:2])}{more} not finite"
         self.run.log(f"{kind} step {step}: {what}; step skipped, nothing changed")
         if ordinary:
             return
