@@ -72,6 +72,7 @@ class Checkpoints:
             path = self._path(number)
             try:
                 facts = self._facts(number)
+                _check_shapes(path, session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES))
                 self.saver.restore(session, path)
                 return path, facts
             except _Damaged as error:
@@ -121,6 +122,15 @@ class Checkpoints:
         for name in sorted(names, key=lambda name: not name.endswith(".json")):
             with contextlib.suppress(OSError):
                 os.remove(os.path.join(self.folder, name))
+
+
+def _check_shapes(path, variables):
+    """Raises ValueError where a variable is not in a checkpoint, or in another shape, which the Saver would not notice."""
+    stored = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    for variable in variables:
+        name, shape = variable.op.name, variable.shape.as_list()
+        if stored.get(name) != shape:
+            raise ValueError(f"{name} has shape {stored.get(name)}, expected {shape}")
 
 
 class _Damaged(Exception):

@@ -123,7 +123,7 @@ def test_where_no_checkpoint_is_whole_the_run_does_not_begin_anew(setup):
 
 def test_a_checkpoint_of_another_network_is_refused(setup):
     setup.save(1)
-    for shape, name in (([999], "v"), ([1000], "w")):
+    for shape, name in (([999], "v"), ([1000, 1], "v"), ([1000], "w")):
         with tf.Graph().as_default(), tf.Session() as session:
             tf.get_variable(name, shape, tf.float32, tf.zeros_initializer(), use_resource=True)
             other = Checkpoints(setup.run, "last", tf.train.Saver(max_to_keep=None))
