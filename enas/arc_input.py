@@ -82,7 +82,8 @@ def _array(data):
 
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    except ValueError as error:
+    # A damaged header ends in nearly any exception: SyntaxError, TokenError, MemoryError...
+    except Exception as error:
         what = "pickled Python objects, which are never read" if "pickle" in str(error) else "a damaged .npy array"
         raise UserError(f"arc: the file holds {what}; expected an .npy array of integers") from None
     if array.dtype.kind not in "iu":

@@ -19,11 +19,10 @@ from collections.abc import Callable
 import numpy as np
 from absl import flags as absl_flags
 
-from enas import cli, flags, run_directory
+from enas import arc_input, cli, flags, run_directory, spaces
 from enas import config as configs
 from enas.data import cifar, folder, idx, images
 from enas.errors import UserError
-from enas.micro import arc as micro_arc
 from enas.micro import config as micro_config
 
 
@@ -291,36 +290,54 @@ def _zip(members):
 
 
 def _arcs():
-    """An arc file with damage; an arc that is read prints back to the same arc."""
-    good = [
-        b"0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1\n",
-        b"0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1\n",
-        "٣ 1e3 -0 +1 0x1 1_0 ".encode() * 8,
-    ]
+    """A damaged arc file of any search space, as text, JSON or .npy; an arc that is read prints back to the same arc."""
+    texts = (
+        "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1\n",
+        "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1\n",
+        "0  3 0  1 0 1  5 0 0 1",
+        "0 0 1 1 2 3 0",
+    )
+    good = [text.encode() for text in texts]
+    good.append("٣ 1e3 -0 +1 0x1 1_0 ".encode() * 8)
+    for text in texts[:3]:
+        values = list(map(int, text.split()))
+        good += [json.dumps(values).encode(), json.dumps({"arc": text}).encode(), _npy(np.array(values))]
+    good.append(_npy(np.array([{"a": 1}, None], object)))
+    good.append(b"[" * 100_000)
+    modules = [spaces.module(name, "arc") for name in spaces.names()]
 
     def target(rng, root):
         data = rng.choice(good)
-        if rng.random() < 0.5:
-            words = data.split()
-            words[rng.randrange(len(words))] = str(rng.choice((*INTERESTING, -1, 5, 10**30))).encode()
+        words = data.split()
+        if rng.random() < 0.4 and len(words) > 4:
+            words[rng.randrange(len(words))] = str(
+                rng.choice((0, 1, 2, 3) if rng.random() < 0.5 else (*INTERESTING, -1, 5, 10**30))
+            ).encode()
             data = b" ".join(words)
         else:
             data = mutated(rng, data, good)
         (root / "arc.txt").write_bytes(data)
 
         def run():
-            found = micro_arc.read(str(root / "arc.txt"), rng.choice((None, 2, 5)))
-            assert micro_arc.parse(str(found)) == found
+            module = rng.choice(modules)
+            found = arc_input.from_file(str(root / "arc.txt"), module.from_list)
+            assert module.parse(str(found)) == found
 
         return run
 
     return target
 
 
+def _npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
 def _run_directories():
     """A run directory whose config.json, or one of whose records, is damaged; it is checked, opened and read."""
     config = micro_config.SearchConfig()
-    values = {"format": run_directory.MARK, "kind": "search", **configs.to_values(config)}
+    values = {"format": run_directory.MARK, "kind": "search", "space": "micro", **configs.to_values(config)}
     good = json.dumps(values, indent=2).encode()
     record = b'{"epoch": 1, "val_accuracy": 0.5, "arc": "0 1"}\n'
 
@@ -442,12 +459,12 @@ def _checkpoints():
 
 
 TARGETS = {
-    "idx": Target(_idx, 22),
-    "cifar": Target(_cifar, 15),
-    "images": Target(_images, 22),
-    "zips": Target(_zips, 18),
-    "arcs": Target(_arcs, 14),
-    "run_directories": Target(_run_directories, 6),
+    "idx": Target(_idx, 12),
+    "cifar": Target(_cifar, 14),
+    "images": Target(_images, 31),
+    "zips": Target(_zips, 10),
+    "arcs": Target(_arcs, 30),
+    "run_directories": Target(_run_directories, 3),
     "flags": Target(_flags, 9),
-    "checkpoints": Target(_checkpoints, 4, limited=False),
+    "checkpoints": Target(_checkpoints, 1, limited=False),
 }

@@ -70,6 +70,8 @@ def test_nothing_is_ever_unpickled(tmp_path):
         (b'{"arcs": [0]}', 'the JSON object has no "arc"'),
         (b"[" * 200_000, "not valid JSON"),
         (b"\x93NUMPY\x01\x00", "a damaged .npy array"),
+        (b"\x93NUMPY\x01\x00\x06\x00{'a': (", "a damaged .npy array"),
+        (b"\x93NUMPY\x01\x00\x04\x00\x00\x00\x00\x00", "a damaged .npy array"),
     ],
 )
 def test_other_content_is_refused_by_name(tmp_path, content, words):
