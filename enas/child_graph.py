@@ -27,6 +27,29 @@ class Training:
     loss: object
     correct: object
 
+    @property
+    def per_epoch(self):
+        """Steps of an epoch."""
+        return self.stream.per_epoch
+
+    @property
+    def judged(self):
+        """What `figures` takes, to be fetched with the step."""
+        return self.correct
+
+    def figures(self, correct):
+        """({name: float} for the records, words for the log) of the step's `judged`."""
+        batch = self.stream.shapes[1][0]
+        return {"train_accuracy": float(correct) / batch}, f"tr_acc = {int(correct):<3d}/{batch:>3d}"
+
+    def start(self, session):
+        """Lets the training images start at the step the variables are at."""
+        self.stream.restart(session, session.run(self.step))
+
+    def feeds(self, _step):
+        """What a step has to be fed: nothing, the images come from the stream."""
+        return {}
+
 
 @dataclasses.dataclass(frozen=True)
 class Scoring:

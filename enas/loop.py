@@ -11,14 +11,10 @@ import time
 
 from tqdm import tqdm
 
-from enas import optim, signals
+from enas import signals
 from enas.errors import UserError
 
 EVALUATED = ("valid", "test")
-_ADVICE = {
-    "child": "in another --output_dir, try a lower --child_lr_max, or --child_clip_mode=global",
-    "controller": "in another --output_dir, try a lower --controller_lr",
-}
 
 
 @dataclasses.dataclass
@@ -30,9 +26,9 @@ class Position:
       phase: phases of the next epoch done.
       unit: units of its next phase done.
       minutes: time spent so far.
-      best_accuracy: (training) the highest validation accuracy so far.
+      best_goodness: (training) `Metric.goodness` of the best validation figure so far.
       bad_steps: kind of step -> how many in a row, up to the last one, had numbers that were not finite.
-      accuracies: of an evaluation that is under way, those measured.
+      scores: of an evaluation that is under way, those measured.
       sizes: `RunDirectory.sizes` after the last unit; a resumed run drops what was recorded later.
     """
 
@@ -40,9 +36,9 @@ class Position:
     phase: int = 0
     unit: int = 0
     minutes: float = 0.0
-    best_accuracy: float = 0.0
+    best_goodness: float = -math.inf
     bad_steps: dict = dataclasses.field(default_factory=dict)
-    accuracies: dict = dataclasses.field(default_factory=dict)
+    scores: dict = dataclasses.field(default_factory=dict)
     sizes: dict = dataclasses.field(default_factory=dict)
 
 
@@ -111,12 +107,14 @@ class Loop:
         self.run.log(f"{kind} step {step}: {what}; step skipped, nothing changed")
         if ordinary:
             return
+        advice = self.opened.task.ADVICE if kind == "child" else "a lower --controller_lr"
         in_a_row = self.position.bad_steps.get(kind, 0) + 1
         self.position.bad_steps[kind] = in_a_row
         if in_a_row >= self.config.max_bad_steps:
             raise UserError(
                 f"{kind} step {step}: {what}, like {in_a_row} steps in a row (--max_bad_steps={in_a_row}); the last "
-                f"checkpoint in {self.run.path} is kept, with the weights of good steps; {_ADVICE[kind]}"
+                f"checkpoint in {self.run.path} is kept, with the weights of good steps; in another --output_dir, "
+                f"try {advice}"
             )
 
     def _count_unit(self):
@@ -156,45 +154,40 @@ def child_epoch(loop, training, epoch, unit, feeds=lambda _: {}):
 
     Args:
       loop: the run's `Loop`.
-      training: the `child_graph.Training`.
+      training: what the task's `training` built.
       epoch: epochs done before this one.
       unit: steps of this epoch already done.
       feeds: function of the step (from 0, over the whole run) to more feeds, e.g. the arc.
     """
     run, config, session = loop.run, loop.opened.config, loop.session
-    per_epoch, update = training.stream.per_epoch, training.update
+    per_epoch, update = training.per_epoch, training.update
     fetches = [
         training.loss,
         update.grad_norm,
-        training.correct,
+        training.judged,
         update.loss_scale,
         update.skipped,
         update.watch.finite,
     ]
     for step in units(epoch * per_epoch + unit, (epoch + 1) * per_epoch, f"epoch {epoch + 1}"):
-        rate = optim.learning_rate(config.child, step / per_epoch)
-        feed = {training.rate: rate, **feeds(step)}
-        (loss, norm, correct, scale, skipped, finite), _ = session.run([fetches, update.op], feed)
+        rate = loop.opened.task.learning_rate(config.child, step / per_epoch)
+        feed = {training.rate: rate, **training.feeds(step), **feeds(step)}
+        (loss, norm, judged, scale, skipped, finite), _ = session.run([fetches, update.op], feed)
         # Halving the loss scale answers an overflow of float16, but for the last time.
         loop.judge("child", step + 1, update.watch, finite, ordinary=update.dynamic and scale > 1)
         if (step + 1) % config.run.log_every == 0 or step + 1 == (epoch + 1) * per_epoch:
-            figures = {
-                "loss": float(loss),
-                "lr": rate,
-                "grad_norm": float(norm),
-                "train_accuracy": float(correct) / config.run.batch_size,
-                "loss_scale": float(scale),
-            }
-            run.log(child_line(epoch, step + 1, figures, correct, config.run.batch_size, run.minutes()))
+            more, words = training.figures(judged)
+            figures = {"loss": float(loss), "lr": rate, "grad_norm": float(norm), **more, "loss_scale": float(scale)}
+            run.log(child_line(epoch, step + 1, figures, words, run.minutes()))
             record(run, "child", epoch, step + 1, figures, step=step + 1, skipped_steps=int(skipped))
         yield
 
 
-def child_line(epoch, step, figures, correct, batch_size, minutes):
+def child_line(epoch, step, figures, words, minutes):
     """The log line of a child step, in the format of the older ENAS codebases."""
     return (
         f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {figures['loss']:<8.6f}   lr = {figures['lr']:<8.4f} "
-        f"|g| = {figures['grad_norm']:<8.4f} tr_acc = {int(correct):<3d}/{batch_size:>3d}   mins = {minutes:<10.2f}"
+        f"|g| = {figures['grad_norm']:<8.4f} {words}   mins = {minutes:<10.2f}"
     ).rstrip()
 
 
@@ -204,18 +197,19 @@ def units(first, last, title):
         yield from bar
 
 
-def evaluation(position, accuracy, finished):
-    """A phase that measures the accuracy on the validation and the test set; one unit is one set.
+def evaluation(loop, score, finished):
+    """A phase that scores a child on the validation and the test set; one unit is one set.
 
     Args:
-      position: the run's `Position`, which holds the accuracies already measured.
-      accuracy: function of a set's name.
-      finished: called with `{"valid_accuracy": float, "test_accuracy": float}` at the end of the last unit.
+      loop: the run's `Loop`, whose position holds the scores already measured.
+      score: function of a set's name.
+      finished: called with e.g. `{"valid_accuracy": float, "test_accuracy": float}` at the end of the last unit.
     """
+    position, metric = loop.position, loop.opened.task.METRIC
     for name in EVALUATED[position.unit :]:
-        position.accuracies[f"{name}_accuracy"] = accuracy(name)
+        position.scores[f"{name}_{metric.name}"] = score(name)
         if name == EVALUATED[-1]:
-            figures, position.accuracies = position.accuracies, {}
+            figures, position.scores = position.scores, {}
             finished(figures)
         yield
 
@@ -247,14 +241,9 @@ def record(run, kind, epoch, at, figures, **facts):
 
 def announce(opened, position):
     """Logs what is about to run."""
-    run, config, dataset = opened.run, opened.config, opened.dataset
-    sizes = "/".join(str(len(split.labels)) for split in (dataset.train, dataset.valid, dataset.test))
-    shape = "x".join(map(str, dataset.image_shape))
+    run, config, task = opened.run, opened.config, opened.task
     run.log("-" * 80)
-    run.log(
-        f"{config.data.dataset}: {sizes} train/valid/test images of {shape}, {dataset.num_classes} classes; "
-        f"scheme {config.child.scheme}; seed {config.run.seed}; run directory {run.path}"
-    )
+    run.log(f"{task.description(config, opened.dataset)}; seed {config.run.seed}; run directory {run.path}")
     if run.resumed:
         inside = f", inside epoch {position.epoch + 1}" if position.phase or position.unit else ""
         run.log(f"resuming after epoch {position.epoch} of {config.run.num_epochs}{inside}")

@@ -5,12 +5,11 @@ import dataclasses
 import io
 import json
 import time
-import zlib
 
 import tensorflow.compat.v1 as tf
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from enas import data, signals
+from enas import signals
 from enas.checkpoints import Checkpoints
 from enas.errors import UserError
 from enas.run_directory import EVENTS, check_output_dir, open_run
@@ -52,14 +51,16 @@ class Opened:
 
     Attributes:
       config: the run's config.
+      task: the space's task, see `enas/classification.py`.
       run: the `RunDirectory`.
-      dataset: the `enas.data.DataSet`.
+      dataset: what the task's `load` returned, e.g. an `enas.data.DataSet`.
       graph: what `build` returned.
       session: a `tf.Session` with initial values in all variables.
       last, best: `Checkpoints`: of the run's newest states, and of the best children of a training.
     """
 
     config: object
+    task: object
     run: object
     dataset: object
     graph: object
@@ -69,7 +70,7 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(config, kind, build):
+def opened(config, kind, task, build):
     """Loads the data, builds and finalizes the graph, opens the run directory and a session; yields `Opened`.
 
     SIGINT and SIGTERM are only noted within it: see `signals.check`.
@@ -77,25 +78,26 @@ def opened(config, kind, build):
     Args:
       config: a `SearchConfig` or `TrainConfig`.
       kind: "search" or "training".
+      task: the space's task; loads the data.
       build: function of the data set that builds the graph.
 
     Raises:
-      UserError: see `enas.data.load`, `check_output_dir` and what `build` raises.
+      UserError: see the task's `load`, `check_output_dir` and what `build` raises.
     """
     check_output_dir(config, kind)
     graph_mode()
-    dataset = data.load(config.data, config.run.seed)
+    dataset = task.load(config)
     with tf.Graph().as_default():
         graph = build(dataset)
         saver = tf.train.Saver(max_to_keep=None)
         initialize = tf.global_variables_initializer()
         tf.get_default_graph().finalize()
         with signals.noted(), open_run(config, kind) as run, tf.Session() as sess:
-            _check_data(run, config, dataset)
+            _check_data(run, config, task.facts(dataset))
             run.events = Events(run)
             sess.run(initialize)
             last, best = (Checkpoints(run, name, saver) for name in ("last", "best"))
-            yield Opened(config, run, dataset, graph, sess, last, best)
+            yield Opened(config, task, run, dataset, graph, sess, last, best)
 
 
 def start(sess, streams, batches=None):
@@ -111,15 +113,8 @@ def start(sess, streams, batches=None):
     return sess.run({name: stream.iterator.string_handle() for name, stream in streams.items()})
 
 
-def _check_data(run, config, dataset):
-    """Stores what the images are, and how they are normalised; refuses to go on with other images."""
-    splits = (dataset.train, dataset.valid, dataset.test)
-    facts = {
-        "class_names": list(dataset.class_names),
-        "mean": dataset.mean.tolist(),
-        "std": dataset.std.tolist(),
-        "crc32": [zlib.crc32(split.labels.tobytes(), zlib.crc32(split.images)) for split in splits],
-    }
+def _check_data(run, config, facts):
+    """Stores what the data is; refuses to go on with other data."""
     text = json.dumps(facts, indent=2) + "\n"
     with (
         contextlib.suppress(FileNotFoundError),
@@ -127,7 +122,7 @@ def _check_data(run, config, dataset):
     ):
         if run.resumed and file.read() != text:
             raise UserError(
-                f"--output_dir={run.path}: its run began with other images than --dataset={config.data.dataset} now "
+                f"--output_dir={run.path}: its run began with other data than --dataset={config.data.dataset} now "
                 "gives (see data.json there); put the old ones back, or add --reset_output_dir to delete that run"
             )
     run.write("data.json", text)

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 
-from enas import arc_input, child_graph, pipeline, session, size, spaces
+from enas import arc_input, session, spaces
 from enas.config import from_values, with_arc
 from enas.errors import UserError
 from enas.loop import EVALUATED, Loop, announce, child_epoch, evaluation, log_evaluation
@@ -12,28 +12,16 @@ from enas.run_directory import stored_values
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
-    """All that the training of one arc runs.
-
-    Attributes:
-      training, scoring: `child_graph.Training` and `Scoring`.
-      streams: "valid" and "test" -> `pipeline.Stream`.
-    """
+    """All that the training of one arc runs: what the task's `training` and `Scorer` built."""
 
     training: object
-    scoring: object
-    streams: dict
+    scorer: object
 
 
 def build(config, arc, space, dataset):
     """Builds the graph that trains and evaluates `arc`."""
-    run = config.run
-    training = child_graph.training(config, dataset, space.child, arc, moving_averages=True)
-    streams = {
-        name: pipeline.evaluation_batches(dataset, getattr(dataset, name), run.batch_size, run.seed)
-        for name in ("valid", "test")
-    }
-    scoring = child_graph.scoring(config, dataset, space.child, arc, streams["valid"], moving_averages=True)
-    return Graph(training, scoring, streams)
+    training = space.task.training(config, dataset, space.child, arc, shared=False)
+    return Graph(training, space.task.Scorer(config, dataset, space.child, arc, shared=False))
 
 
 class Training:
@@ -42,36 +30,32 @@ class Training:
     def __init__(self, opened, loop):
         self.opened, self.loop = opened, loop
         self.run, self.config, self.graph = opened.run, opened.config, opened.graph
-        stream = self.graph.training.stream
-        session.start(opened.session, {"train": stream}, {"train": opened.session.run(self.graph.training.step)})
-        self.handles = session.start(opened.session, self.graph.streams)
+        self.graph.training.start(opened.session)
+        self.graph.scorer.start(opened.session)
 
     def train_child(self, epoch, unit):
         """A phase: one epoch of training."""
         yield from child_epoch(self.loop, self.graph.training, epoch, unit)
 
     def evaluate(self, epoch, _unit):
-        """A phase: accuracy on the validation and test sets; the best child so far is kept as a checkpoint."""
+        """A phase: scores on the validation and test sets; the best child so far is kept as a checkpoint."""
         if (epoch + 1) % self.config.run.eval_every_epochs and epoch + 1 != self.config.run.num_epochs:
             return
 
+        metric, scorer = self.opened.task.METRIC, self.graph.scorer
+
         def finished(figures):
-            if figures["valid_accuracy"] >= self.loop.position.best_accuracy:
-                self.loop.position.best_accuracy = figures["valid_accuracy"]
+            goodness = metric.goodness(figures[f"valid_{metric.name}"])
+            if goodness >= self.loop.position.best_goodness:
+                self.loop.position.best_goodness = goodness
                 self.opened.best.save(self.opened.session, {"epoch": epoch + 1})
             log_evaluation(self.run, epoch, figures)
 
-        yield from evaluation(self.loop.position, lambda name: accuracy(self.opened, self.handles, name), finished)
-
-
-def accuracy(opened, handles, name):
-    """Accuracy on the set "valid" or "test", every image counted once."""
-    graph = opened.graph
-    return child_graph.accuracy(opened.session, graph.scoring, graph.streams[name], handles[name])
+        yield from evaluation(self.loop, lambda name: scorer.score(self.opened.session, name), finished)
 
 
 def run_training(config, space):
-    """Trains an arc to the last epoch, resuming where an earlier process stopped, and logs the best epoch's accuracy.
+    """Trains an arc to the last epoch, resuming where an earlier process stopped, and logs the best epoch's figures.
 
     Args:
       config: a `TrainConfig`.
@@ -83,12 +67,12 @@ def run_training(config, space):
     """
     arc = arc_input.given(config, space.arc)
     config = with_arc(config, arc)
-    with session.opened(config, "training", lambda dataset: build(config, arc, space, dataset)) as opened:
+    with session.opened(config, "training", space.task, lambda dataset: build(config, arc, space, dataset)) as opened:
         loop = Loop(opened)
         training = Training(opened, loop)
         announce(opened, loop.position)
         opened.run.log(f"arc: {arc}")
-        opened.run.log(f"cost: {size.measure(opened.graph.scoring)}")
+        opened.run.log(f"cost: {opened.graph.scorer.cost()}")
         loop.epochs([training.train_child, training.evaluate])
         _finish(opened)
 
@@ -100,9 +84,10 @@ def _finish(opened):
     if restored is None:
         raise UserError(f"--output_dir={run.path}: the run has no best checkpoint yet")
     path, facts = restored
-    handles = session.start(opened.session, opened.graph.streams)
-    figures = {f"{name}_accuracy": accuracy(opened, handles, name) for name in EVALUATED}
-    measured = dataclasses.asdict(size.measure(opened.graph.scoring))
+    scorer = opened.graph.scorer
+    scorer.start(opened.session)
+    figures = {f"{name}_{opened.task.METRIC.name}": scorer.score(opened.session, name) for name in EVALUATED}
+    measured = dataclasses.asdict(scorer.cost())
     run.log("-" * 80)
     run.log(f"best checkpoint: {path} (epoch {facts['epoch']})")
     for name, value in measured.items():
@@ -129,5 +114,5 @@ def run_evaluation(config):
     values = {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False}
     config = from_values(space.config.TrainConfig, values)
     arc = arc_input.given(config, space.arc)
-    with session.opened(config, "training", lambda dataset: build(config, arc, space, dataset)) as opened:
+    with session.opened(config, "training", space.task, lambda dataset: build(config, arc, space, dataset)) as opened:
         _finish(opened)
