@@ -56,8 +56,15 @@ def given(config, space_arc):
 
     Raises:
       UserError: neither or both are given, or the arc is not one for the config's child.
+
+    A space may have a --baseline instead: its name is then what is trained.
     """
     text, file = config.arc.child_fixed_arc, config.arc.arc_file
+    baseline = getattr(config.arc, "baseline", "none")
+    if baseline != "none":
+        if text or file:
+            raise UserError(f"--baseline={baseline}: takes the place of an arc; drop --child_fixed_arc and --arc_file")
+        return baseline
     if bool(text) == bool(file):
         raise UserError("give the arc to train by --child_fixed_arc or by --arc_file, one of the two")
     if file:

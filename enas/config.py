@@ -35,6 +35,8 @@ __all__ = [
 
 def with_arc(config, arc):
     """A `TrainConfig` that names its arc by --child_fixed_arc: the run is the arc's, wherever the arc came from."""
+    if getattr(config.arc, "baseline", "none") != "none":
+        return config
     return dataclasses.replace(config, arc=dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file=""))
 
 

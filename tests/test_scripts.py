@@ -76,7 +76,7 @@ STAND_IN = """#!{real}
 import json, os, sys
 arguments = sys.argv[1:]
 main = os.path.basename(arguments[0]) if arguments else ""
-if main not in ("search_micro.py", "train_fixed_arc.py", "visualize_micro.py"):
+if main not in ("search_micro.py", "search_rnn.py", "train_fixed_arc.py", "visualize_micro.py"):
     os.execv({real!r}, [{real!r}, *arguments])
 with open({record!r}, "a") as file:
     file.write(json.dumps(arguments) + "\\n")

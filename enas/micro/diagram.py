@@ -131,10 +131,11 @@ def dot_text(diagrams):
             for tail, head in diagram.edges:
                 span = str(diagram.rows[head] - diagram.rows[tail])
                 panel.edge(f"{diagram.name}_{tail}", f"{diagram.name}_{head}", color=colours[tail], minlen=span)
-            # Asks for h[i-1] on the left; dot nearly always complies.
+            # Asks for the first input on the left; dot nearly always complies.
             with panel.subgraph() as inputs:
                 inputs.attr(rank="same")
-                inputs.edge(f"{diagram.name}_0", f"{diagram.name}_1", style="invis")
+                left, right = (f"{diagram.name}_{vertex.id}" for vertex in diagram.vertices if vertex.kind == "input")
+                inputs.edge(left, right, style="invis")
     return graph.source
 
 
@@ -154,7 +155,12 @@ def write(arc, scheme, output_dir):
         nor matplotlib.
     """
     cells = [describe(cell, name, scheme) for name, cell in zip(arcs.CELLS, (arc.normal, arc.reduction), strict=True)]
-    pictures = {"normal_cell": cells[:1], "reduction_cell": cells[1:], "cells": cells}
+    return write_pictures({"normal_cell": cells[:1], "reduction_cell": cells[1:], "cells": cells}, output_dir)
+
+
+def write_pictures(pictures, output_dir):
+    """Writes each picture, `{file name without its ending: list of Diagrams side by side}`, as .dot, .png and .svg; see
+    `write`."""
     texts = {name: dot_text(diagrams) for name, diagrams in pictures.items()}
     try:
         os.makedirs(output_dir, exist_ok=True)
