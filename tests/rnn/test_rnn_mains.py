@@ -10,10 +10,25 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PUBLISHED = "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1"
-TEXT = ["--max_train_tokens=3000", "--max_valid_tokens=900", "--max_test_tokens=700", "--log_every=2"]
-CHILD = ["--child_rhn_depth=3", "--child_lstm_hidden_size=8", "--batch_size=10", "--child_bptt_steps=20"]
-SEARCH = [*TEXT, *CHILD, "--num_epochs=2", "--controller_train_steps=2", "--controller_num_aggregate=3"]
-TRAIN = ["train_fixed_arc.py", "--space=rnn", *TEXT, "--child_lstm_hidden_size=8", "--num_epochs=2"]
+TEXT = ["--max_train_tokens=3000", "--max_valid_tokens=500", "--max_test_tokens=300", "--log_every=2"]
+CHILD = ["--child_lstm_hidden_size=8", "--batch_size=10", "--child_bptt_steps=20"]
+SEARCH = [
+    *TEXT,
+    *CHILD,
+    "--child_rhn_depth=3",
+    "--num_epochs=2",
+    "--controller_train_steps=2",
+    "--controller_num_aggregate=3",
+]
+TRAIN = [
+    "train_fixed_arc.py",
+    "--space=rnn",
+    *TEXT,
+    *CHILD,
+    "--child_lr=20",
+    "--child_grad_bound=0.25",
+    "--num_epochs=2",
+]
 
 
 def run(main, *flags):
@@ -44,7 +59,7 @@ def test_search_writes_a_whole_run_directory(search):
     assert f"best_val_perplexity: {best['val_perplexity']:.4f}" in printed
     assert f"train_fixed_arc.py --space=rnn --arc_file={out / 'best_arc.txt'}" in printed
     data = json.loads((out / "data.json").read_text())
-    assert data["words"][:1] == ["<eos>"] or "<eos>" in data["words"]
+    assert "<eos>" in data["words"] and len(data["crc32"]) == 3
 
 
 def test_the_reward_is_the_constant_over_the_perplexity(search):
@@ -76,7 +91,7 @@ def test_the_published_arc_trains_and_evaluates(tmp_path):
     assert f"test_perplexity: {results['test_perplexity']:.4f}\n" in trained.stdout
     vocabulary = len(json.loads((tmp_path / "run" / "data.json").read_text())["words"])
     assert results["parameters"] == results["macs"] == vocabulary * 8 + 13 * 8 * 16
-    assert results["test_perplexity"] < vocabulary
+    assert results["test_perplexity"] < 0.6 * vocabulary
     evaluated = run("train_fixed_arc.py", "--eval_only", f"--output_dir={tmp_path}/run")
     assert evaluated.returncode == 0, evaluated.stderr
     assert evaluated.stdout.splitlines()[-2:] == trained.stdout.splitlines()[-2:]
