@@ -15,7 +15,8 @@ from enas.errors import UserError
 
 # The op table. An op's id is its position.
 OPS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
-MOST_LAYERS = 60
+# Feature maps are halved twice between layers.
+FEWEST_LAYERS, MOST_LAYERS = 3, 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +72,12 @@ def layer_start(layer, whole_channels=True):
     return layer * num_choices(whole_channels) + layer * (layer - 1) // 2
 
 
+def reduction_layers(num_layers):
+    """The two layers (from 0) after which feature maps are halved: at 1/3 and 2/3 of the depth."""
+    third = num_layers // 3
+    return third - 1, 2 * third - 1
+
+
 def from_list(values, num_layers=None, whole_channels=True, filters=None):
     """Builds an `Arc` from integers.
 
@@ -84,7 +91,7 @@ def from_list(values, num_layers=None, whole_channels=True, filters=None):
       UserError: a wrong count, or a value out of range; names the position and the allowed range.
     """
     values = [int(v) for v in values]
-    lengths = {layer_start(n, whole_channels): n for n in range(1, MOST_LAYERS + 1)}
+    lengths = {layer_start(n, whole_channels): n for n in range(FEWEST_LAYERS, MOST_LAYERS + 1)}
     if num_layers:
         lengths = {layer_start(num_layers, whole_channels): num_layers}
     if len(values) not in lengths:
@@ -142,3 +149,8 @@ def parse(text, num_layers=None, whole_channels=True, filters=None):
       UserError: a word that is no integer, or whatever `from_list` refuses.
     """
     return from_list(arc_input.integers(text), num_layers, whole_channels, filters)
+
+
+def read(path, num_layers=None, whole_channels=True, filters=None):
+    """Reads an arc from a file, e.g. a search's best_arc.txt; see `arc_input.read` and `from_list`."""
+    return arc_input.from_file(path, lambda values: from_list(values, num_layers, whole_channels, filters))

@@ -11,12 +11,6 @@ from enas.macro import arc as arcs
 from enas.macro import cell as cells
 
 
-def reduction_layers(num_layers):
-    """The two layers (from 0) after which feature maps are halved."""
-    third = num_layers // 3
-    return third - 1, 2 * third - 1
-
-
 def logits(build, images, arc):
     """Builds the child.
 
@@ -35,7 +29,7 @@ def logits(build, images, arc):
         for layer in range(config.num_layers):
             with tf.variable_scope(f"layer_{layer}"):
                 x = cells.run_layer(build, runner, layer)
-            if layer in reduction_layers(config.num_layers):
+            if layer in arcs.reduction_layers(config.num_layers):
                 filters *= 2 if config.double_filters else 1
                 with tf.variable_scope(f"reduction_{layer}"):
                     runner.reduce(layer, filters)

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from enas import config
 from enas.config import DataConfig, FixedArcConfig, RunConfig, ScoreConfig
+from enas.macro.arc import FEWEST_LAYERS, MOST_LAYERS
 from enas.options import option
 
 
@@ -20,8 +21,8 @@ class ChildConfig(config.ChildConfig):
         12,
         "Layers, each with an op of its own; feature maps are halved after 1/3 and 2/3 of them. ENAS authors: 12 in the "
         "search, 24 in the final training.",
-        3,
-        60,
+        FEWEST_LAYERS,
+        MOST_LAYERS,
     )
     out_filters: int = option(
         36, "Filters of every layer. ENAS authors: 36 in the search, 96 in the final training.", 2, 1024

@@ -1,7 +1,7 @@
-"""Pictures of a recurrent cell, drawn as `enas/micro/diagram.py` draws. Nothing here imports TensorFlow."""
+"""Pictures of a recurrent cell. Nothing here imports TensorFlow."""
 
-from enas.micro import diagram, layout
-from enas.micro.diagram import Diagram, Vertex
+from enas import diagrams, layout
+from enas.diagrams import Diagram, Vertex
 from enas.rnn.arc import ACTIVATIONS
 
 _LABELS = {"tanh": "tanh", "relu": "ReLU", "identity": "identity", "sigmoid": "sigmoid"}
@@ -19,7 +19,7 @@ _WIDEST = 7
 
 def describe(arc):
     """The `Diagram` of an `arc.Arc`. Node k is vertex `k`; vertex `average` is the mean of the loose ends."""
-    vertices = [Vertex(id, label, "input", fill, outline) for id, label, fill, outline in _INPUTS]
+    vertices = [Vertex(id, label, "input", fill, outline, outline) for id, label, fill, outline in _INPUTS]
     edges = [("x", "0"), ("h", "0")]
     for k, node in enumerate(arc.nodes):
         name = ACTIVATIONS[node.activation]
@@ -34,5 +34,5 @@ def describe(arc):
 
 
 def write(arc, output_dir):
-    """Writes `cell.dot`, `cell.png` and `cell.svg`; returns their paths. Errors: see `enas.micro.diagram.write`."""
-    return diagram.write_pictures({"cell": [describe(arc)]}, output_dir)
+    """Writes `cell.dot`, `cell.png` and `cell.svg`; see `diagrams.write`."""
+    return diagrams.write({"cell": [describe(arc)]}, output_dir)
