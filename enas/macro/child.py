@@ -9,6 +9,7 @@ import tensorflow.compat.v1 as tf
 from enas import blocks
 from enas.macro import arc as arcs
 from enas.macro import cell as cells
+from enas.macro.sampled import SampledLayers
 
 
 def logits(build, images, arc):
@@ -24,7 +25,7 @@ def logits(build, images, arc):
     """
     config, filters = build.config, build.config.out_filters
     with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
-        runner = cells.FixedLayers if isinstance(arc, arcs.Arc) else cells.SampledLayers
+        runner = cells.FixedLayers if isinstance(arc, arcs.Arc) else SampledLayers
         runner = runner(build, arc, blocks.stem(build, images, filters))
         for layer in range(config.num_layers):
             with tf.variable_scope(f"layer_{layer}"):
