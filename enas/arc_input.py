@@ -1,9 +1,10 @@
-"""Arcs as users hand them in: integers on the command line, or in a text, JSON or .npy file. What the integers mean is each
-search space's own `arc` module. Nothing here imports TensorFlow.
+"""Arcs as users hand them in, or want them: integers on the command line, or in a text, JSON or .npy file. What the integers
+mean is each search space's own `arc` module. Nothing here imports TensorFlow.
 """
 
 import io
 import json
+import os
 import re
 
 from enas.errors import UserError
@@ -82,6 +83,44 @@ def from_file(path, build):
         return build(values)
     except UserError as error:
         raise UserError(f"--arc_file={path}: {error}") from None
+
+
+def check_writable(path):
+    """Checks, before anything slow, that `write` may write to a path.
+
+    Raises:
+      UserError: it has no folder, or is one; names --recommended_arch.
+    """
+    if path and not os.path.isdir(os.path.dirname(path) or "."):
+        raise UserError(f"--recommended_arch={path}: no such folder; expected a file in an existing one")
+    if path and os.path.isdir(path):
+        raise UserError(f"--recommended_arch={path}: is a folder, expected a file")
+
+
+def write(path, arc):
+    """Writes an arc to a file, which is replaced whole: as JSON or .npy (int64) where its name ends so, else as text.
+
+    Args:
+      path: the file.
+      arc: an arc of any space; its `to_list()` is written.
+
+    Raises:
+      UserError: it can't be written; names --recommended_arch.
+    """
+    if path.endswith(".npy"):
+        import numpy as np
+
+        buffer = io.BytesIO()
+        np.save(buffer, np.array(arc.to_list(), np.int64), allow_pickle=False)
+        data = buffer.getvalue()
+    else:
+        data = (json.dumps(arc.to_list()) if path.endswith(".json") else str(arc)).encode() + b"\n"
+    try:
+        with open(f"{path}.tmp", "wb") as file:
+            file.write(data)
+        os.replace(f"{path}.tmp", path)
+    except OSError as error:
+        raise UserError(f"--recommended_arch={path}: can't be written: {error.strerror}") from None
 
 
 def _array(data):

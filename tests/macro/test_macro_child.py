@@ -107,11 +107,12 @@ def gradients(logits, variables):
     return {name: tf.convert_to_tensor(g) for name, g in zip(variables, found, strict=True)}
 
 
-def assert_close(actual, expected, tolerance, what=""):
-    """Equal to within `tolerance` of the largest expected value."""
+def assert_close(actual, expected, tolerance, what="", least=0.0):
+    """Equal to within `tolerance` of the largest expected value, or of `least`."""
     actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
     assert actual.shape == expected.shape, what
-    assert np.abs(actual - expected).max(initial=0.0) <= tolerance * np.abs(expected).max(initial=0.0), what
+    largest = max(np.abs(expected).max(initial=0.0), least)
+    assert np.abs(actual - expected).max(initial=0.0) <= tolerance * largest, what
 
 
 def build_of(config, training=True):
@@ -145,8 +146,10 @@ def check_shared_is_fixed(start, config, arc_list, side=8):
         assert np.ptp(expected) > 0.1  # a network that says something
         assert_close(found, expected, forward)
         matching = of_arc(found_gradients, variables, arc)
+        # Where batch norm cancels a gradient, both sides are nothing but rounding.
+        rounding = 1e-3 * max(np.abs(g).max() for g in expected_gradients.values())
         for name in variables:
-            assert_close(matching[name], expected_gradients[name], backward, name)
+            assert_close(matching[name], expected_gradients[name], backward, name, rounding)
         assert sum(np.any(g) for g in expected_gradients.values()) > 0.8 * len(variables)
         # What the fixed child does not have gets no gradient.
         elsewhere = sum(np.abs(g).sum(dtype=np.float64) for g in found_gradients.values())
@@ -154,13 +157,17 @@ def check_shared_is_fixed(start, config, arc_list, side=8):
         assert abs(elsewhere - here) <= 1e-6 * here
 
 
-def test_the_shared_child_is_the_fixed_child_for_every_op_in_every_layer(start):
-    """Also with no and with all skip connections, and on images of odd size."""
-    arc_list = [arc_of(rotation, density) for rotation, density in enumerate((0.5, 0.0, 1.0, 0.3, 0.7, 0.5))]
+def test_the_shared_child_is_the_fixed_child_for_every_op_at_every_size(start):
+    """With no, half and all skip connections, on images of odd size; two layers run at each of the three sizes."""
+    arc_list = [arc_of(rotation, density) for rotation, density in ((0, 0.5), (2, 0.0), (4, 1.0))]
     check_shared_is_fixed(start, CONFIG, arc_list, side=7)
 
 
-@pytest.mark.parametrize("scheme", ["fp16", "binary", "ternary", "k1", "k4"])
+@pytest.mark.parametrize(
+    "scheme",
+    ["fp16", "binary", "k4"]
+    + [pytest.param(scheme, marks=pytest.mark.slow) for scheme in ("ternary", "k1", "k2", "k8")],
+)
 def test_the_shared_child_is_the_fixed_child_in_every_kind_of_arithmetic(start, scheme):
     check_shared_is_fixed(start, dataclasses.replace(CONFIG, scheme=scheme), [arc_of(2, 0.5)])
 
@@ -169,11 +176,9 @@ def test_the_shared_child_is_the_fixed_child_with_doubled_filters(start):
     check_shared_is_fixed(start, dataclasses.replace(CONFIG, double_filters=True), [arc_of(1, 0.5)])
 
 
-@pytest.mark.parametrize("scheme", ["fp32", "k4", "fp16"])
+@pytest.mark.parametrize("scheme", ["fp32", "k4", pytest.param("fp16", marks=pytest.mark.slow)])
 def test_the_shared_child_is_the_fixed_child_where_channels_are_a_choice(start, scheme):
-    count = 2 if scheme == "fp32" else 1
-    arc_list = [arc_of(seed, 0.5, whole_channels=False) for seed in range(count)]
-    check_shared_is_fixed(start, dataclasses.replace(CHANNELS, scheme=scheme), arc_list)
+    check_shared_is_fixed(start, dataclasses.replace(CHANNELS, scheme=scheme), [arc_of(0, 0.5, whole_channels=False)])
 
 
 def normalised(x, scale, offset):

@@ -58,7 +58,7 @@ def test_a_search_ends_in_an_arc_that_trains_and_is_evaluated_without_naming_the
     train = run("train_fixed_arc.py", "--space=macro", *small, f"--arc_file={tmp_path}/search/best_arc.txt", final)
     assert train.returncode == 0, train.stderr
     results = json.loads((tmp_path / "final" / "results.json").read_text())
-    assert 0 < results["parameters"] and 0 <= results["test_accuracy"] <= 1
+    assert results["parameters"] > 0 and 0 <= results["test_accuracy"] <= 1
     again = run("train_fixed_arc.py", "--eval_only", final)
     assert again.returncode == 0, again.stderr
     assert f"test_accuracy: {results['test_accuracy']:.4f}" in again.stdout
