@@ -12,8 +12,7 @@ from enas.micro import config
 def main(arguments):
     """Runs the search the flags describe."""
     cli.no_arguments(arguments)
-    search_config = flags.parse_config(config.SearchConfig)
-    run_directory.check_output_dir(search_config, "search")
+    search_config = run_directory.search_settings(flags.parse_config(config.SearchConfig))
     cli.load_tensorflow()  # takes seconds: bad flags are told before that
     from enas import search
     from enas.micro import space

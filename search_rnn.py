@@ -13,8 +13,7 @@ from enas.rnn import config
 def main(arguments):
     """Runs the search the flags describe."""
     cli.no_arguments(arguments)
-    search_config = flags.parse_config(config.SearchConfig)
-    run_directory.check_output_dir(search_config, "search")
+    search_config = run_directory.search_settings(flags.parse_config(config.SearchConfig))
     from enas import search  # TensorFlow takes seconds to import: bad flags are told before that
     from enas.rnn import space
 

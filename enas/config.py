@@ -9,9 +9,9 @@ import json
 
 from enas.options import checked
 from enas.options.child import SCHEME_BITS, SCHEMES, ChildConfig
-from enas.options.controller import ControllerConfig, ScoreConfig
+from enas.options.controller import ControllerConfig, OutcomeConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
-from enas.options.run import FixedArcConfig, RunConfig
+from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig
 
 __all__ = [
     "DATASETS",
@@ -21,6 +21,8 @@ __all__ = [
     "ControllerConfig",
     "DataConfig",
     "FixedArcConfig",
+    "OutcomeConfig",
+    "RetrainConfig",
     "RunConfig",
     "ScoreConfig",
     "changes",
@@ -81,7 +83,7 @@ def changes(config, stored):
     """What a resumed run changes, as `--flag=value (was value)`; `stored` is a dict as in config.json."""
     values = to_values(config)
     flexible = {name for name, _, field in options(type(config)) if field.metadata["flexible"]}
-    noted = flexible & set(stored) - {"output_dir", "reset_output_dir", "eval_only"}
+    noted = flexible & set(stored) - {"output_dir", "reset_output_dir", "eval_only", "sampling_only"}
     return [f"--{name}={values[name]} (was {stored[name]})" for name in sorted(noted) if stored[name] != values[name]]
 
 

@@ -11,7 +11,7 @@ import time
 
 from tqdm import tqdm
 
-from enas import signals
+from enas import series, signals
 from enas.errors import UserError
 
 EVALUATED = ("valid", "test")
@@ -63,21 +63,26 @@ class Loop:
         self.run.earlier_minutes = self.position.minutes
         self.saved = time.monotonic()
 
-    def epochs(self, phases):
+    def epochs(self, phases, over=lambda: False):
         """Runs all epochs that are left, saving a checkpoint after each and every --checkpoint_every_minutes.
+
+        Args:
+          phases: the phases of an epoch.
+          over: function that says, between epochs, that no more are wanted.
 
         Raises:
           signals.Stopped: a signal came; a checkpoint was saved.
         """
         position = self.position
         try:
-            while position.epoch < self.config.num_epochs:
+            while position.epoch < self.config.num_epochs and not over():
                 while position.phase < len(phases):
                     for _ in phases[position.phase](position.epoch, position.unit):
                         self._count_unit()
                     position.phase, position.unit = position.phase + 1, 0
                 position.epoch, position.phase = position.epoch + 1, 0
                 self._save()
+                series.write(self.run)
         except signals.Stopped as stopped:
             self._save()
             self.run.log(

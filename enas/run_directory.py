@@ -6,8 +6,10 @@ stdout          the log lines, as on the terminal
 data.json       class names, and how images are normalised
 metrics.jsonl   one JSON object per logged step, controller update or evaluation
 arcs.jsonl      (search) every scored arc with its accuracy and epoch
-best_arc.txt    (search) the best of them
+best_arc.txt    (search) the one it recommends, see --select_strategy
+sampled_arcs.jsonl   (search) those that --sampling_only sampled
 results.json    (training) the final figures
+series/         the figures of metrics.jsonl as plain text, one file each
 checkpoints/    see `enas.checkpoints`
 events/         TensorBoard
 
@@ -21,6 +23,7 @@ import os
 import shutil
 import time
 
+from enas import arc_input
 from enas import config as configs
 from enas.errors import UserError
 
@@ -292,6 +295,32 @@ def stored_values(path):
     if not isinstance(values, dict) or values.get("format") != MARK:
         raise UserError(f"{name}: not the configuration of a run of this program")
     return values
+
+
+def search_settings(config):
+    """The settings a search runs with, checked as far as they can be before anything slow.
+
+    Args:
+      config: a search's config from the flags.
+
+    Returns:
+      `config`; with --sampling_only the settings of the search in --output_dir, but for what belongs to the sampling.
+
+    Raises:
+      UserError: see `check_output_dir`; --recommended_arch can't be written; --sampling_only and there is no search.
+    """
+    path, outcome = config.run.output_dir, config.outcome
+    arc_input.check_writable(outcome.recommended_arch)
+    if not outcome.sampling_only:
+        check_output_dir(config, "search")
+        return config
+    stored = stored_values(path)
+    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", config.space):
+        raise UserError(f"--output_dir={path}: expected a search of the {config.space} space, for --sampling_only")
+    given = configs.to_values(config)
+    kept = {name: given[name] for name in ("output_dir", "sampling_only", "num_sampling", "recommended_arch")}
+    data_dir = config.data.data_dir or stored.get("data_dir", "")
+    return configs.from_values(type(config), {**stored, **kept, "data_dir": data_dir, "reset_output_dir": False})
 
 
 def _check_same(config, kind, stored, path):

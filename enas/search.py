@@ -125,22 +125,30 @@ class Search:
             self.run.log(f"Here are {SCORED_ARCS} architectures")
         first = epoch * SCORED_ARCS
         for values in self.sample("score", range(first, first + SCORED_ARCS))[unit:]:
-            arc = self.space.arc.for_child(values.reshape(-1), self.config.child)
-            score = self.score(values, "arcs")
-            for line in arc.lines():
-                self.run.log(f"[{line}]")
-            self.run.log(f"val_{self.metric.short} = {score:<6.4f}")
-            self.run.log("-" * 80)
-            self.run.append("arcs.jsonl", {"epoch": epoch + 1, f"val_{self.metric.name}": score, "arc": str(arc)})
-            self._write_best()
+            self.score_arc(values, "arcs.jsonl", {"epoch": epoch + 1})
+            best = recommended(self.config.outcome, self.metric, self.run.read("arcs.jsonl"))
+            self.run.write("best_arc.txt", best["arc"] + "\n")
             yield
 
-    def _write_best(self):
-        self.run.write("best_arc.txt", best_of(self.metric, self.run.read("arcs.jsonl"))["arc"] + "\n")
+    def score_arc(self, values, file, record):
+        """Scores one arc, logs it, and appends it to a .jsonl file of the run."""
+        arc = self.space.arc.for_child(values.reshape(-1), self.config.child)
+        score = self.score(values, "arcs")
+        for line in arc.lines():
+            self.run.log(f"[{line}]")
+        self.run.log(f"val_{self.metric.short} = {score:<6.4f}")
+        self.run.log("-" * 80)
+        self.run.append(file, {**record, f"val_{self.metric.name}": score, "arc": str(arc)})
+
+    def is_over(self):
+        """An arc has passed --early_stop_over."""
+        limit = self.config.outcome.early_stop_over
+        scores = [scored[f"val_{self.metric.name}"] for scored in self.run.read("arcs.jsonl")] if limit else []
+        return any(self.metric.goodness(score) > self.metric.goodness(limit) for score in scores)
 
     def evaluate(self, epoch, _unit):
         """A phase: scores of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
-        last = epoch + 1 == self.config.run.num_epochs
+        last = epoch + 1 == self.config.run.num_epochs or self.is_over()
         if not self._has_scores(epoch) or not (last or (epoch + 1) % self.config.run.eval_every_epochs == 0):
             return
         scored = [scored for scored in self.run.read("arcs.jsonl") if scored["epoch"] == epoch + 1]
@@ -168,8 +176,12 @@ def run_search(config, space):
         loop = Loop(opened)
         search = Search(space, opened, loop)
         announce(opened, loop.position)
-        loop.epochs([search.train_child, search.train_controller, search.score_arcs, search.evaluate])
-        finish(opened.run, config.space, space.task.METRIC)
+        if config.outcome.sampling_only:
+            sample_more(search)
+            return
+        phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
+        loop.epochs(phases, search.is_over)
+        finish(search)
 
 
 def best_of(metric, scored):
@@ -177,15 +189,51 @@ def best_of(metric, scored):
     return max(scored, key=lambda record: (metric.goodness(record[f"val_{metric.name}"]), record["epoch"]))
 
 
-def finish(run, space, metric):
-    """Logs the best arc and what to do with it."""
+def recommended(outcome, metric, scored):
+    """The record of the arc that --select_strategy recommends; `scored` are the records of all scored arcs."""
+    if outcome.select_strategy == "last":
+        scored = [record for record in scored if record["epoch"] == scored[-1]["epoch"]]
+    return best_of(metric, scored)
+
+
+def sample_more(search):
+    """Samples and scores --num_sampling more arcs; none is sampled twice, however often this runs.
+
+    Raises:
+      UserError: no epoch of the search is finished yet.
+    """
+    run, outcome, metric = search.run, search.config.outcome, search.metric
+    if not search.loop.position.epoch:
+        raise UserError(f"--output_dir={run.path}: the search has not finished its first epoch yet")
+    first = len(run.read("sampled_arcs.jsonl"))
+    for number, values in enumerate(search.sample("more", range(first, first + outcome.num_sampling)), first):
+        signals.check()
+        search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
+    best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
+    run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
+    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
+    _hand_over(search, best)
+
+
+def _hand_over(search, best):
+    if search.config.outcome.recommended_arch:
+        arc = search.space.arc.for_child(arc_input.integers(best["arc"]), search.config.child)
+        arc_input.write(search.config.outcome.recommended_arch, arc)
+
+
+def finish(search):
+    """Logs the recommended arc and what to do with it."""
+    run, metric, space = search.run, search.metric, search.config.space
     scored = run.read("arcs.jsonl")
     if not scored:
         raise UserError("--num_epochs: the search ended before its first controller phase")
-    with open(run.file("best_arc.txt"), encoding="utf-8") as file:
-        best = file.read().strip()
-    run.log(f"best arc: {best}")
-    run.log(f"best_val_{metric.name}: {best_of(metric, scored)[f'val_{metric.name}']:.4f}")
+    best = recommended(search.config.outcome, metric, scored)
+    run.write("best_arc.txt", best["arc"] + "\n")
+    _hand_over(search, best)
+    if search.is_over():
+        run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
+    run.log(f"best arc: {best['arc']}")
+    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next: "
         f"python train_fixed_arc.py --space={space} --arc_file={run.file('best_arc.txt')}"

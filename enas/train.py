@@ -20,6 +20,7 @@ class Graph:
 
 def build(config, arc, space, dataset):
     """Builds the graph that trains and evaluates `arc`."""
+    config = dataclasses.replace(config, child=config.arc.trained_child(config.child))
     training = space.task.training(config, dataset, space.child, arc, shared=False)
     return Graph(training, space.task.Scorer(config, dataset, space.child, arc, shared=False))
 

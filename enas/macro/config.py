@@ -8,7 +8,7 @@ import dataclasses
 from typing import ClassVar
 
 from enas import config
-from enas.config import DataConfig, FixedArcConfig, RunConfig, ScoreConfig
+from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig
 from enas.macro.arc import FEWEST_LAYERS, MOST_LAYERS
 from enas.options import option
 
@@ -81,6 +81,7 @@ class SearchConfig:
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     score: ScoreConfig = ScoreConfig()
+    outcome: OutcomeConfig = OutcomeConfig()
     run: RunConfig = RunConfig()
 
 
@@ -91,5 +92,5 @@ class TrainConfig:
     space: ClassVar[str] = "macro"
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
-    arc: FixedArcConfig = FixedArcConfig()
+    arc: RetrainConfig = RetrainConfig()
     run: RunConfig = RunConfig()

@@ -55,3 +55,23 @@ class FixedArcConfig:
     eval_only: bool = option(
         False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True
     )
+
+    def trained_child(self, child):
+        """The settings of the child that is trained, from those of the flags."""
+        return child
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrainConfig(FixedArcConfig):
+    """Which arc of an image space is trained from scratch, and how wide."""
+
+    additional_filters_on_retrain: int = option(
+        0,
+        "Filters added to --child_out_filters, which keeps the rest of a search's settings.",
+        0,
+        1024,
+    )
+
+    def trained_child(self, child):
+        """The child with its additional filters."""
+        return dataclasses.replace(child, out_filters=child.out_filters + self.additional_filters_on_retrain)

@@ -176,6 +176,7 @@ class SearchConfig:
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     score: ScoreConfig = ScoreConfig()
+    outcome: config.OutcomeConfig = config.OutcomeConfig()
     run: RunConfig = RunConfig()
 
 
