@@ -52,7 +52,7 @@ def test_a_search_is_over_once_an_arc_has_passed_the_limit(metric, limit, values
     running = search.Search.__new__(search.Search)
     running.metric = metric
     running.config = micro_config.SearchConfig(outcome=OutcomeConfig(early_stop_over=limit))
-    running.run = type("Run", (), {"read": lambda _, name: scored(metric, *((1, value) for value in values))})()
+    running.run = type("Run", (), {"read": lambda _self, _name: scored(metric, *((1, value) for value in values))})()
     assert running.is_over() is over
 
 
