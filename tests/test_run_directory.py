@@ -212,8 +212,9 @@ def test_a_second_run_in_the_directory_is_refused_until_the_first_ends(tmp_path)
 def test_the_lock_of_a_dead_process_holds_nobody(tmp_path):
     """A process that is killed while it holds the lock."""
     code = (
-        "import os, signal, sys; from enas import config, run_directory;"
-        "run = run_directory.open_run(config.SearchConfig(run=config.RunConfig(output_dir=sys.argv[1])), 'search');"
+        "import os, signal, sys; from enas import run_directory; from enas.config import RunConfig;"
+        "from enas.micro.config import SearchConfig;"
+        "run = run_directory.open_run(SearchConfig(run=RunConfig(output_dir=sys.argv[1])), 'search');"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1], check=False)
