@@ -14,7 +14,8 @@ def main(arguments):
     """Runs the search the flags describe."""
     cli.no_arguments(arguments)
     search_config = run_directory.search_settings(flags.parse_config(config.SearchConfig))
-    from enas import search  # TensorFlow takes seconds to import: bad flags are told before that
+    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    from enas import search
     from enas.rnn import space
 
     search.run_search(search_config, space)

@@ -5,7 +5,7 @@ import math
 
 import tensorflow.compat.v1 as tf
 
-from enas import layers
+from enas import functions, layers
 from enas import watch as watches
 
 MOMENTUM = 0.9
@@ -79,7 +79,7 @@ def update(build, objective, variables, rate, step):
         skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
     # Read before the step adapts it: what is reported is what was used.
     used_scale = tf.identity(scale)
-    gradients = tf.gradients(objective * used_scale, variables)
+    gradients = functions.gradients(objective * used_scale, variables)
     gradients = [_dense(g) / used_scale for g in gradients]
     norm = tf.global_norm(gradients)
     gradients = _clipped(gradients, norm, build.config)

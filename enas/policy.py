@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from enas import functions
 from enas import watch as watches
 from enas.randomness import generator, stateless_seed
 
@@ -101,7 +102,7 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0):
     before = tf.where(tf.equal(step, 0), mean_reward, baseline)
     loss = reinforce_loss(rewards - before, log_prob, entropy, config.entropy_weight) + penalty
     # Dense, so that the norm is of the gradient and not of the rows it was gathered from.
-    gradients = [tf.convert_to_tensor(gradient) for gradient in tf.gradients(loss, weights)]
+    gradients = [tf.convert_to_tensor(gradient) for gradient in functions.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)
     after = config.bl_dec * before + (1 - config.bl_dec) * mean_reward
     watch = watches.watch(loss, gradients, weights)

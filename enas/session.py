@@ -23,7 +23,8 @@ def graph_mode():
     tf.enable_control_flow_v2()
     tf.enable_resource_variables()
     # Remapping fuses batch norm and ReLU where it can; in training, oneDNN's fused kernel takes longer than the two.
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    # Arithmetic rewriting makes one AddN of several: see `functions.gradients`.
+    tf.config.optimizer.set_experimental_options({"remapping": False, "arithmetic_optimization": False})
 
 
 class Events:

@@ -2,6 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
+from enas import functions
 from enas import watch as watches
 from enas.optim import Update
 
@@ -37,7 +38,7 @@ def update(build, objective, rate, step, also):
     variables = tf.trainable_variables("child/")
     with tf.variable_scope("optimizer"):
         skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
-    gradients = tf.gradients(objective, variables)
+    gradients = functions.gradients(objective, variables)
     norm = tf.global_norm(gradients)
     rows = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
     watch = watches.watch(objective, rows, variables, norm_of_all_gradients=norm)
