@@ -1,19 +1,26 @@
 """What `scripts/bench.py --space=rnn` measures: tokens a second of language models around recurrent cells.
 
-  python scripts/bench.py --space=rnn                                     (the ENAS authors' sizes, about 2 minutes)
-  python scripts/bench.py --space=rnn --child_lstm_hidden_size=128 --vocabulary=2000
+  python scripts/bench_rnn.py                                     (the ENAS authors' sizes, about 3 minutes)
+  python scripts/bench_rnn.py --child_lstm_hidden_size=128 --vocabulary=2000
 
-The text is random: its values do not change what a step costs.
+A search step takes a new random arc each time. The text is random too: its values do not change what a step costs.
 """
 
 import dataclasses
+import json
+import os
 import statistics
+import sys
 import time
 from typing import ClassVar
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
 import numpy as np
 
+from enas import cli, flags
 from enas import config as configs
+from enas.errors import UserError
 from enas.options import option
 from enas.rnn import config
 
@@ -65,17 +72,11 @@ def _measured(settings, arc):
     import tensorflow.compat.v1 as tf
 
     from enas import session
-    from enas.data.text import Text
     from enas.rnn import arc as arcs
     from enas.rnn import child, language
-    from enas.rnn.windows import Windows
 
-    options, steps = settings.bench, settings.child.bptt_steps
-    draw = np.random.default_rng(options.seed)
-    tokens = draw.integers(options.vocabulary, size=4 * options.batch_size * steps).astype(np.int32)
-    words = ("<eos>", *(f"word{number}" for number in range(1, options.vocabulary)))
-    text = Text(tokens, tokens, tokens, words)
-    run = configs.RunConfig(batch_size=options.batch_size, seed=options.seed)
+    text = _text(settings)
+    run = config.RunConfig(batch_size=settings.bench.batch_size, seed=settings.bench.seed)
     config_of_run = config.TrainConfig(child=settings.child, run=run)
     session.graph_mode()
     start = time.perf_counter()
@@ -83,31 +84,66 @@ def _measured(settings, arc):
         given = tf.placeholder(tf.int32, [2 * settings.child.rhn_depth - 1]) if arc is None else arc
         given = arcs.from_list(arc) if isinstance(arc, list) else given
         training = language.training(config_of_run, text, child, given, shared=arc is None)
-        scorer = language.scoring(config_of_run, text, child, given)
+        scoring = language.scoring(config_of_run, text, child, given)
         with tf.Session() as sess:
             sess.run(tf.global_variables_initializer())
-            seconds = []
-            for step in range(options.steps + 2):
-                feeds = {training.rate: 0.01, **training.feeds(step)}
+            seconds, started = [], None
+            for step in range(settings.bench.steps + 2):
                 more = {given: _arc(settings, step)} if arc is None else {}
+                fed = {training.rate: 0.01, **training.feeds(step), **more}
                 before = time.perf_counter()
-                sess.run(training.update.op, {**feeds, **more})
+                sess.run(training.update.op, fed)
                 seconds.append(time.perf_counter() - before)
-                if step == 0:
-                    started = time.perf_counter() - start
-            whole = Windows(tokens[:200], text.eos, 1, 100, whole=True)
-            scored = []
-            for windows in (training.windows, whole):
-                language.perplexity(sess, scorer, windows, limit=1, feeds=more)
-                before = time.perf_counter()
-                language.perplexity(sess, scorer, windows, limit=2, feeds=more)
-                scored.append(2 * windows.streams * windows.steps / (time.perf_counter() - before))
-    # The first two steps are still being set up.
-    step = statistics.median(seconds[2:])
+                started = started or time.perf_counter() - start
+            streams = training.windows, language.Windows(text.test[:300], text.eos, 1, 100, whole=True)
+            scored = [_scored_per_second(sess, scoring, windows, more) for windows in streams]
+    step = statistics.median(seconds[2:])  # the first two are still being set up
     return {
         "first_step_s": started,
         "step_s": step,
-        "tokens_per_s": options.batch_size * steps / step,
+        "tokens_per_s": training.windows.streams * training.windows.steps / step,
         "scored_tokens_per_s": scored[0],
         "scored_one_stream_tokens_per_s": scored[1],
     }
+
+
+def _scored_per_second(sess, scoring, windows, feeds):
+    """Tokens scored a second, of two windows after a first one."""
+    from enas.rnn import language
+
+    language.perplexity(sess, scoring, windows, limit=1, feeds=feeds)
+    before = time.perf_counter()
+    language.perplexity(sess, scoring, windows, first=1, limit=2, feeds=feeds)
+    return 2 * windows.streams * windows.steps / (time.perf_counter() - before)
+
+
+def _text(settings):
+    """A random `Text` of four windows."""
+    from enas.data.text import Text
+
+    options = settings.bench
+    draw = np.random.default_rng(options.seed)
+    size = 4 * options.batch_size * settings.child.bptt_steps
+    tokens = draw.integers(options.vocabulary, size=max(size, 300)).astype(np.int32)
+    words = ("<eos>", *(f"word{number}" for number in range(1, options.vocabulary)))
+    return Text(tokens, tokens, tokens, words)
+
+
+def main(arguments):
+    """Runs the benchmark the flags describe."""
+    cli.no_arguments(arguments)
+    settings = flags.parse_config(BenchConfig)
+    path = settings.bench.json
+    if path and not os.path.isdir(os.path.dirname(path) or "."):
+        raise UserError(f"--json={path}: no such folder; expected a file in an existing one")
+    figures = measure(settings)
+    if path:
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(figures, file, indent=2)
+            file.write("\n")
+    print(table(figures))
+
+
+if __name__ == "__main__":
+    flags.define(BenchConfig)
+    cli.run(main)

@@ -101,10 +101,10 @@ def _folder(config):
 def _read(path):
     """The sentences of a file: a list of lists of words, each with its `<eos>`."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:  # some editors put a byte order mark first
             lines = [line.split() for line in file]
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text (byte {error.start}); expected one sentence a line") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8 text; expected one sentence a line") from None
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror}") from None
     if not any(lines):

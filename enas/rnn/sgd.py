@@ -56,6 +56,8 @@ def update(build, objective, rate, step, also):
 
 
 def _changed(variable, gradient, factor):
+    # The variables' own methods return their new values, which copies all shared weights.
     if isinstance(gradient, tf.IndexedSlices):
-        return variable.scatter_sub(tf.IndexedSlices(gradient.values * factor, gradient.indices))
+        rows = gradient.values * factor
+        return tf.raw_ops.ResourceScatterSub(resource=variable.handle, indices=gradient.indices, updates=rows)
     return tf.raw_ops.ResourceApplyGradientDescent(var=variable.handle, alpha=factor, delta=gradient)
