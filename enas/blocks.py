@@ -30,7 +30,12 @@ def reduction_inputs(x):
 def pool_3x3(op, x):
     """avg_pool_3x3 or max_pool_3x3 of stride 1, padding left out of averages; shape and dtype of x, `[N, H, W, C]`."""
     pool = {"avg_pool_3x3": _avg_pool, "max_pool_3x3": _max_pool}[op]
-    return ops.half_precision(pool, x) if x.dtype == tf.float16 else pool(x)
+    return pool_with(pool, x)
+
+
+def pool_with(function, x):
+    """`function(x)`, a pool; accumulated in float32 where x is float16."""
+    return ops.half_precision(function, x) if x.dtype == tf.float16 else function(x)
 
 
 def _avg_pool(x):

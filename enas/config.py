@@ -11,7 +11,7 @@ from enas.options import checked
 from enas.options.child import SCHEME_BITS, SCHEMES, ChildConfig
 from enas.options.controller import ControllerConfig, OutcomeConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
-from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig
+from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 
 __all__ = [
     "DATASETS",
@@ -25,10 +25,12 @@ __all__ = [
     "RetrainConfig",
     "RunConfig",
     "ScoreConfig",
+    "TrainRunConfig",
     "changes",
     "differences",
     "dumps",
     "from_values",
+    "given_flags",
     "options",
     "to_values",
     "with_arc",
@@ -70,6 +72,14 @@ def from_values(config_class, values):
 def to_values(config):
     """Returns `{flag name: value}` of every option of a config."""
     return {name: getattr(getattr(config, section), field.name) for name, section, field in options(type(config))}
+
+
+def given_flags(config, sections):
+    """The flags, "--name=value", of the options in these sections that differ from their defaults."""
+    defaults = to_values(type(config)())
+    values = {name: value for name, value in to_values(config).items() if value != defaults[name]}
+    named = [name for name, section, _ in options(type(config)) if section in sections and name in values]
+    return [f"--{name}={str(values[name]).lower() if type(values[name]) is bool else values[name]}" for name in named]
 
 
 def differences(config, stored):

@@ -72,7 +72,8 @@ def training_batches(data, split, batch_size, seed, purpose, augment=None, repea
     """
     count = len(split.labels)
     if count < batch_size:
-        raise UserError(f"--batch_size={batch_size}: more than the {count} images there are for {purpose}")
+        flag = "--controller_batch_size" if purpose == "reward" else "--batch_size"
+        raise UserError(f"{flag}={batch_size}: more than the {count} images there are for {purpose}")
     per_epoch = count // batch_size
 
     def batch(step, images, labels):

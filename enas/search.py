@@ -4,11 +4,13 @@ Works on any search space; `enas/spaces.py` says what that is.
 """
 
 import dataclasses
+import shlex
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas import arc_input, session, signals
+from enas.config import given_flags
 from enas.errors import UserError
 from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
 
@@ -114,8 +116,9 @@ class Search:
         return self.scorer.score(self.session, name, {self.graph.arc: arc})
 
     def _has_scores(self, epoch):
-        """The controller has been trained in this epoch, or it is the last."""
-        return (epoch + 1) % self.config.controller.train_every == 0 or epoch + 1 == self.config.run.num_epochs
+        """The controller has been trained in this epoch, or an evaluation is due, or it is the last."""
+        every = self.config.controller.train_every, self.config.run.eval_every_epochs
+        return any((epoch + 1) % period == 0 for period in every) or epoch + 1 == self.config.run.num_epochs
 
     def score_arcs(self, epoch, unit):
         """A phase: samples ten arcs and scores each on the same validation data; one unit is one arc."""
@@ -234,7 +237,8 @@ def finish(search):
         run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
     run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
+    command = ["python", "train_fixed_arc.py", f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
     run.log(
-        f"search finished in {run.minutes():.2f} minutes; next: "
-        f"python train_fixed_arc.py --space={space} --arc_file={run.file('best_arc.txt')}"
+        f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "
+        f"{shlex.join(command + given_flags(search.config, ('data', 'child')))}"
     )

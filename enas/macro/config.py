@@ -8,7 +8,7 @@ import dataclasses
 from typing import ClassVar
 
 from enas import config
-from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig
+from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
 from enas.macro.arc import FEWEST_LAYERS, MOST_LAYERS
 from enas.options import option
 
@@ -93,4 +93,4 @@ class TrainConfig:
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     arc: RetrainConfig = RetrainConfig()
-    run: RunConfig = RunConfig()
+    run: TrainRunConfig = TrainRunConfig()

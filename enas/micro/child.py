@@ -82,10 +82,12 @@ def _aux_head(build, x):
     feature map, dense; `[N, num_classes]`."""
     scheme = build.scheme
     with tf.variable_scope("aux_head"):
-        x = tf.nn.avg_pool2d(tf.nn.relu(x), [min(5, int(side)) for side in x.shape[1:3]], 3, "VALID")
+        # A quantized activation follows the pool; binary and ternary ones need to see what is below zero.
+        x = x if scheme.latent else tf.nn.relu(x)
+        x = blocks.pool_with(lambda x: tf.nn.avg_pool2d(x, [min(5, int(side)) for side in x.shape[1:3]], 3, "VALID"), x)
         for i, filters in enumerate(AUX_FILTERS):
             with tf.variable_scope(f"conv_{i}"):
-                x = layers.norm(build, blocks.conv1x1(build, "w", ops.activate(x, scheme) if i else x, filters))
+                x = layers.norm(build, blocks.conv1x1(build, "w", ops.activate(x, scheme), filters))
                 if i == 0:
                     x = tf.reshape(x, [x.shape[0], 1, 1, -1])
         x = tf.nn.relu(tf.cast(x[:, 0, 0], tf.float32))

@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from enas import config
-from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig
+from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
 from enas.options import option
 
 
@@ -14,7 +14,7 @@ class ChildConfig(config.ChildConfig):
 
     num_layers: int = option(
         6,
-        "Normal cells; two reduction cells come on top, at 1/3 and 2/3 of the depth. Paper: 6 in "
+        "Normal cells; two reduction cells come on top, at 1/3 and 2/3 of the depth. ENAS authors: 6 in "
         "the search, 15 in the final training.",
         2,
         100,
@@ -24,7 +24,7 @@ class ChildConfig(config.ChildConfig):
     )
     out_filters: int = option(
         20,
-        "Filters of the first cells; doubled by each reduction cell. Paper: 20 in the search, "
+        "Filters of the first cells; doubled by each reduction cell. ENAS authors: 20 in the search, "
         "36 in the final training.",
         2,
         1024,
@@ -72,4 +72,4 @@ class TrainConfig:
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     arc: RetrainConfig = RetrainConfig()
-    run: RunConfig = RunConfig()
+    run: TrainRunConfig = TrainRunConfig()

@@ -9,7 +9,7 @@ from enas.options import option
 class RunConfig:
     """One run: its directory, length, logging and seed."""
 
-    output_dir: str = option("outputs", "The run directory. An existing run in it is resumed.", flexible=True)
+    output_dir: str = option("outputs/search", "The run directory. An existing run in it is resumed.", flexible=True)
     reset_output_dir: bool = option(
         False, "Delete --output_dir first; refused unless it is a run of this project.", flexible=True
     )
@@ -34,11 +34,21 @@ class RunConfig:
     )
     log_every: int = option(50, "Child steps between log lines. ENAS authors: 50.", 1, flexible=True)
     eval_every_epochs: int = option(
-        1, "Epochs between evaluations on the whole validation and test sets. ENAS authors: 1.", 1, flexible=True
+        1,
+        "Epochs between evaluations on the whole validation and test sets (a search also scores arcs then). ENAS authors: 1.",
+        1,
+        flexible=True,
     )
     seed: int = option(
         0, "Seed of every random draw: the same seed gives the same run, bit for bit on the CPU.", 0, 2**31 - 1
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainRunConfig(RunConfig):
+    """One training: as a search, in a directory of its own."""
+
+    output_dir: str = option("outputs/final", "The run directory. An existing run in it is resumed.", flexible=True)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -156,6 +156,13 @@ class RunConfig(config.RunConfig):
 
 
 @dataclasses.dataclass(frozen=True)
+class TrainRunConfig(RunConfig):
+    """One training: as a search, in a directory of its own."""
+
+    output_dir: str = option("outputs/final", "The run directory. An existing run in it is resumed.", flexible=True)
+
+
+@dataclasses.dataclass(frozen=True)
 class FixedArcConfig(config.FixedArcConfig):
     """Which arc is trained from scratch."""
 
@@ -188,4 +195,4 @@ class TrainConfig:
     data: DataConfig = DataConfig()
     child: FinalChildConfig = FinalChildConfig()
     arc: FixedArcConfig = FixedArcConfig()
-    run: RunConfig = RunConfig()
+    run: TrainRunConfig = TrainRunConfig()
