@@ -35,7 +35,7 @@ class RunConfig:
     log_every: int = option(50, "Child steps between log lines. ENAS authors: 50.", 1, flexible=True)
     eval_every_epochs: int = option(
         1,
-        "Epochs between evaluations on the whole validation and test sets (a search also scores arcs then). ENAS authors: 1.",
+        "Epochs between evaluations on all validation and test images; a search also scores arcs then. ENAS authors: 1.",
         1,
         flexible=True,
     )
