@@ -116,3 +116,25 @@ def test_differences_names_what_a_resumed_run_may_not_change():
     assert config.differences(now, stored) == ["child_lr_max", "seed"]
     del stored["child_num_cells"]
     assert "child_num_cells" in config.differences(now, stored)
+
+
+@pytest.mark.parametrize("text", ["1", "128", "1e4", "1e9", "65536.0"])
+def test_loss_scales(text):
+    assert micro_config.ChildConfig(loss_scale=text).loss_scale == text
+
+
+@pytest.mark.parametrize("text", ["0.5", "1e10", "2e9", "nan", "inf", "-8", "1e-3", "", "static"])
+def test_loss_scales_out_of_range_are_refused(text):
+    with pytest.raises(UserError, match="--loss_scale=.*: expected a number from 1 to 1e9, or dynamic"):
+        micro_config.ChildConfig(loss_scale=text)
+
+
+def test_given_flags_are_those_that_differ_from_their_defaults():
+    values = {"dataset": "mnist", "augment": False, "child_scheme": "k4", "child_num_cells": 2, "seed": 3}
+    found = config.given_flags(config.from_values(micro_config.SearchConfig, values), ("data", "child"))
+    assert found == ["--dataset=mnist", "--augment=false", "--child_scheme=k4", "--child_num_cells=2"]
+
+
+def test_a_search_and_a_training_have_directories_of_their_own_by_default():
+    names = [cls().run.output_dir for cls in CONFIGS]
+    assert names == ["outputs/search", "outputs/final"]

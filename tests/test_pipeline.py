@@ -102,6 +102,8 @@ def test_the_order_is_keyed_by_seed_and_purpose(start):
 def test_a_batch_larger_than_the_split_is_refused():
     with pytest.raises(UserError, match="--batch_size=6: more than the 5 images"):
         training(split(5), 6)
+    with pytest.raises(UserError, match="--controller_batch_size=6: more than the 5 images"):
+        training(split(5), 6, 0, "reward")
 
 
 @pytest.mark.parametrize("channels", [1, 3])
