@@ -6,6 +6,9 @@ import math
 from tqdm import tqdm
 
 from enas import optim
+from enas.data import facts
+
+SHOWN = 20  # of a list that may be long, in the log
 
 
 def child_epoch(session, run, config, training, epoch, feeds=lambda _: {}):
@@ -67,16 +70,26 @@ def child_line(epoch, step, loss, rate, norm, correct, batch_size, minutes):
 
 
 def announce(run, config, dataset, done):
-    """Logs what is about to run, and stores how images are normalised."""
-    facts = {"class_names": dataset.class_names, "mean": dataset.mean.tolist(), "std": dataset.std.tolist()}
-    run.write("data.json", json.dumps(facts, indent=2) + "\n")
-    sizes = "/".join(str(len(split.labels)) for split in (dataset.train, dataset.valid, dataset.test))
-    shape = "x".join(map(str, dataset.image_shape))
-    run.log("-" * 80)
-    run.log(
-        f"{config.data.dataset}: {sizes} train/valid/test images of {shape}, {dataset.num_classes} classes; "
-        f"scheme {config.child.scheme}; seed {config.run.seed}; run directory {run.path}"
-    )
+    """Logs what is about to run, and stores what is known of the data set."""
+    run.write(facts.NAME, json.dumps(facts.of(dataset), indent=2) + "\n")
+    announce_data(run, config, dataset)
+    run.log(f"scheme {config.child.scheme}; seed {config.run.seed}; run directory {run.path}")
     if run.resumed:
         run.log(f"resuming after epoch {done} of {config.run.num_epochs}")
     run.log("-" * 80)
+
+
+def announce_data(run, config, dataset):
+    """Logs how many images of which classes there are, and which files were left out; lists these in bad_images.txt."""
+    sizes = "/".join(str(len(split.labels)) for split in (dataset.train, dataset.valid, dataset.test))
+    shape, names = "x".join(map(str, dataset.image_shape)), dataset.class_names
+    run.log("-" * 80)
+    run.log(f"{config.data.dataset}: {sizes} train/valid/test images of {shape}, {dataset.num_classes} classes")
+    more = f" and {len(names) - SHOWN} more (see {facts.NAME})" if len(names) > SHOWN else ""
+    run.log(f"classes: {', '.join(names[:SHOWN])}{more}")
+    bad = [reason for reasons in dataset.bad_images.values() for _, reason in reasons]
+    if bad:
+        run.write("bad_images.txt", "".join(reason + "\n" for reason in bad))
+        run.log(f"{len(bad)} unreadable images are left out; all of them are in {run.file('bad_images.txt')}")
+        for reason in bad[:SHOWN]:
+            run.log(f"  {reason}")

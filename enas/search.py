@@ -10,6 +10,7 @@ import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
 from enas import child_graph, data, pipeline, session
+from enas.data import facts
 from enas.errors import UserError
 from enas.loop import announce, child_epoch
 from enas.run_directory import check_output_dir, open_run
@@ -178,6 +179,7 @@ class Search:
             self.evaluate(epoch, best)
 
 
+@pipeline.unreadable_files_told()
 def run_search(config, space):
     """Runs a search to its last epoch, resuming where an earlier process stopped.
 
@@ -188,9 +190,9 @@ def run_search(config, space):
     Raises:
       UserError: see `enas.data.load` and `open_run`.
     """
-    check_output_dir(config, "search")
+    resumed = check_output_dir(config, "search") is not None
     session.graph_mode()
-    dataset = data.load(config.data, config.run.seed)
+    dataset = data.load(config.data, config.run.seed, facts.read(config.run.output_dir) if resumed else None)
     with tf.Graph().as_default():
         graph = build(config, space, dataset)
         run = open_run(config, "search")

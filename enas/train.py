@@ -5,10 +5,11 @@ import json
 
 import tensorflow.compat.v1 as tf
 
-from enas import arc_input, child_graph, data, pipeline, session, size, spaces
+from enas import arc_input, child_graph, data, pipeline, report, session, size, spaces
 from enas.config import from_values
+from enas.data import facts
 from enas.errors import UserError
-from enas.loop import announce, child_epoch
+from enas.loop import announce, announce_data, child_epoch
 from enas.run_directory import check_output_dir, open_run, stored_values
 
 
@@ -49,6 +50,7 @@ def evaluate(sess, graph):
     return figures
 
 
+@pipeline.unreadable_files_told()
 def run_training(config, space):
     """Trains an arc to the last epoch, resuming where an earlier process stopped, and logs the best epoch's accuracy.
 
@@ -63,9 +65,9 @@ def run_training(config, space):
     # The run is the arc's, wherever the arc came from.
     fixed = dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file="")
     config = dataclasses.replace(config, arc=fixed)
-    check_output_dir(config, "training")
+    resumed = check_output_dir(config, "training") is not None
     session.graph_mode()
-    dataset = data.load(config.data, config.run.seed)
+    dataset = data.load(config.data, config.run.seed, facts.read(config.run.output_dir) if resumed else None)
     with tf.Graph().as_default():
         graph = build(config, arc, space, dataset)
         run = open_run(config, "training")
@@ -116,10 +118,12 @@ def _finish(sess, run, graph, best):
     run.write("results.json", json.dumps({"epoch": epoch, **measured, **figures}, indent=2) + "\n")
 
 
+@pipeline.unreadable_files_told()
 def run_evaluation(config):
-    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings, --space among them.
+    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings, --space among them,
+    and writes what it got wrong on the test set (`enas.report`).
 
-    Only --data_dir and --output_dir are taken from `config`.
+    Only --output_dir, --data_dir and --skip_bad_images are taken from `config`.
 
     Raises:
       UserError: there is no training run, or it has no checkpoint yet.
@@ -128,17 +132,33 @@ def run_evaluation(config):
     stored = stored_values(path)
     if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
         raise UserError(f"--output_dir={path}: expected a training run of this program")
-    data_dir = config.data.data_dir or stored["data_dir"]
-    space = spaces.module(stored["space"], "space")
-    values = {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False}
-    config = from_values(space.config.TrainConfig, values)
+    space, given = spaces.module(stored["space"], "space"), config.data
+    config = from_values(space.config.TrainConfig, {**stored, "output_dir": path, "reset_output_dir": False})
+    where = dataclasses.replace(
+        config.data,
+        data_dir=given.data_dir or config.data.data_dir,
+        skip_bad_images=given.skip_bad_images or config.data.skip_bad_images,
+    )
     session.graph_mode()
-    dataset = data.load(config.data, config.run.seed)
+    dataset = data.load(where, config.run.seed, facts.read(path), evaluate=True)
     with tf.Graph().as_default():
         graph = build(config, arc_input.given(config, space.arc), space, dataset)
         run = open_run(config, "training")
         best = session.Checkpoints(run, "best", keep=1)
         if best.newest() is None:
             raise UserError(f"--output_dir={path}: the run has no best checkpoint yet")
+        order = pipeline.evaluation_order(len(dataset.test.labels), config.run.seed)
         with tf.Session() as sess:
+            best.restore(sess)
+            _report(sess, run, config, graph, dataset, sess.run(order))
             _finish(sess, run, graph, best)
+
+
+def _report(sess, run, config, graph, dataset, order):
+    """Classifies each test image and writes what was got wrong; `order` is that of the test stream."""
+    announce_data(run, config, dataset)
+    stream, names = graph.streams["test"], dataset.test.names
+    stream.restart(sess)
+    logits, labels = child_graph.all_logits(sess, graph.scoring, stream, sess.run(stream.iterator.string_handle()))
+    names = [names[index] if names else f"test image {index}" for index in order]
+    report.write(run, dataset.class_names, "test", report.predictions(names, labels, logits))
