@@ -6,6 +6,7 @@ worst_images.txt             the images whose own class got the lowest probabili
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 
@@ -80,7 +81,7 @@ def write(run, class_names, split, found):
 
 
 def _shares(part, whole):
-    """part / whole, NaN where there is nothing to have a share of."""
+    """part / whole; NaN where the whole is 0."""
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
@@ -88,7 +89,8 @@ def _table(matrix, names, recall, precision, which):
     width = max(len(names[index]) for index in which)
     yield f"{'class':<{width}}  images  recall  precision"
     for index in which:
-        yield f"{names[index]:<{width}}  {matrix[index].sum():6d}  {recall[index]:6.4f}  {precision[index]:9.4f}"
+        shares = (f"{share:.4f}" if share == share else "-" for share in (recall[index], precision[index]))
+        yield "{:<{}}  {:6d}  {:>6}  {:>9}".format(names[index], width, matrix[index].sum(), *shares)
 
 
 def _text(matrix, names, split, recall, precision):
@@ -152,4 +154,5 @@ def draw(path, matrix, names, split):
             if count:
                 colour = "white" if share[row, column] > 0.5 else "black"
                 axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=colour)
-    figure.savefig(path, format="png")
+    figure.savefig(path + ".tmp", format="png")
+    os.replace(path + ".tmp", path)

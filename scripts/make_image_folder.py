@@ -22,15 +22,16 @@ PERIOD = 0.08  # of a stripe, in heights of the image
 def image(seed, number, classes, height, width):
     """Returns image `number` of the set, uint8 [height, width, 3], of class `number % classes`."""
     rng = np.random.default_rng([seed, number])
-    clouds = rng.integers(0, 256, (max(2, height // 40), max(2, width // 40), 3)).astype(np.float32)
+    clouds = rng.integers(0, 256, (max(2, height // 40), max(2, width // 40), 3), np.uint8)
     clouds = cv2.resize(clouds, (width, height), interpolation=cv2.INTER_CUBIC)
     angle = np.pi * (number % classes + rng.uniform(-0.2, 0.2)) / classes
     across = 2 * np.pi * (np.arange(width) / (height * PERIOD) * np.cos(angle) + rng.random())
     down = 2 * np.pi * np.arange(height) / (height * PERIOD) * np.sin(angle)
     # The sine of a sum, as outer products: a sine for each pixel would take most of the time.
     waves = np.array([np.sin(across), np.cos(across)], np.float32), np.array([np.cos(down), np.sin(down)], np.float32)
-    light = 60 * (waves[1].T @ waves[0]) + rng.integers(-12, 13, (height, width), np.int8)
-    return np.clip(0.6 * clouds + 50 + light[..., None], 0, 255).astype(np.uint8)
+    light = 128 + 90 * (waves[1].T @ waves[0]) + rng.integers(-16, 17, (height, width), np.int8)
+    light = light.astype(np.uint8)
+    return cv2.addWeighted(clouds, 0.5, cv2.merge([light] * 3), 0.5, 0)
 
 
 def write(arguments, number):

@@ -1,6 +1,7 @@
 """Data sets: read, split, limited, resized and measured. Nothing here imports TensorFlow."""
 
 import dataclasses
+import hashlib
 
 import numpy as np
 
@@ -25,7 +26,8 @@ class Split:
       images: uint8 [N, H, W, C], pixels 0 to 255; C is 1 (grey) or 3 (RGB). An array, or `streaming.Streamed`, whose
         `read` gives the images of an array of indices.
       labels: int32 [N], 0 to the number of classes - 1.
-      names: list of str, the file of each image, below the data folder; None where images are not files.
+      names: list of str, what each image is called: its file, below the data folder, or its number in the test set's
+        file; None where nothing asks for it.
     """
 
     images: object
@@ -85,30 +87,48 @@ def load(config, seed, known=None, evaluate=False):
     evaluate = evaluate and known is not None
     files = _read(config)
     _check(files)
+    if known is not None:
+        facts.check(known, files.class_names, files.where)
     splits, digests, bad_images, counts = {}, {}, {}, None
+    for name, part, indices in _chosen(config, files, seed):
+        copies = config.n_aug_img if name == "train" else 1
+        images = None if part.files else part.read(indices)
+        digests[name] = part.files.digest(indices) if part.files else hashlib.sha256(images.data).hexdigest()
+        same = _check_same(name, digests, known, evaluate, files.where)
+        if not part.files:
+            numbers = [f"image {index}" for index in indices] if name == "test" else None
+            splits[name] = Split(*augment.with_copies(images, part.labels[indices], copies, seed), numbers)
+            continue
+        selection = streaming.Selection(part.files, indices, copies, seed, name)
+        opened = _opened(selection, config, known["bad_images"].get(name, []) if same else None, evaluate)
+        bad_images[name], counts = opened.bad, opened.counts if name == "train" else counts
+        splits[name] = _file_split(part, selection, opened)
+        _check_left(splits[name].labels, opened.bad, name, files)
+    mean, std = _mean_std(splits["train"].images, counts, known, files.where)
+    return DataSet(**splits, class_names=files.class_names, mean=mean, std=std, digests=digests, bad_images=bad_images)
+
+
+def _chosen(config, files, seed):
+    """Yields (name, Part, indices into it, limited and in order) for train, valid and test."""
     for name, part, indices in _split(config, files, seed):
         indices = _limited(part.labels, indices, name, config, files.class_names, seed)
-        if name == "valid":
-            indices = generator(seed, "order of valid").permutation(indices)
-        if part.files is None:
-            splits[name] = _array_split(part, indices, config.n_aug_img if name == "train" else 1, seed)
-            continue
-        selection = streaming.Selection(part.files, indices, config.n_aug_img if name == "train" else 1, seed, name)
-        digests[name] = part.files.digest(indices)
-        opened = _opened(selection, config, known, digests[name], evaluate, files.where)
-        bad_images[name] = opened.bad
-        counts = opened.counts if name == "train" else counts
-        names = [part.files.names[index] for index in opened.indices] * selection.copies
-        labels = np.tile(part.labels[opened.indices], selection.copies)
-        _check_left(labels, opened.bad, name, files)
-        splits[name] = Split(opened.images, labels, names)
-    images = splits["train"].images
-    if known is not None:
-        facts.check(known, files.class_names, images.shape[-1], files.where)
-        mean, std = np.array(known["mean"], np.float32), np.array(known["std"], np.float32)
-    else:
-        mean, std = mean_std(level_counts(images) if counts is None else counts)
-    return DataSet(**splits, class_names=files.class_names, mean=mean, std=std, digests=digests, bad_images=bad_images)
+        yield name, part, generator(seed, "order of valid").permutation(indices) if name == "valid" else indices
+
+
+def _file_split(part, selection, opened):
+    names = [part.files.names[index] for index in opened.indices]
+    return Split(opened.images, np.tile(part.labels[opened.indices], selection.copies), names * selection.copies)
+
+
+def _mean_std(images, counts, known, where):
+    """Those of the run that goes on, else of the counts, else of the images."""
+    if known is None:
+        return mean_std(level_counts(images) if counts is None else counts)
+    if not len(known["mean"]) == len(known["std"]) == images.shape[-1]:
+        raise UserError(
+            f"{where}: images of {images.shape[-1]} channels; the run's {facts.NAME} has {len(known['mean'])}"
+        )
+    return np.array(known["mean"], np.float32), np.array(known["std"], np.float32)
 
 
 def _read(config):
@@ -123,20 +143,22 @@ def _read(config):
     return idx.read(data_dir, config.dataset, form)
 
 
-def _array_split(part, indices, copies, seed):
-    return Split(*augment.with_copies(part.read(indices), part.labels[indices], copies, seed))
+def _check_same(name, digests, known, evaluate, where):
+    """Tells whether a split's images are those of the run that goes on.
+
+    Raises:
+      UserError: they are others, and it goes on to train.
+    """
+    if known is None:
+        return False
+    same = known["digests"].get(name) == digests[name]
+    if not same and not evaluate:
+        raise UserError(f"{where}: its {name} images are not those that the run began with; expected the same images")
+    return same
 
 
-def _opened(selection, config, known, digest, evaluate, where):
-    """Opens the files of a split; `streaming.Opened`."""
-    name, bad = selection.title, None
-    if known is not None and known["digests"].get(name) == digest:
-        bad = known["bad_images"].get(name, [])
-    elif known is not None and not evaluate:
-        raise UserError(
-            f"{where}: its {name} images are not those that the run began with; expected the same files, of the same sizes"
-        )
-    if evaluate and name == "train":
+def _opened(selection, config, bad, evaluate):
+    if evaluate and selection.title == "train":
         config, bad = dataclasses.replace(config, cache="none"), bad or []
     return streaming.open_images(selection, config, bad)
 

@@ -2,7 +2,7 @@
 
 class_names    list of str
 mean, std      lists of float, one for each channel
-digests        split -> the digest of its files as they were listed; empty where images are not files
+digests        split -> str that tells its images from others: of the names and sizes of its files, or of its pixels
 bad_images     split -> [name, reason] of each file that was left out as unreadable
 """
 
@@ -61,12 +61,10 @@ def _pairs(bad):
     )
 
 
-def check(facts, names, channels, where):
-    """Raises UserError if facts are of other classes or channels than a data set's."""
+def check(facts, names, where):
+    """Raises UserError if facts are of other classes than `names`, those of the data set in `where`."""
     if facts["class_names"] != list(names):
         raise UserError(
             f"{where}: its {len(names)} classes ({', '.join(names)}) are not those of the run "
             f"({', '.join(facts['class_names'])})"
         )
-    if not len(facts["mean"]) == len(facts["std"]) == channels:
-        raise UserError(f"{where}: images of {channels} channels; the run's data.json has {len(facts['mean'])}")

@@ -15,7 +15,12 @@ class DataConfig:
     """Where images come from and how they are cut, resized, kept and augmented."""
 
     dataset: str = option("digits", "Data set. digits: scikit-learn's 1,797 handwritten digits.", choices=DATASETS)
-    data_dir: str = option("", "Folder that holds the data set's files. Default: data/<dataset>; digits needs none.")
+    data_dir: str = option(
+        "",
+        "Folder that holds the data set's files. Default: data/<dataset>; digits needs none. A resumed run may find the "
+        "same files elsewhere.",
+        flexible=True,
+    )
     img_size: str = option(
         "0",
         "Size images are resized to, pixels: one number for both sides, or HEIGHTxWIDTH such as 96x192 (each side 1 "

@@ -99,6 +99,13 @@ def test_default_count_is_5000(tmp_path):
     assert len(data.load(DataConfig(dataset="mnist", data_dir=str(tmp_path)), 0).valid.labels) == 5000
 
 
+@pytest.mark.parametrize(("fraction", "count"), [(0.1, 501), (0.5, 2505)])
+def test_a_fraction_that_is_given_counts_where_the_default_is_5000(tmp_path, fraction, count):
+    write_idx(tmp_path, train=5010, test=10, side=1, zipped=False)
+    config = DataConfig(dataset="mnist", data_dir=str(tmp_path), valid_fraction=fraction)
+    assert len(data.load(config, 0).valid.labels) == count
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -175,10 +182,11 @@ def test_class_too_small_to_split(tmp_path):
         data.load(config, 0)
 
 
-def test_num_valids_beside_valid_folder(tmp_path):
+@pytest.mark.parametrize(("flag", "value"), [("num_valids", 5), ("valid_fraction", 0.1)])
+def test_a_number_of_validation_images_beside_a_valid_folder(tmp_path, flag, value):
     write_folder(tmp_path, ("train", "valid", "test"))
-    with pytest.raises(UserError, match="--num_valids=5: .* has its own validation"):
-        data.load(DataConfig(dataset="folder", data_dir=str(tmp_path), num_valids=5), 0)
+    with pytest.raises(UserError, match=f"--{flag}={value}: .* has its own validation"):
+        data.load(DataConfig(dataset="folder", data_dir=str(tmp_path), **{flag: value}), 0)
 
 
 def test_imports_neither_tensorflow_nor_scikit_learn():
