@@ -12,9 +12,9 @@ from enas.micro import config
 def main(arguments):
     """Runs the search the flags describe."""
     cli.no_arguments(arguments)
-    search_config = flags.parse_config(config.SearchConfig)
-    run_directory.check_output_dir(search_config, "search")
-    from enas import search  # TensorFlow takes seconds to import: bad flags are told before that
+    search_config = run_directory.search_settings(flags.parse_config(config.SearchConfig))
+    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    from enas import search
     from enas.micro import space
 
     search.run_search(search_config, space)

@@ -12,7 +12,8 @@ import sys
 
 from absl import flags as absl_flags
 
-from enas import arc_input, cli, flags, spaces
+from enas import arc_input, cli, flags, run_directory, spaces
+from enas.config import with_arc
 
 
 def main(arguments):
@@ -21,8 +22,10 @@ def main(arguments):
     space = absl_flags.FLAGS.space
     config = flags.parse_config(spaces.module(space, "config").TrainConfig)
     if not config.arc.eval_only:
-        arc_input.given(config, spaces.module(space, "arc"))
-    from enas import train  # TensorFlow takes seconds to import: bad flags are told before that
+        config = with_arc(config, arc_input.given(config, spaces.module(space, "arc")))
+        run_directory.check_output_dir(config, "training")
+    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    from enas import train
 
     if config.arc.eval_only:
         train.run_evaluation(config)

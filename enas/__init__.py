@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 # By default TensorFlow uses oneDNN's kernels only on processors with AVX-512 VNNI or newer; on older ones they make a
 # training step up to twice as fast as well.
+ONEDNN_CHOSEN = "TF_ENABLE_ONEDNN_OPTS" in os.environ  # by the user; `enas.rnn` has a default of its own
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 # TensorFlow imports Keras 3, and with it SciPy and Matplotlib, which takes two seconds; told to use the older tf_keras, it

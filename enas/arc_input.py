@@ -1,9 +1,10 @@
-"""Arcs as users hand them in: integers on the command line, or in a text, JSON or .npy file. What the integers mean is each
-search space's own `arc` module. Nothing here imports TensorFlow.
+"""Arcs as users hand them in, or want them: integers on the command line, or in a text, JSON or .npy file. What the integers
+mean is each search space's own `arc` module. Nothing here imports TensorFlow.
 """
 
 import io
 import json
+import os
 import re
 
 from enas.errors import UserError
@@ -56,8 +57,15 @@ def given(config, space_arc):
 
     Raises:
       UserError: neither or both are given, or the arc is not one for the config's child.
+
+    A space may have a --baseline instead: its name is then what is trained.
     """
     text, file = config.arc.child_fixed_arc, config.arc.arc_file
+    baseline = getattr(config.arc, "baseline", "none")
+    if baseline != "none":
+        if text or file:
+            raise UserError(f"--baseline={baseline}: takes the place of an arc; drop --child_fixed_arc and --arc_file")
+        return baseline
     if bool(text) == bool(file):
         raise UserError("give the arc to train by --child_fixed_arc or by --arc_file, one of the two")
     if file:
@@ -77,12 +85,51 @@ def from_file(path, build):
         raise UserError(f"--arc_file={path}: {error}") from None
 
 
+def check_writable(path):
+    """Checks, before anything slow, that `write` may write to a path.
+
+    Raises:
+      UserError: it has no folder, or is one; names --recommended_arch.
+    """
+    if path and not os.path.isdir(os.path.dirname(path) or "."):
+        raise UserError(f"--recommended_arch={path}: no such folder; expected a file in an existing one")
+    if path and os.path.isdir(path):
+        raise UserError(f"--recommended_arch={path}: is a folder, expected a file")
+
+
+def write(path, arc):
+    """Writes an arc to a file, which is replaced whole: as JSON or .npy (int64) where its name ends so, else as text.
+
+    Args:
+      path: the file.
+      arc: an arc of any space; its `to_list()` is written.
+
+    Raises:
+      UserError: it can't be written; names --recommended_arch.
+    """
+    if path.endswith(".npy"):
+        import numpy as np
+
+        buffer = io.BytesIO()
+        np.save(buffer, np.array(arc.to_list(), np.int64), allow_pickle=False)
+        data = buffer.getvalue()
+    else:
+        data = (json.dumps(arc.to_list()) if path.endswith(".json") else str(arc)).encode() + b"\n"
+    try:
+        with open(f"{path}.tmp", "wb") as file:
+            file.write(data)
+        os.replace(f"{path}.tmp", path)
+    except OSError as error:
+        raise UserError(f"--recommended_arch={path}: can't be written: {error.strerror}") from None
+
+
 def _array(data):
     import numpy as np
 
     try:
         array = np.load(io.BytesIO(data), allow_pickle=False)
-    except ValueError as error:
+    # A damaged header ends in nearly any exception: SyntaxError, TokenError, MemoryError...
+    except Exception as error:
         what = "pickled Python objects, which are never read" if "pickle" in str(error) else "a damaged .npy array"
         raise UserError(f"arc: the file holds {what}; expected an .npy array of integers") from None
     if array.dtype.kind not in "iu":

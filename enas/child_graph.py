@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 from tqdm import tqdm
 
-from enas import layers, objective, optim, pipeline
+from enas import layers, objective, optim, pipeline, signals
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,29 @@ class Training:
     loss: object
     correct: object
 
+    @property
+    def per_epoch(self):
+        """Steps of an epoch."""
+        return self.stream.per_epoch
+
+    @property
+    def judged(self):
+        """What `figures` takes, to be fetched with the step."""
+        return self.correct
+
+    def figures(self, correct):
+        """({name: float} for the records, words for the log) of the step's `judged`."""
+        batch = self.stream.shapes[1][0]
+        return {"train_accuracy": float(correct) / batch}, f"tr_acc = {int(correct):<3d}/{batch:>3d}"
+
+    def start(self, session):
+        """Lets the training images start at the step the variables are at."""
+        self.stream.restart(session, session.run(self.step))
+
+    def feeds(self, _step):
+        """What a step has to be fed: nothing, the images come from the stream."""
+        return {}
+
 
 @dataclasses.dataclass(frozen=True)
 class Scoring:
@@ -37,17 +60,17 @@ class Scoring:
     Attributes:
       handle: placeholder string, the stream to take the next batch from.
       build: the `layers.Build`.
-      logits, labels, weights: float32 `[N, num_classes]`, int32 `[N]` and float32 `[N]` of the batch.
       correct, counted: float32 scalars, images of the batch classified right, and images that count.
+      logits, labels, weights: float32 `[N, num_classes]`, int32 `[N]` and float32 `[N]` of the batch.
     """
 
     handle: object
     build: object
-    logits: object
-    labels: object
-    weights: object
     correct: object
     counted: object
+    logits: object = None
+    labels: object = None
+    weights: object = None
 
 
 def training(config, data, child, arc, moving_averages):
@@ -97,7 +120,7 @@ def scoring(config, data, child, arc, stream, moving_averages):
     )
     logits, _ = child.logits(build, images, arc)
     correct = objective.correct(logits, labels, weights)
-    return Scoring(handle, build, logits, labels, weights, correct, tf.reduce_sum(weights))
+    return Scoring(handle, build, correct, tf.reduce_sum(weights), logits, labels, weights)
 
 
 def accuracy(session, scorer, stream, handle, feeds=None):
@@ -107,11 +130,14 @@ def accuracy(session, scorer, stream, handle, feeds=None):
       scorer: the `Scoring`.
       stream, handle: the `pipeline.Stream` and its evaluated string handle.
       feeds: more to feed, e.g. the arc.
+
+    Raises:
+      signals.Stopped: a signal came; no variable has changed since the call.
     """
-    totals = [
-        session.run([scorer.correct, scorer.counted], {scorer.handle: handle, **(feeds or {})})
-        for _ in range(stream.per_epoch)
-    ]
+    totals = []
+    for _ in range(stream.per_epoch):
+        signals.check()
+        totals.append(session.run([scorer.correct, scorer.counted], {scorer.handle: handle, **(feeds or {})}))
     correct, counted = (sum(column) for column in zip(*totals, strict=True))
     return float(correct / counted)
 
@@ -121,9 +147,13 @@ def all_logits(session, scorer, stream, handle):
 
     Returns:
       (logits, labels): float32 `[N, num_classes]` and int32 `[N]`.
+
+    Raises:
+      signals.Stopped: a signal came; no variable has changed since the call.
     """
     rounds = []
     for _ in tqdm(range(stream.per_epoch), "classifying", disable=None, leave=False):
+        signals.check()
         logits, labels, weights = session.run([scorer.logits, scorer.labels, scorer.weights], {scorer.handle: handle})
         rounds.append((logits[weights > 0], labels[weights > 0]))
     return tuple(np.concatenate(column) for column in zip(*rounds, strict=True))

@@ -1,27 +1,36 @@
 """What every main runs through: flags in, one-line errors and exit codes out. Nothing here imports TensorFlow."""
 
+import errno
 import os
 import re
+import signal
 import sys
+import tempfile
 
 from absl import app, flags
 
+from enas import signals
 from enas.errors import UserError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# Of severity "I" only.
+_CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog\(\) is called|I0000 ")
 _EXPECTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
 
 
 def run(main, argv=None):
     """Parses the flags, calls `main(arguments)` and exits the process.
 
-    A user's mistake ends in one line `error: ...` on stderr and exit code 2, Ctrl-C in one line and exit code 130, a
-    reader that closed our stdout (`| head`) in a quiet exit code 141; every other exception keeps its traceback.
+    A user's mistake and a full disk end in one line `error: ...` on stderr and exit code 2, Ctrl-C and SIGTERM in one
+    line and exit code 130 or 143, a reader that closed our stdout (`| head`) in a quiet exit code 141; every other
+    exception keeps its traceback.
 
     Args:
       main: takes the arguments left after the flags (a list of str, without the program's name); returns None or an
         exit code.
       argv: the command line with the program's name; None: `sys.argv`.
     """
+    signal.signal(signal.SIGTERM, signals.stop_at_once)
     try:
         try:
             app.run(main, argv, flags_parser=_parse)
@@ -30,11 +39,39 @@ def run(main, argv=None):
             sys.stdout.flush()
     except UserError as error:
         _exit("error: " + _one_line(error), 2)
-    except KeyboardInterrupt:
-        _exit("interrupted", 130)
+    except KeyboardInterrupt as error:
+        _exit("interrupted; run the same command again to go on", 128 + getattr(error, "signal", signal.SIGINT))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         sys.exit(141)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _forget_stdout()
+        _exit(f"error: {error.filename or 'stdout'}: can't be written: {error.strerror}; make room and run it again", 2)
+
+
+def _forget_stdout():
+    """Python writes at its end what is left for stdout, and would complain that it can't."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def load_tensorflow():
+    """Imports TensorFlow without what its C++ side has to say, before it knows any log level, about drivers that are not
+    there; whatever else it prints comes through."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as printed:
+        stderr = os.dup(2)
+        os.dup2(printed.fileno(), 2)
+        try:
+            import tensorflow.compat.v1  # noqa: F401
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            printed.seek(0)
+            for line in printed:
+                if not _CHATTER.match(line):
+                    os.write(2, line)
 
 
 def no_arguments(arguments):

@@ -9,9 +9,9 @@ import json
 
 from enas.options import checked
 from enas.options.child import SCHEME_BITS, SCHEMES, ChildConfig
-from enas.options.controller import ControllerConfig, ScoreConfig
+from enas.options.controller import ControllerConfig, OutcomeConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
-from enas.options.run import FixedArcConfig, RunConfig
+from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig
 
 __all__ = [
     "DATASETS",
@@ -21,14 +21,25 @@ __all__ = [
     "ControllerConfig",
     "DataConfig",
     "FixedArcConfig",
+    "OutcomeConfig",
+    "RetrainConfig",
     "RunConfig",
     "ScoreConfig",
+    "changes",
     "differences",
     "dumps",
     "from_values",
     "options",
     "to_values",
+    "with_arc",
 ]
+
+
+def with_arc(config, arc):
+    """A `TrainConfig` that names its arc by --child_fixed_arc: the run is the arc's, wherever the arc came from."""
+    if getattr(config.arc, "baseline", "none") != "none":
+        return config
+    return dataclasses.replace(config, arc=dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file=""))
 
 
 _PREFIXES = {"child": "child_", "controller": "controller_"}
@@ -66,6 +77,14 @@ def differences(config, stored):
     values = to_values(config)
     fixed = {name for name, _, field in options(type(config)) if not field.metadata["flexible"]}
     return [name for name in values if name in fixed and stored.get(name) != values[name]]
+
+
+def changes(config, stored):
+    """What a resumed run changes, as `--flag=value (was value)`; `stored` is a dict as in config.json."""
+    values = to_values(config)
+    flexible = {name for name, _, field in options(type(config)) if field.metadata["flexible"]}
+    noted = flexible & set(stored) - {"output_dir", "reset_output_dir", "eval_only", "sampling_only"}
+    return [f"--{name}={values[name]} (was {stored[name]})" for name in sorted(noted) if stored[name] != values[name]]
 
 
 def dumps(config):

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+IMAGE_BITS = 8  # of images read by a quantized stem, see `quantize.ops.quantize_input`
+
 
 @dataclasses.dataclass(frozen=True)
 class Cost:

@@ -6,6 +6,7 @@ import math
 import tensorflow.compat.v1 as tf
 
 from enas import layers
+from enas import watch as watches
 
 MOMENTUM = 0.9
 FIRST_LOSS_SCALE = 2.0**15
@@ -40,13 +41,17 @@ class Update:
       op: runs the step.
       grad_norm: float32 scalar, global norm of the unscaled gradients before clipping and weight decay.
       loss_scale: float32 scalar, the loss scale of the step.
-      skipped: int64 scalar variable, steps skipped so far because a gradient was not finite.
+      dynamic: bool, the loss scale adapts itself.
+      skipped: int64 scalar, steps skipped so far, this one included, because a number was not finite.
+      watch: the `watch.Watch` of the step; one that it finds bad is skipped.
     """
 
     op: object
     grad_norm: object
     loss_scale: object
+    dynamic: bool
     skipped: object
+    watch: object
 
 
 def update(build, objective, variables, rate, step):
@@ -55,8 +60,9 @@ def update(build, objective, variables, rate, step):
     The gradients of `objective` times the loss scale are unscaled, clipped, and given the weight decay 2 * l2_reg * w, the
     gradient of l2_reg * sum(w^2) over all trainable variables. In a search, weights the arc does not use have no gradient
     of their own, but their momentum goes on: a bank's row is used once in tens of steps, and its gradient would
-    otherwise take as many visits as momentum has memory to have its effect. If any gradient is not finite the step is
-    skipped: no weight, momentum or moving average changes, and a dynamic loss scale halves (arXiv 1710.03740, 3.2).
+    otherwise take as many visits as momentum has memory to have its effect. If the loss, a gradient or a batch's statistics
+    are not finite the step is skipped: no weight, momentum or moving average changes, and a dynamic loss scale halves
+    (arXiv 1710.03740, 3.2).
 
     Args:
       build: the `layers.Build` the child was built with.
@@ -76,9 +82,9 @@ def update(build, objective, variables, rate, step):
     gradients = tf.gradients(objective * used_scale, variables)
     gradients = [_dense(g) / used_scale for g in gradients]
     norm = tf.global_norm(gradients)
-    finite = tf.math.is_finite(norm)
     gradients = _clipped(gradients, norm, build.config)
     gradients = _decayed(_latent_scaled(gradients, variables, build), variables, build.config.l2_reg)
+    watch = watches.watch(objective, gradients, variables, norm_of_all_gradients=norm, **_statistics(build))
 
     def apply():
         optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
@@ -87,18 +93,17 @@ def update(build, objective, variables, rate, step):
             # BinaryConnect, arXiv 1511.00363, section 2.4.
             return tf.group(*[v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in variables if v.name in build.latent])
 
-    def skip():
-        return tf.group(skipped.assign_add(1))
-
-    train = tf.cond(finite, lambda: _then(apply()), lambda: _then(skip()))
+    train = watches.when(watch.all, apply)
     with tf.control_dependencies([train]):
-        op = tf.group(step.assign_add(1), *_adapt_loss_scale(scale, good_steps, finite))
-    return Update(op, norm, used_scale, skipped)
+        skipped_now = skipped.assign_add(tf.cast(tf.logical_not(watch.all), tf.int64))
+        op = tf.group(step.assign_add(1), skipped_now, *_adapt_loss_scale(scale, good_steps, watch.all))
+    return Update(op, norm, used_scale, good_steps is not None, tf.identity(skipped_now), watch)
 
 
-def _then(operation):
-    with tf.control_dependencies([operation]):
-        return tf.constant(True)
+def _statistics(build):
+    """What moving averages would take from the batch, in one tensor, as `watch.watch` wants it."""
+    values = [tf.reshape(value, [-1]) for _, value in build.moving_updates]
+    return {"batch_statistics": tf.concat(values, axis=0)} if values else {}
 
 
 def _loss_scale_variables(config):

@@ -9,6 +9,7 @@ import dataclasses
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from enas import watch as watches
 from enas.randomness import generator, stateless_seed
 
 INITIAL_RANGE = 0.1
@@ -27,9 +28,10 @@ class Controller:
       rewards: placeholder float32 `[A]`.
       arcs: int32 `[A, ...]`, each in the shape the space's child takes.
       log_prob, entropy: float32 `[A]`, nats, sums over the arc's decisions.
-      train: runs one REINFORCE update.
+      train: runs one REINFORCE update; one that `watch` finds bad changes nothing but `step`.
       loss, grad_norm, baseline: float32 scalars of that update.
       step: int64 variable, updates done.
+      watch: the `watch.Watch` of the update.
     """
 
     noise: object
@@ -42,6 +44,7 @@ class Controller:
     grad_norm: object
     baseline: object
     step: object
+    watch: object
 
 
 def gumbel_noise(seed, purpose, steps, shape):
@@ -101,9 +104,18 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0):
     gradients = [tf.convert_to_tensor(gradient) for gradient in tf.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)
     after = config.bl_dec * before + (1 - config.bl_dec) * mean_reward
-    with tf.variable_scope("controller"), tf.control_dependencies([after, *gradients]):
-        train = tf.group(baseline.assign(after), optimizer.apply_gradients(zip(gradients, weights, strict=True), step))
-    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, tf.global_norm(gradients), after, step)
+    watch = watches.watch(loss, gradients, weights)
+
+    def update():
+        # Within the condition, so that the optimizer's own variables keep their values too.
+        return tf.group(baseline.assign(after), optimizer.apply_gradients(zip(gradients, weights, strict=True)))
+
+    with tf.variable_scope("controller"):
+        train = watches.when(watch.all, update)
+        with tf.control_dependencies([train]):
+            train = tf.group(step.assign_add(1))
+    norm = tf.global_norm(gradients)
+    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, watch)
 
 
 def reinforce_loss(advantage, log_prob, entropy, entropy_weight):

@@ -1,76 +1,181 @@
 """The run directory: what a run writes, how it is found again, and what may be deleted.
 
 config.json     every flag of the run, and the mark that makes the directory ours
+lock            held by the process that runs here; the system lets go of it when the process ends, however it ends
 stdout          the log lines, as on the terminal
+data.json       class names, how images are normalised, and which files were left out
+bad_images.txt  the reasons, with --skip_bad_images
 metrics.jsonl   one JSON object per logged step, controller update or evaluation
 arcs.jsonl      (search) every scored arc with its accuracy and epoch
-best_arc.txt    (search) the best of them
+best_arc.txt    (search) the one it recommends, see --select_strategy
+sampled_arcs.jsonl   (search) those that --sampling_only sampled
 results.json    (training) the final figures
-checkpoints/    `tf.train.Saver` checkpoints
+confusion.*, worst_images.txt   (training) what --eval_only found to be wrong, see `enas.report`
+series/         the figures of metrics.jsonl as plain text, one file each
+checkpoints/    see `enas.checkpoints`
 events/         TensorBoard
+
+A resumed run cuts metrics.jsonl, arcs.jsonl and the events to the length they had at the checkpoint it goes on from.
 """
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import time
 
+from enas import arc_input
 from enas import config as configs
 from enas.errors import UserError
 
-MARK = "enas run directory, format 1"
+MARK = "enas run directory, format 2"
+EVENTS = "events/events.out.tfevents.0"
+RECORDS = ("metrics.jsonl", "arcs.jsonl", EVENTS)
+# What a process that died while it made the directory may leave.
+_HARMLESS = {"lock", "config.json.tmp"}
 
 
 class RunDirectory:
-    """An opened run directory. Use `open_run`."""
+    """An opened run directory. Use `open_run`.
 
-    def __init__(self, path, resumed):
-        self.path, self.resumed = path, resumed
-        self.start_time = time.time()
-        self._stdout = open(self.file("stdout"), "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+    Attributes:
+      path: the directory.
+      resumed: the run is an older one.
+      earlier_minutes: minutes that earlier processes spent on it.
+    """
+
+    def __init__(self, path, resumed, lock):
+        self.path, self.resumed, self._lock = path, resumed, lock
+        self.start_time, self.earlier_minutes = time.monotonic(), 0.0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        """Lets another process have the directory."""
+        self._lock.close()
 
     def file(self, name):
         """Path of a file in the directory."""
         return os.path.join(self.path, name)
 
     def log(self, line=""):
-        """Prints a line to the terminal, above a progress bar if there is one, and to `stdout`."""
+        """Writes a line to `stdout` and to the terminal, above a progress bar if there is one."""
         from tqdm import tqdm
 
-        tqdm.write(line)
-        self._stdout.write(line + "\n")
+        # A path may hold bytes that are no text.
+        data = line.encode(errors="backslashreplace")
+        self.append_bytes("stdout", data + b"\n")
+        tqdm.write(data.decode())
 
     def append(self, name, record):
         """Appends one JSON object to a .jsonl file."""
-        with open(self.file(name), "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+        self.append_bytes(name, f"{json.dumps(record)}\n".encode())
+
+    def append_bytes(self, name, data):
+        """Appends to a file. It is opened each time, so that a full disk shows here and not when Python ends."""
+        path = self.file(name)
+        try:
+            with open(path, "ab", buffering=0) as file:
+                while data:
+                    data = data[file.write(data) :]
+        except OSError as error:
+            raise unwritable(path, error) from None
 
     def read(self, name):
-        """The objects of a .jsonl file, in order; [] where there is no such file."""
+        """The objects of a .jsonl file, in order; [] where there is no such file.
+
+        Raises:
+          UserError: a line is no JSON.
+        """
         if not os.path.exists(self.file(name)):
             return []
-        with open(self.file(name), encoding="utf-8") as file:
-            return [json.loads(line) for line in file if line.endswith("\n")]
-
-    def drop_after(self, name, epoch):
-        """Drops the records of epochs after `epoch`: a resumed run writes them again."""
-        records = [record for record in self.read(name) if record["epoch"] <= epoch]
-        self.write(name, "".join(json.dumps(record) + "\n" for record in records))
+        with open(self.file(name), "rb") as file:
+            lines = file.read().split(b"\n")[:-1]
+        for number, line in enumerate(lines, 1):
+            try:
+                lines[number - 1] = json.loads(line)
+            except (ValueError, RecursionError):
+                raise UserError(f"{self.file(name)}: line {number} is no JSON; expected one object a line") from None
+        return lines
 
     def write(self, name, text):
         """Replaces a file whole."""
         write_atomically(self.file(name), text)
 
+    def sizes(self):
+        """{name: bytes} of `RECORDS`."""
+        return {name: self._size(name) for name in RECORDS}
+
+    def missing(self, sizes):
+        """Says which records are shorter than `sizes`, the `sizes()` of an earlier moment; None if none is."""
+        for name, size in (sizes or {}).items():
+            if self._size(name) < size:
+                return f"{name} has lost what it held: {self._size(name)} bytes, expected {size}"
+        return None
+
+    def cut(self, sizes):
+        """Cuts the records back to `sizes`, and puts them safely on the disk."""
+        for name in RECORDS:
+            if self._size(name) > sizes.get(name, 0):
+                os.truncate(self.file(name), sizes.get(name, 0))
+        self.sync()
+
+    def sync(self):
+        """Waits until the records are on the disk."""
+        for name in RECORDS:
+            if os.path.exists(self.file(name)):
+                synced(self.file(name))
+
     def minutes(self):
-        """Minutes since this process opened the run."""
-        return (time.time() - self.start_time) / 60
+        """Minutes spent on the run, those of earlier processes up to their last checkpoint included."""
+        return self.earlier_minutes + (time.monotonic() - self.start_time) / 60
+
+    def _size(self, name):
+        return os.path.getsize(self.file(name)) if os.path.exists(self.file(name)) else 0
+
+
+def unwritable(path, error):
+    """The `UserError` for a file that can't be written, e.g. because the disk is full.
+
+    Args:
+      path: the file.
+      error: an OSError or one of TensorFlow's.
+    """
+    reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["unknown reason"])[0][:200]
+    return UserError(f"{path}: can't be written: {reason}; make room and run the same command again to go on")
 
 
 def write_atomically(path, text):
-    """Writes a text file so that a crash leaves either the old one or the new one."""
-    with open(path + ".tmp", "w", encoding="utf-8") as file:
-        file.write(text)
-    os.replace(path + ".tmp", path)
+    """Writes a text file so that a crash, or a full disk, leaves either the old one or the new one.
+
+    Raises:
+      UserError: it can't be written.
+    """
+    try:
+        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.tmp", path)
+        synced(os.path.dirname(path) or ".")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.remove(f"{path}.tmp")
+        raise unwritable(path, error) from None
+
+
+def synced(path):
+    """Waits until a file's content, or a folder's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_output_dir(config, kind):
@@ -84,15 +189,23 @@ def check_output_dir(config, kind):
       The values of the run to resume, or None for a new run.
 
     Raises:
-      UserError: the directory holds something else, a run of another kind, or a run whose flags differ in more than what
-        a resumed run may change; or --reset_output_dir would delete what is not a run.
+      UserError: the directory holds something else, a run of another kind, a run whose flags differ in more than what a
+        resumed run may change, or one that another process is running; or --reset_output_dir would delete what is not a
+        run.
     """
     path = config.run.output_dir
     if not path:
         raise UserError("--output_dir='': expected a directory")
     if os.path.exists(path) and not os.path.isdir(path):
         raise UserError(f"--output_dir={path}: can't be written: it is a file, expected a directory")
-    filled = os.path.isdir(path) and bool(os.listdir(path))
+    if os.path.exists(os.path.join(path, "lock")):
+        _locked(path, "rb").close()
+    return _stored_run(config, kind)
+
+
+def _stored_run(config, kind):
+    path = config.run.output_dir
+    filled = os.path.isdir(path) and bool(set(os.listdir(path)) - _HARMLESS)
     stored = stored_values(path)
     if config.run.reset_output_dir:
         if filled and (os.path.islink(os.path.normpath(path)) or stored is None):
@@ -108,16 +221,63 @@ def check_output_dir(config, kind):
 def open_run(config, kind):
     """Opens `--output_dir` for a run: makes it, or resumes the run in it; see `check_output_dir`."""
     path = config.run.output_dir
-    stored = check_output_dir(config, kind)
+    check_output_dir(config, kind)
     try:
-        if config.run.reset_output_dir and os.path.isdir(path) and os.listdir(path):
-            shutil.rmtree(os.path.normpath(path))
-        os.makedirs(os.path.join(path, "checkpoints"), exist_ok=True)
-        values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config)}
-        write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
-        return RunDirectory(path, resumed=stored is not None)
+        os.makedirs(path, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output_dir={path}: can't be written: {error.strerror}") from None
+    lock = _locked(path, "ab")
+    try:
+        # Once more: what was true before the lock was held may not be true any more.
+        stored = _stored_run(config, kind)
+        if config.run.reset_output_dir:
+            _clear(path)
+        values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config)}
+        write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
+        for name in ("checkpoints", "events"):
+            os.makedirs(os.path.join(path, name), exist_ok=True)
+        run = RunDirectory(path, stored is not None, lock)
+        for line in configs.changes(config, stored or {}):
+            run.log(f"resuming with {line}")
+        return run
+    except OSError as error:
+        lock.close()
+        raise UserError(f"--output_dir={path}: can't be written: {error.strerror}") from None
+    except BaseException:
+        lock.close()
+        raise
+
+
+def _locked(path, mode):
+    """Opens the directory's lock file and locks it; the lock ends with the file, and so with the process."""
+    try:
+        file = open(os.path.join(path, "lock"), mode)  # noqa: SIM115
+    except OSError as error:
+        raise UserError(f"--output_dir={path}: can't be written: {error.strerror}") from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return file
+    except BlockingIOError:
+        reason = "another process is running in it; let it end or stop it, or choose another directory"
+    except OSError as error:
+        reason = f"can't be locked: {error.strerror}; choose a directory on a file system that knows locks"
+    file.close()
+    raise UserError(f"--output_dir={path}: {reason}")
+
+
+def _clear(path):
+    """Empties a run's directory, but for the lock. The checkpoints go first and at once, config.json, the mark that makes
+    it ours, last: whenever it is cut short, what is left can be reset again and is never resumed from half a checkpoint."""
+    trash = os.path.join(path, "deleting")
+    if os.path.isdir(os.path.join(path, "checkpoints")):
+        shutil.rmtree(trash, ignore_errors=True)
+        os.replace(os.path.join(path, "checkpoints"), trash)
+    for name in sorted(set(os.listdir(path)) - {"lock"}, key=lambda name: name == "config.json"):
+        name = os.path.join(path, name)
+        if os.path.isdir(name) and not os.path.islink(name):
+            shutil.rmtree(name)
+        else:
+            os.remove(name)
 
 
 def stored_values(path):
@@ -132,11 +292,37 @@ def stored_values(path):
             values = json.load(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{name}: can't be read as a run's configuration: {str(error)[:100]}") from None
     if not isinstance(values, dict) or values.get("format") != MARK:
         raise UserError(f"{name}: not the configuration of a run of this program")
     return values
+
+
+def search_settings(config):
+    """The settings a search runs with, checked as far as they can be before anything slow.
+
+    Args:
+      config: a search's config from the flags.
+
+    Returns:
+      `config`; with --sampling_only the settings of the search in --output_dir, but for what belongs to the sampling.
+
+    Raises:
+      UserError: see `check_output_dir`; --recommended_arch can't be written; --sampling_only and there is no search.
+    """
+    path, outcome = config.run.output_dir, config.outcome
+    arc_input.check_writable(outcome.recommended_arch)
+    if not outcome.sampling_only:
+        check_output_dir(config, "search")
+        return config
+    stored = stored_values(path)
+    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", config.space):
+        raise UserError(f"--output_dir={path}: expected a search of the {config.space} space, for --sampling_only")
+    given = configs.to_values(config)
+    kept = {name: given[name] for name in ("output_dir", "sampling_only", "num_sampling", "recommended_arch")}
+    data_dir = config.data.data_dir or stored.get("data_dir", "")
+    return configs.from_values(type(config), {**stored, **kept, "data_dir": data_dir, "reset_output_dir": False})
 
 
 def _check_same(config, kind, stored, path):

@@ -1,19 +1,16 @@
 """The search loop: child epochs, controller phases, scored arcs (ENAS, arXiv 1802.03268, section 2.2).
 
-Works on any search space of images; `enas/spaces.py` says what a space is.
+Works on any search space; `enas/spaces.py` says what that is.
 """
 
 import dataclasses
 
 import numpy as np
 import tensorflow.compat.v1 as tf
-from tqdm import tqdm
 
-from enas import child_graph, data, pipeline, session
-from enas.data import facts
+from enas import arc_input, session, signals
 from enas.errors import UserError
-from enas.loop import announce, child_epoch
-from enas.run_directory import check_output_dir, open_run
+from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
 
 SCORED_ARCS = 10
 
@@ -24,52 +21,40 @@ class Graph:
 
     Attributes:
       arc: placeholder int32, one arc.
-      training, scoring: `child_graph.Training` and `Scoring`.
+      training, scorer: what the task's `training` and `Scorer` built.
       controller: the space's controller.
-      streams: name -> `pipeline.Stream` of images to score on: reward, arcs, valid, test.
     """
 
     arc: object
     training: object
-    scoring: object
+    scorer: object
     controller: object
-    streams: dict
 
 
 def build(config, space, dataset):
-    """Builds the graph of a search. `space` is the search space's package, `dataset` an `enas.data.DataSet`."""
-    run, size = config.run, config.controller.batch_size or min(config.run.batch_size, len(dataset.valid.labels))
-    controller = space.controller.build(config.controller, config.child, run.seed)
+    """Builds the graph of a search. `space` is the search space's package, `dataset` what its task loaded."""
+    controller = space.controller.build(config.controller, config.child, config.run.seed)
     arc = tf.placeholder(tf.int32, controller.arcs.shape[1:], "arc")
-    training = child_graph.training(config, dataset, space.child, arc, moving_averages=False)
-    repeats = config.controller.num_aggregate
-    valid, test = dataset.valid, dataset.test
-    limit = config.score.eval_arc_batches
-    streams = {
-        "reward": pipeline.training_batches(dataset, valid, size, run.seed, "reward", repeats=repeats),
-        "arcs": pipeline.evaluation_batches(dataset, valid, size, run.seed, limit),
-        "valid": pipeline.evaluation_batches(dataset, valid, size, run.seed),
-        "test": pipeline.evaluation_batches(dataset, test, size, run.seed),
-    }
-    scoring = child_graph.scoring(config, dataset, space.child, arc, streams["valid"], moving_averages=False)
-    return Graph(arc, training, scoring, controller, streams)
+    training = space.task.training(config, dataset, space.child, arc, shared=True)
+    scorer = space.task.Scorer(config, dataset, space.child, arc, shared=True)
+    return Graph(arc, training, scorer, controller)
 
 
 class Search:
-    """A running search. Use `run_search`."""
+    """A running search. Use `run_search`.
 
-    def __init__(self, config, space, run, graph, sess):
-        self.config, self.space, self.run, self.graph, self.session = config, space, run, graph, sess
-        self.handles = {}
+    Args:
+      space: the search space's package.
+      opened: the `session.Opened`.
+      loop: the `Loop`.
+    """
 
-    def start(self):
-        """Starts all streams where the restored variables say."""
-        graph = self.graph
-        step, updates = self.session.run([graph.training.step, graph.controller.step])
-        graph.training.stream.restart(self.session, step)
-        for name, stream in graph.streams.items():
-            stream.restart(self.session, updates * self.config.controller.num_aggregate if name == "reward" else 0)
-            self.handles[name] = self.session.run(stream.iterator.string_handle())
+    def __init__(self, space, opened, loop):
+        self.space, self.opened, self.loop = space, opened, loop
+        self.config, self.run, self.graph, self.session = opened.config, opened.run, opened.graph, opened.session
+        self.metric, self.scorer = opened.task.METRIC, opened.graph.scorer
+        self.graph.training.start(self.session)
+        self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
 
     def sample(self, purpose, steps):
         """Samples one arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), ...]`."""
@@ -80,106 +65,102 @@ class Search:
         """The sampling noise of `sample`."""
         return self.space.controller.gumbel_noise(self.config.run.seed, f"arc/{purpose}", steps, self.config.child)
 
-    def train_child(self, epoch):
-        """One epoch of the shared weights, each step on a newly sampled arc."""
-        per_epoch = self.graph.training.stream.per_epoch
+    def train_child(self, epoch, unit):
+        """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
+        per_epoch = self.graph.training.per_epoch
         first = epoch * per_epoch
         arcs = self.sample("child", range(first, first + per_epoch))
-        child_epoch(
-            self.session,
-            self.run,
-            self.config,
-            self.graph.training,
-            epoch,
-            lambda step: {self.graph.arc: arcs[step - first]},
-        )
+        feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
+        yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
 
-    def train_controller(self, epoch):
-        """One controller phase: `--controller_train_steps` REINFORCE updates on validation accuracy."""
+    def train_controller(self, epoch, unit):
+        """A phase: `--controller_train_steps` REINFORCE updates on validation rewards; one unit is one update."""
         config, controller = self.config.controller, self.graph.controller
+        if (epoch + 1) % config.train_every:
+            return
         self.run.log(f"Epoch {epoch + 1}: Training controller")
-        bar = tqdm(range(config.train_steps), "controller", disable=None, leave=False)
-        for i in bar:
+        for i in units(unit, config.train_steps, "controller"):
             step = int(self.session.run(controller.step))
             noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
             arcs = self.session.run(controller.arcs, {controller.noise: noise})
-            rewards = np.array([self._reward(arc) for arc in arcs], np.float32)
-            loss, entropy, norm, baseline, _ = self.session.run(
-                [controller.loss, controller.entropy, controller.grad_norm, controller.baseline, controller.train],
+            rewards = np.array([self._reward(step, arc) for arc in arcs], np.float32)
+            # Nothing may stop between here and the yield: the update changes the variables.
+            fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
+            (loss, entropy, norm, baseline), finite, _ = self.session.run(
+                [fetches, controller.watch.finite, controller.train],
                 {controller.noise: noise, controller.rewards: rewards},
             )
+            self.loop.judge("controller", step + 1, controller.watch, finite)
             if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
                 self._log_controller(epoch, step + 1, loss, entropy.mean(), norm, rewards.mean(), baseline)
+            yield
 
-    def _reward(self, arc):
-        feeds = {self.graph.arc: arc, self.graph.scoring.handle: self.handles["reward"]}
-        correct, counted = self.session.run([self.graph.scoring.correct, self.graph.scoring.counted], feeds)
-        return correct / counted
+    def _reward(self, update, arc):
+        signals.check()
+        return self.scorer.reward(self.session, update, {self.graph.arc: arc})
 
     def _log_controller(self, epoch, step, loss, entropy, norm, reward, baseline):
         rate = self.config.controller.lr
         self.run.log(
             f"ctrl_step = {step:<6d} loss = {loss:<7.3f} ent = {entropy:<5.2f}   lr = {rate:<6.4f}   |g| = {norm:<8.4f} "
-            f"acc = {reward:<6.4f}   bl = {baseline:<5.2f}  mins = {self.run.minutes():<.2f}"
+            f"{self.metric.reward} = {reward:<6.4f}   bl = {baseline:<5.2f}  mins = {self.run.minutes():<.2f}"
         )
         figures = {"loss": loss, "entropy": entropy, "grad_norm": norm, "reward": reward, "baseline": baseline}
         figures = {name: float(value) for name, value in figures.items()}
-        self.run.append("metrics.jsonl", {"kind": "controller", "epoch": epoch + 1, "step": step, **figures})
-        self.run.events.scalars(step, **{f"controller__{name}": value for name, value in figures.items()})
+        record(self.run, "controller", epoch, step, figures, step=step)
 
-    def accuracy(self, arc, stream):
-        """Share of the images of a stream that the shared child classifies right with an arc."""
-        return child_graph.accuracy(
-            self.session, self.graph.scoring, self.graph.streams[stream], self.handles[stream], {self.graph.arc: arc}
+    def score(self, arc, name):
+        """What the scorer says of an arc with the shared weights; see its `score`."""
+        return self.scorer.score(self.session, name, {self.graph.arc: arc})
+
+    def _has_scores(self, epoch):
+        """The controller has been trained in this epoch, or it is the last."""
+        return (epoch + 1) % self.config.controller.train_every == 0 or epoch + 1 == self.config.run.num_epochs
+
+    def score_arcs(self, epoch, unit):
+        """A phase: samples ten arcs and scores each on the same validation data; one unit is one arc."""
+        if not self._has_scores(epoch):
+            return
+        if unit == 0:
+            self.run.log(f"Here are {SCORED_ARCS} architectures")
+        first = epoch * SCORED_ARCS
+        for values in self.sample("score", range(first, first + SCORED_ARCS))[unit:]:
+            self.score_arc(values, "arcs.jsonl", {"epoch": epoch + 1})
+            best = recommended(self.config.outcome, self.metric, self.run.read("arcs.jsonl"))
+            self.run.write("best_arc.txt", best["arc"] + "\n")
+            yield
+
+    def score_arc(self, values, file, record):
+        """Scores one arc, logs it, and appends it to a .jsonl file of the run."""
+        arc = self.space.arc.for_child(values.reshape(-1), self.config.child)
+        score = self.score(values, "arcs")
+        for line in arc.lines():
+            self.run.log(f"[{line}]")
+        self.run.log(f"val_{self.metric.short} = {score:<6.4f}")
+        self.run.log("-" * 80)
+        self.run.append(file, {**record, f"val_{self.metric.name}": score, "arc": str(arc)})
+
+    def is_over(self):
+        """An arc has passed --early_stop_over."""
+        limit = self.config.outcome.early_stop_over
+        scores = [scored[f"val_{self.metric.name}"] for scored in self.run.read("arcs.jsonl")] if limit else []
+        return any(self.metric.goodness(score) > self.metric.goodness(limit) for score in scores)
+
+    def evaluate(self, epoch, _unit):
+        """A phase: scores of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
+        last = epoch + 1 == self.config.run.num_epochs or self.is_over()
+        if not self._has_scores(epoch) or not (last or (epoch + 1) % self.config.run.eval_every_epochs == 0):
+            return
+        scored = [scored for scored in self.run.read("arcs.jsonl") if scored["epoch"] == epoch + 1]
+        best = best_of(self.metric, scored)["arc"]
+        values = np.reshape(arc_input.integers(best), self.graph.arc.shape)
+        yield from evaluation(
+            self.loop,
+            lambda name: self.score(values, name),
+            lambda figures: log_evaluation(self.run, epoch, figures, arc=best),
         )
 
-    def score_arcs(self, epoch):
-        """Samples ten arcs and scores each on the same validation images; returns the best as (accuracy, arc)."""
-        self.run.log(f"Here are {SCORED_ARCS} architectures")
-        first = epoch * SCORED_ARCS
-        scored = []
-        for values in self.sample("score", range(first, first + SCORED_ARCS)):
-            arc = self.space.arc.for_child(values.reshape(-1), self.config.child)
-            accuracy = self.accuracy(values, "arcs")
-            for line in arc.lines():
-                self.run.log(f"[{line}]")
-            self.run.log(f"val_acc = {accuracy:<6.4f}")
-            self.run.log("-" * 80)
-            self.run.append("arcs.jsonl", {"epoch": epoch + 1, "val_accuracy": accuracy, "arc": str(arc)})
-            scored.append((accuracy, arc))
-        self._write_best()
-        return max(scored, key=lambda pair: pair[0])
 
-    def _write_best(self):
-        best = max(self.run.read("arcs.jsonl"), key=lambda record: (record["val_accuracy"], record["epoch"]))
-        self.run.write("best_arc.txt", best["arc"] + "\n")
-
-    def evaluate(self, epoch, arc):
-        """Logs an arc's accuracy, with the shared weights, on the whole validation and test sets."""
-        self.run.log(f"Epoch {epoch + 1}: Eval")
-        values = np.reshape(arc.to_list(), self.graph.arc.shape)
-        figures = {}
-        for name in ("valid", "test"):
-            figures[f"{name}_accuracy"] = self.accuracy(values, name)
-            self.run.log(f"{name}_accuracy: {figures[f'{name}_accuracy']:<6.4f}")
-        self.run.append("metrics.jsonl", {"kind": "eval", "epoch": epoch + 1, "arc": str(arc), **figures})
-        self.run.events.scalars(epoch + 1, **{f"eval__{name}": value for name, value in figures.items()})
-
-    def epoch(self, epoch):
-        """One epoch of the search, evaluations included."""
-        every = self.config.controller.train_every, self.config.run.eval_every_epochs
-        last = epoch + 1 == self.config.run.num_epochs
-        self.train_child(epoch)
-        if (epoch + 1) % every[0] == 0:
-            self.train_controller(epoch)
-        elif not last:
-            return
-        _, best = self.score_arcs(epoch)
-        if (epoch + 1) % every[1] == 0 or last:
-            self.evaluate(epoch, best)
-
-
-@pipeline.unreadable_files_told()
 def run_search(config, space):
     """Runs a search to its last epoch, resuming where an earlier process stopped.
 
@@ -188,42 +169,71 @@ def run_search(config, space):
       space: the search space's package.
 
     Raises:
-      UserError: see `enas.data.load` and `open_run`.
+      UserError: see `session.opened` and `Checkpoints`.
+      signals.Stopped: a signal came; a checkpoint was saved.
     """
-    resumed = check_output_dir(config, "search") is not None
-    session.graph_mode()
-    dataset = data.load(config.data, config.run.seed, facts.read(config.run.output_dir) if resumed else None)
-    with tf.Graph().as_default():
-        graph = build(config, space, dataset)
-        run = open_run(config, "search")
-        run.events = session.Events(run)
-        checkpoints = session.Checkpoints(run, "last", keep=2)
-        initialize = tf.global_variables_initializer()
-        with tf.Session() as sess:
-            sess.run(initialize)
-            done = checkpoints.restore(sess)
-            for name in ("metrics.jsonl", "arcs.jsonl"):
-                run.drop_after(name, done)
-            search = Search(config, space, run, graph, sess)
-            search.start()
-            announce(run, config, dataset, done)
-            tf.get_default_graph().finalize()
-            for epoch in range(done, config.run.num_epochs):
-                search.epoch(epoch)
-                checkpoints.save(sess, epoch + 1)
-    finish(run, config.space)
+    with session.opened(config, "search", space.task, lambda dataset: build(config, space, dataset)) as opened:
+        loop = Loop(opened)
+        search = Search(space, opened, loop)
+        announce(opened, loop.position)
+        if config.outcome.sampling_only:
+            sample_more(search)
+            return
+        phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
+        loop.epochs(phases, search.is_over)
+        finish(search)
 
 
-def finish(run, space):
-    """Logs the best arc and what to do with it."""
+def best_of(metric, scored):
+    """The best of the records of scored arcs; the newest of several."""
+    return max(scored, key=lambda record: (metric.goodness(record[f"val_{metric.name}"]), record["epoch"]))
+
+
+def recommended(outcome, metric, scored):
+    """The record of the arc that --select_strategy recommends; `scored` are the records of all scored arcs."""
+    if outcome.select_strategy == "last":
+        scored = [record for record in scored if record["epoch"] == scored[-1]["epoch"]]
+    return best_of(metric, scored)
+
+
+def sample_more(search):
+    """Samples and scores --num_sampling more arcs; none is sampled twice, however often this runs.
+
+    Raises:
+      UserError: no epoch of the search is finished yet.
+    """
+    run, outcome, metric = search.run, search.config.outcome, search.metric
+    if not search.loop.position.epoch:
+        raise UserError(f"--output_dir={run.path}: the search has not finished its first epoch yet")
+    first = len(run.read("sampled_arcs.jsonl"))
+    for number, values in enumerate(search.sample("more", range(first, first + outcome.num_sampling)), first):
+        signals.check()
+        search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
+    best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
+    run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
+    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
+    _hand_over(search, best)
+
+
+def _hand_over(search, best):
+    if search.config.outcome.recommended_arch:
+        arc = search.space.arc.for_child(arc_input.integers(best["arc"]), search.config.child)
+        arc_input.write(search.config.outcome.recommended_arch, arc)
+
+
+def finish(search):
+    """Logs the recommended arc and what to do with it."""
+    run, metric, space = search.run, search.metric, search.config.space
     scored = run.read("arcs.jsonl")
     if not scored:
         raise UserError("--num_epochs: the search ended before its first controller phase")
-    with open(run.file("best_arc.txt"), encoding="utf-8") as file:
-        best = file.read().strip()
-    accuracy = max(record["val_accuracy"] for record in scored)
-    run.log(f"best arc: {best}")
-    run.log(f"best_val_accuracy: {accuracy:.4f}")
+    best = recommended(search.config.outcome, metric, scored)
+    run.write("best_arc.txt", best["arc"] + "\n")
+    _hand_over(search, best)
+    if search.is_over():
+        run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
+    run.log(f"best arc: {best['arc']}")
+    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next: "
         f"python train_fixed_arc.py --space={space} --arc_file={run.file('best_arc.txt')}"

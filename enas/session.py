@@ -1,8 +1,18 @@
-"""Sessions, checkpoints and TensorBoard events."""
+"""Sessions: TensorFlow's mode, TensorBoard events, and the one way in which a run is opened and resumed."""
 
-import os
+import contextlib
+import dataclasses
+import io
+import json
+import time
 
 import tensorflow.compat.v1 as tf
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from enas import pipeline, signals
+from enas.checkpoints import Checkpoints
+from enas.errors import UserError
+from enas.run_directory import EVENTS, check_output_dir, open_run
 
 
 def graph_mode():
@@ -16,48 +26,103 @@ def graph_mode():
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
-class Checkpoints:
-    """The checkpoints of a run: each is the state at the end of an epoch.
-
-    Args:
-      run: the `RunDirectory`.
-      name: prefix of the files, e.g. "last".
-      keep: how many of them are kept.
-    """
-
-    def __init__(self, run, name, keep):
-        self.prefix = run.file(os.path.join("checkpoints", name))
-        self.state = f"{name}.index"
-        self.saver = tf.train.Saver(max_to_keep=keep, save_relative_paths=True)
-
-    def newest(self):
-        """Path of the newest checkpoint, or None."""
-        return tf.train.latest_checkpoint(os.path.dirname(self.prefix), self.state)
-
-    def restore(self, session):
-        """Restores the newest checkpoint; returns the number of epochs done, 0 where there is none."""
-        path = self.newest()
-        if path is None:
-            return 0
-        self.saver.recover_last_checkpoints(
-            tf.train.get_checkpoint_state(os.path.dirname(path), self.state).all_model_checkpoint_paths
-        )
-        self.saver.restore(session, path)
-        return int(path.rsplit("-", 1)[1])
-
-    def save(self, session, epoch):
-        """Saves the state after `epoch` epochs."""
-        self.saver.save(session, self.prefix, epoch, latest_filename=self.state, write_meta_graph=False)
-
-
 class Events:
-    """Scalars for TensorBoard."""
+    """Scalars for TensorBoard, in a file that can be cut back like the run's other records."""
 
     def __init__(self, run):
-        self.writer = tf.summary.FileWriter(run.file("events"))
+        self.run = run
+        if not run.sizes()[EVENTS]:
+            self._write(tf.Event(wall_time=time.time(), file_version="brain.Event:2"))
 
     def scalars(self, step, **values):
-        """Writes `{tag: float}` at a step."""
+        """Writes `{tag: float}` at a step; a tag's `__` becomes a slash."""
         values = [tf.Summary.Value(tag=tag.replace("__", "/"), simple_value=value) for tag, value in values.items()]
-        self.writer.add_summary(tf.Summary(value=values), step)
-        self.writer.flush()
+        self._write(tf.Event(wall_time=time.time(), step=step, summary=tf.Summary(value=values)))
+
+    def _write(self, event):
+        buffer = io.BytesIO()
+        RecordWriter(buffer).write(event.SerializeToString())
+        self.run.append_bytes(EVENTS, buffer.getvalue())
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A run that is ready to go on.
+
+    Attributes:
+      config: the run's config.
+      task: the space's task, see `enas/classification.py`.
+      run: the `RunDirectory`.
+      dataset: what the task's `load` returned, e.g. an `enas.data.DataSet`.
+      graph: what `build` returned.
+      session: a `tf.Session` with initial values in all variables.
+      last, best: `Checkpoints`: of the run's newest states, and of the best children of a training.
+    """
+
+    config: object
+    task: object
+    run: object
+    dataset: object
+    graph: object
+    session: object
+    last: object
+    best: object
+
+
+@contextlib.contextmanager
+def opened(config, kind, task, build):
+    """Loads the data, builds and finalizes the graph, opens the run directory and a session; yields `Opened`.
+
+    SIGINT and SIGTERM are only noted within it: see `signals.check`.
+
+    Args:
+      config: a `SearchConfig` or `TrainConfig`.
+      kind: "search" or "training".
+      task: the space's task; loads the data.
+      build: function of the data set that builds the graph.
+
+    Raises:
+      UserError: see the task's `load`, `check_output_dir` and what `build` raises.
+    """
+    check_output_dir(config, kind)
+    graph_mode()
+    dataset = task.load(config)
+    with tf.Graph().as_default():
+        graph = build(dataset)
+        saver = tf.train.Saver(max_to_keep=None)
+        initialize = tf.global_variables_initializer()
+        tf.get_default_graph().finalize()
+        with signals.noted(), open_run(config, kind) as run, tf.Session() as sess, pipeline.unreadable_files_told():
+            _check_data(run, config, task.facts(dataset))
+            run.events = Events(run)
+            sess.run(initialize)
+            last, best = (Checkpoints(run, name, saver) for name in ("last", "best"))
+            yield Opened(config, task, run, dataset, graph, sess, last, best)
+
+
+def start(sess, streams, batches=None):
+    """Starts streams; returns `{name: string handle}`.
+
+    Args:
+      sess: the session.
+      streams: `{name: pipeline.Stream}`.
+      batches: `{name: batch it starts at}`; 0 where it says nothing.
+    """
+    for name, stream in streams.items():
+        stream.restart(sess, (batches or {}).get(name, 0))
+    return sess.run({name: stream.iterator.string_handle() for name, stream in streams.items()})
+
+
+def _check_data(run, config, facts):
+    """Stores what the data is; refuses to go on with other data."""
+    text = json.dumps(facts, indent=2) + "\n"
+    with (
+        contextlib.suppress(FileNotFoundError),
+        open(run.file("data.json"), encoding="utf-8", errors="replace") as file,
+    ):
+        if run.resumed and file.read() != text:
+            raise UserError(
+                f"--output_dir={run.path}: its run began with other data than --dataset={config.data.dataset} now "
+                "gives (see data.json there); put the old ones back, or add --reset_output_dir to delete that run"
+            )
+    run.write("data.json", text)

@@ -102,7 +102,7 @@ def _matmul_conv2d(x, w):
     """A 1x1 convolution as a matrix product: on the CPU half the time, forward and backward."""
     shape = tf.shape(w)
     y = tf.matmul(tf.reshape(x, [-1, shape[2]]), tf.reshape(w, shape[2:]))
-    return tf.reshape(y, [*x.shape[:3], w.shape[3]])
+    return tf.reshape(y, [*x.shape[:3], shape[3] if w.shape[3] is None else w.shape[3]])
 
 
 def depthwise_conv2d(x, w, scheme, stride=1):

@@ -5,7 +5,7 @@
 #   python               the environment's Python
 #   ensure_environment   makes .venv hold what requirements.txt says; instant, and offline, if it already does
 #   die MESSAGE          prints an error and exits with code 1
-#   names_arc ARGUMENTS  true if the arguments say which arc to train
+#   names_arc ARGUMENTS  true if the arguments say which arc, or baseline, to train
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 venv="$root/.venv"
@@ -100,6 +100,7 @@ names_arc() {
     for argument in "$@"; do
         case "$argument" in
         -arc_file* | -child_fixed_arc* | -fixed_arc* | --arc_file* | --child_fixed_arc* | --fixed_arc*) return 0 ;;
+        -baseline* | --baseline*) return 0 ;;
         esac
     done
     return 1

@@ -38,6 +38,24 @@ def test_npy_gives_the_same_integers_whatever_its_shape(tmp_path, dtype):
     assert arc_input.read(path) == VALUES
 
 
+@pytest.mark.parametrize("name", ["arc.txt", "arc", "arc.json", "arc.npy"])
+def test_what_is_written_reads_back(tmp_path, name):
+    path = str(tmp_path / name)
+    for _ in "12":
+        arc_input.write(path, micro_arc.from_list(VALUES))
+        assert arc_input.read(path) == VALUES
+    assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+def test_a_place_that_cannot_be_written_to_is_told_before_the_search(tmp_path):
+    arc_input.check_writable("")
+    arc_input.check_writable(str(tmp_path / "new.json"))
+    with pytest.raises(UserError, match="--recommended_arch=.*/no/arc: no such folder"):
+        arc_input.check_writable(str(tmp_path / "no" / "arc"))
+    with pytest.raises(UserError, match=f"--recommended_arch={tmp_path}: is a folder"):
+        arc_input.check_writable(str(tmp_path))
+
+
 class Trap:
     """Unpickling it makes a file."""
 
@@ -70,6 +88,8 @@ def test_nothing_is_ever_unpickled(tmp_path):
         (b'{"arcs": [0]}', 'the JSON object has no "arc"'),
         (b"[" * 200_000, "not valid JSON"),
         (b"\x93NUMPY\x01\x00", "a damaged .npy array"),
+        (b"\x93NUMPY\x01\x00\x06\x00{'a': (", "a damaged .npy array"),
+        (b"\x93NUMPY\x01\x00\x04\x00\x00\x00\x00\x00", "a damaged .npy array"),
     ],
 )
 def test_other_content_is_refused_by_name(tmp_path, content, words):

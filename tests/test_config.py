@@ -74,6 +74,12 @@ def test_values_of_another_type_are_refused(name):
             build(name, value)
 
 
+def test_an_integer_that_no_float_can_hold_is_refused():
+    for value in (10**400, -(10**400)):
+        with pytest.raises(UserError, match="--child_lr_max="):
+            build("child_lr_max", value)
+
+
 def test_a_bool_is_no_int():
     with pytest.raises(UserError, match="--seed=True: expected int"):
         build("seed", True)

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -74,7 +75,7 @@ def test_ranges_are_checked(argument, message):
 
 # A main as the project's are, run as a program of its own because absl's flags belong to the process.
 PROGRAM = '''"""What the program does."""
-import sys
+import os, signal, sys, time
 from enas import cli, errors, flags
 from enas.micro import config as micro_config
 flags.define(micro_config.TrainConfig)
@@ -90,6 +91,11 @@ def main(arguments):
         raise ZeroDivisionError("a bug")
     if found.run.seed == 4:
         return 7
+    if found.run.seed == 6:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+    if found.run.seed == 8:
+        open("/dev/full", "w").write(10000 * "x")
     assert "tensorflow" not in sys.modules
     print("seed", found.run.seed)
 
@@ -144,10 +150,29 @@ def test_a_users_mistake_is_one_line_and_code_2(program, argument, words):
 
 def test_other_endings(program):
     done = program("--seed=2")
-    assert (done.returncode, done.stderr) == (130, "interrupted\n")
+    assert (done.returncode, done.stderr) == (130, "interrupted; run the same command again to go on\n")
     done = program("--seed=3")
     assert done.returncode == 1 and "Traceback" in done.stderr and "ZeroDivisionError: a bug" in done.stderr
     assert program("--seed=4").returncode == 7
+    done = program("--seed=6")
+    assert (done.returncode, done.stderr) == (143, "interrupted; run the same command again to go on\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's device that is always full")
+def test_a_full_disk_is_one_line(program):
+    """Behind a file, and behind what stdout goes to."""
+    done = program("--seed=8")
+    assert done.returncode == 2
+    assert re.fullmatch(
+        "error: .*: can't be written: No space left on device; make room and run it again\n", done.stderr
+    )
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, str(program.path), "--seed=5"]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, env={"PYTHONPATH": str(ROOT)}, timeout=60
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: stdout: can't be written: No space left on device; make room and run it again\n"
 
 
 @pytest.mark.parametrize("flag", ["--help", "--helpshort", "--helpfull"])

@@ -59,7 +59,7 @@ def test_the_run_keeps_what_it_found_out_about_its_images(trained):
     assert name == "train/dark/broken.jpg" and "truncated JPEG" in reason
     assert read(root, "bad_images.txt") == reason + "\n"
     log = read(root, "stdout")
-    assert "train/valid/test images of 8x14x1, 2 classes\nclasses: dark, light\n" in log
+    assert "train/valid/test images of 8x14x1, 2 classes; " in log and "\nclasses: dark, light\n" in log
     assert "1 unreadable images are left out" in log and reason in log
 
 

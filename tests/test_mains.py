@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,21 +88,16 @@ def test_search_logs_in_the_known_format(search):
     assert all(len(cell.split()) == 8 for pair in cells for cell in pair[:2])
 
 
-def test_the_same_seed_gives_the_same_search_and_a_resumed_one_too(search, tmp_path):
-    out = search[0]
-    flags = [*SEARCH, "--child_scheme=k4", f"--output_dir={tmp_path / 'run'}"]
-    first = run("search_micro.py", *flags, "--num_epochs=1")
-    assert first.returncode == 0, first.stderr
-    # Drop path's schedule ends with the last epoch, so only a search of the same length repeats bit by bit.
-    other = tmp_path / "other"
-    process = run("search_micro.py", *SEARCH, "--child_scheme=k4", f"--output_dir={other}")
+def test_a_finished_search_is_extended_and_says_so(search, tmp_path):
+    out = tmp_path / "longer"
+    shutil.copytree(search[0], out)
+    process = run("search_micro.py", *SEARCH, "--child_scheme=k4", f"--output_dir={out}", "--num_epochs=3")
     assert process.returncode == 0, process.stderr
-    assert records(other / "metrics.jsonl") == records(out / "metrics.jsonl")
-    assert records(other / "arcs.jsonl") == records(out / "arcs.jsonl")
-    resumed = run("search_micro.py", *flags)
-    assert resumed.returncode == 0, resumed.stderr
-    assert "resuming after epoch 1 of 2" in resumed.stdout
-    assert [r["epoch"] for r in records(tmp_path / "run" / "arcs.jsonl")] == [1] * 10 + [2] * 10
+    assert "resuming with --num_epochs=3 (was 2)" in process.stdout
+    assert "resuming after epoch 2 of 3" in process.stdout
+    assert process.stderr == ""
+    assert records(out / "arcs.jsonl")[:20] == records(search[0] / "arcs.jsonl")
+    assert [r["epoch"] for r in records(out / "arcs.jsonl")] == [1] * 10 + [2] * 10 + [3] * 10
 
 
 def test_an_existing_run_with_other_flags_is_refused_and_kept(search):
@@ -110,6 +106,27 @@ def test_an_existing_run_with_other_flags_is_refused_and_kept(search):
     message = error("search_micro.py", *SEARCH, "--child_scheme=k3", "--seed=9", f"--output_dir={out}")
     assert "--child_scheme=k3 (was k4)" in message and "--seed=9 (was 0)" in message
     assert (out / "arcs.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "flag, words",
+    [
+        ("--child_lr_max=1000", ["child step ", "the gradient of child/", "a lower --child_lr_max"]),
+        ("--controller_lr=1e30", ["controller step ", "the gradient of controller/", "a lower --controller_lr"]),
+    ],
+)
+def test_bad_numbers_stop_a_search_and_never_reach_the_weights(flag, words, tmp_path):
+    import numpy as np
+    import tensorflow as tf
+
+    flags = [*SEARCH, flag, "--max_bad_steps=3", "--checkpoint_every_minutes=0", f"--output_dir={tmp_path}/run"]
+    message = error("search_micro.py", *flags, "--num_epochs=40")
+    assert all(word in message for word in [*words, "3 steps in a row (--max_bad_steps=3)"]), message
+    assert len(re.findall("step skipped, nothing changed", (tmp_path / "run" / "stdout").read_text())) >= 3
+    newest = max((tmp_path / "run" / "checkpoints").glob("last-*.json"), key=os.path.getmtime)
+    reader = tf.train.load_checkpoint(str(newest.with_suffix("")))
+    for name in reader.get_variable_to_shape_map():
+        assert np.isfinite(reader.get_tensor(name)).all(), name
 
 
 def test_reset_deletes_only_runs(tmp_path):

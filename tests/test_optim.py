@@ -207,6 +207,58 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(start, bad):
     assert np.any(problem.state()["child/w:0"] != before["child/w:0"])
 
 
+def test_the_watch_names_what_was_not_finite(start):
+    problem = Problem(start, {"w": [0.5, 0.5], "v": [0.5]})
+    watch = problem.update.watch
+
+    def bad(**gradients):
+        feeds = {problem.feeds[name]: np.broadcast_to(g, problem.feeds[name].shape) for name, g in gradients.items()}
+        finite, _ = problem.session.run([watch.finite, problem.update.op], feeds)
+        return {name for name, good in zip(watch.names, finite, strict=True) if not good}
+
+    assert bad(w=0.1, v=0.1) == set()
+    assert bad(w=0.1, v=np.nan) == {"the loss", "the gradient of child/v", "norm of all gradients"}
+    assert bad(w=1e30, v=0.1) == {"the gradient of child/w", "norm of all gradients"}
+    assert bad(w=0.1, v=0.1) == set()
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_a_loss_or_a_statistic_that_is_not_finite_skips_the_step_too(bad):
+    """Where every gradient is finite."""
+    for culprit in ("the loss", "batch statistics"):
+        with tf.Graph().as_default() as graph, tf.variable_scope("child"):
+            build = layers.Build(ChildConfig(), 2, 0, training=True)
+            w, average = variable("w", [1.0]), variable("average", [1.0], trainable=False)
+            value = tf.placeholder(tf.float32, [1])
+            build.moving_updates.append((average, value if culprit == "batch statistics" else tf.constant([3.0])))
+            objective = tf.reduce_sum(w)
+            if culprit == "the loss":
+                objective += tf.stop_gradient(tf.reduce_sum(value))
+            update = optim.update(build, objective, [w], tf.constant(RATE), variable("step", 0, False, tf.int64))
+            with tf.Session(graph=graph) as session:
+                session.run(tf.global_variables_initializer())
+                before = session.run([w, average])
+                finite, skipped, _ = session.run([update.watch.finite, update.skipped, update.op], {value: [bad]})
+                names = [name for name, good in zip(update.watch.names, finite, strict=True) if not good]
+                assert (names, skipped) == ([culprit], 1)
+                assert session.run([w, average]) == before
+                session.run(update.op, {value: [0.0]})
+                assert session.run(w) != before[0]
+
+
+def test_a_weight_that_only_decays_can_not_overflow(start):
+    """A row that no arc uses has no gradient but its decay; a rate for which that explodes stops before infinity."""
+    build = layers.Build(ChildConfig(l2_reg=1.0), 2, 0)
+    with tf.variable_scope("child"):
+        w = variable("w", [1.0])
+    update = optim.update(build, tf.reduce_sum(0.0 * w), [w], tf.constant(1000.0), variable("step", 0, False, tf.int64))
+    session = start()
+    for _ in range(40):
+        session.run(update.op)
+        assert np.isfinite(session.run(w))
+    assert session.run(update.skipped) > 10
+
+
 # The loss scale.
 
 

@@ -3,6 +3,12 @@
 import dataclasses
 import json
 import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +24,10 @@ def config_of(path, kind=SearchConfig, child=None, **run):
 
 
 def open_search(path, **changes):
-    return run_directory.open_run(config_of(path, **changes), "search")
+    """Opens a run and lets go of its lock, so that it can be opened again."""
+    run = run_directory.open_run(config_of(path, **changes), "search")
+    run.close()
+    return run
 
 
 def tree(path):
@@ -44,6 +53,8 @@ def test_a_new_run_stores_its_flags_and_the_same_flags_resume_it(tmp_path):
     assert again.resumed
     again.log("another")
     assert (path / "stdout").read_text() == "a line\nanother\n"
+    with pytest.raises(UserError, match="line 1 is no JSON"):
+        again.read("stdout")
 
 
 def test_an_empty_directory_may_be_used(tmp_path):
@@ -83,7 +94,7 @@ def test_a_run_of_another_kind_is_refused(tmp_path):
         {"config.json": "{}"},
         {"config.json": '{"format": "something else"}', "other": "x"},
         {"config.json": "[1, 2"},
-        {"config.json": '["enas run directory, format 1"]'},
+        {"config.json": '["enas run directory, format 2"]'},
         {"config.json": ""},
         {"config.json": '"\\ud800"'},
     ],
@@ -112,7 +123,7 @@ def test_reset_deletes_a_run_and_starts_anew(tmp_path):
     run = open_search(path, seed=2, reset_output_dir=True)
     assert not run.resumed
     assert run.read("arcs.jsonl") == []
-    assert sorted(os.listdir(path)) == ["checkpoints", "config.json", "stdout"]
+    assert sorted(os.listdir(path)) == ["checkpoints", "config.json", "events", "lock"]
     assert outside.read_text() == "stays"
 
 
@@ -155,30 +166,123 @@ def test_a_path_that_can_not_be_made_is_refused(tmp_path):
         run_directory.open_run(SearchConfig(run=RunConfig(output_dir="")), "search")
 
 
-def test_records_are_appended_read_and_dropped_by_epoch(tmp_path):
+def test_records_are_appended_read_and_cut_back(tmp_path):
     run = open_search(tmp_path)
     assert run.read("metrics.jsonl") == []
-    records = [{"epoch": epoch, "step": step, "x": 0.1} for epoch in (1, 2, 3) for step in (1, 2)]
-    for record in records:
+    records = [{"epoch": epoch, "x": 0.1} for epoch in (1, 2, 3)]
+    for record in records[:2]:
         run.append("metrics.jsonl", record)
+    sizes = run.sizes()
+    run.append("metrics.jsonl", records[2])
+    run.append("arcs.jsonl", records[2])
     assert run.read("metrics.jsonl") == records
-    run.drop_after("metrics.jsonl", 2)
-    assert run.read("metrics.jsonl") == records[:4]
-    run.drop_after("metrics.jsonl", 0)
-    assert run.read("metrics.jsonl") == []
-    run.drop_after("arcs.jsonl", 0)
+    assert run.missing(sizes) is None
+    run.cut(sizes)
+    assert run.read("metrics.jsonl") == records[:2]
     assert run.read("arcs.jsonl") == []
+    run.cut({})
+    assert run.read("metrics.jsonl") == []
+    assert "metrics.jsonl has lost" in run.missing(sizes)
 
 
 def test_a_record_cut_short_by_a_crash_is_dropped_and_the_next_one_is_whole(tmp_path):
     run = open_search(tmp_path)
     run.append("metrics.jsonl", {"epoch": 1})
+    sizes = run.sizes()
     with open(run.file("metrics.jsonl"), "a", encoding="utf-8") as file:
         file.write('{"epoch": 1, "lo')
     assert run.read("metrics.jsonl") == [{"epoch": 1}]
-    run.drop_after("metrics.jsonl", 1)
+    run.cut(sizes)
     run.append("metrics.jsonl", {"epoch": 2})
     assert run.read("metrics.jsonl") == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_a_second_run_in_the_directory_is_refused_until_the_first_ends(tmp_path):
+    with run_directory.open_run(config_of(tmp_path), "search"):
+        before = tree(tmp_path)
+        for reset in (False, True):
+            config = config_of(tmp_path, reset_output_dir=reset)
+            for use in (run_directory.check_output_dir, run_directory.open_run):
+                with pytest.raises(UserError, match=f"--output_dir={tmp_path}: another process is running in it"):
+                    use(config, "search")
+        assert tree(tmp_path) == before
+    assert open_search(tmp_path).resumed
+
+
+def test_the_lock_of_a_dead_process_holds_nobody(tmp_path):
+    """A process that is killed while it holds the lock."""
+    code = (
+        "import os, signal, sys; from enas import run_directory; from enas.config import RunConfig;"
+        "from enas.micro.config import SearchConfig;"
+        "run = run_directory.open_run(SearchConfig(run=RunConfig(output_dir=sys.argv[1])), 'search');"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[1], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert open_search(tmp_path).resumed
+
+
+def test_what_a_process_that_died_early_leaves_is_used(tmp_path):
+    (tmp_path / "lock").write_text("")
+    (tmp_path / "config.json.tmp").write_text("{")
+    assert not open_search(tmp_path).resumed
+
+
+@pytest.mark.parametrize("deleted", range(1, 5))
+def test_a_reset_cut_short_can_be_repeated_and_is_never_half_a_run(tmp_path, monkeypatch, deleted):
+    open_search(tmp_path).append("arcs.jsonl", {"epoch": 1})
+    (tmp_path / "checkpoints" / "last-1.json").write_text("{}")
+    calls = []
+
+    def crash_later(remove):
+        def call(*args, **kwargs):
+            if len(calls) == deleted:
+                raise KeyboardInterrupt
+            calls.append(args)
+            return remove(*args, **kwargs)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "remove", crash_later(os.remove))
+        patch.setattr(shutil, "rmtree", crash_later(shutil.rmtree))
+        with pytest.raises(KeyboardInterrupt):
+            open_search(tmp_path, reset_output_dir=True)
+    assert (tmp_path / "config.json").exists()
+    assert not (tmp_path / "checkpoints").exists()
+    assert not open_search(tmp_path, reset_output_dir=True).resumed
+    assert sorted(os.listdir(tmp_path)) == ["checkpoints", "config.json", "events", "lock"]
+
+
+@pytest.mark.parametrize("act", ["write", "append", "log"])
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, act):
+    run = open_search(tmp_path)
+    run.write("best_arc.txt", "old\n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+    try:
+        with pytest.raises(UserError, match=f"{tmp_path}/.*: can't be written: File too large; make room and run"):
+            {
+                "write": lambda: run.write("best_arc.txt", 100 * "new"),
+                "append": lambda: run.append("metrics.jsonl", {"x": 100 * "new"}),
+                "log": lambda: run.log(100 * "new"),
+            }[act]()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert (tmp_path / "best_arc.txt").read_text() == "old\n"
+    assert not (tmp_path / "best_arc.txt.tmp").exists()
+    assert run.read("metrics.jsonl") == []
+
+
+def test_a_path_that_is_no_text_is_logged(tmp_path):
+    run = open_search(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    run.log(f"in {run.path}")
+    assert Path(run.file("stdout")).read_text() == f"in {tmp_path}/\\udcff\n"
+
+
+def test_what_a_resumed_run_changes_is_logged(tmp_path):
+    open_search(tmp_path / "run", num_epochs=2)
+    open_search(tmp_path / "run", num_epochs=7)
+    assert (tmp_path / "run" / "stdout").read_text() == "resuming with --num_epochs=7 (was 2)\n"
 
 
 def test_writing_replaces_a_file_whole(tmp_path, monkeypatch):

@@ -10,17 +10,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import published_arcs
 import pytest
 from absl import flags as absl_flags
 
-from enas import config, flags
+from enas import config, flags, spaces
 from enas.micro import arc
-from enas.micro import config as micro_config
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh")) + [ROOT / ".ci" / "run"]
-PRESETS = sorted((ROOT / "scripts").glob("micro_*.sh"))
-CONFIGS = {"search_micro.py": micro_config.SearchConfig, "train_fixed_arc.py": micro_config.TrainConfig}
+PRESETS = sorted((ROOT / "scripts").glob("m[ai]cro_*.sh"))
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 
 # github.com/melodyguan/enas, scripts/cifar10_micro_search.sh and cifar10_micro_final.sh.
@@ -70,13 +69,57 @@ PUBLISHED_FINAL = {
     "child_lr_T_mul": 2,
 }
 
+# The same, scripts/cifar10_macro_search.sh and cifar10_macro_final.sh, less what the authors' macro network does not read.
+PUBLISHED_MACRO_SEARCH = {
+    "batch_size": 128,
+    "num_epochs": 310,
+    "log_every": 50,
+    "eval_every_epochs": 1,
+    "child_num_layers": 12,
+    "child_out_filters": 36,
+    "child_double_filters": False,
+    "child_l2_reg": 0.00025,
+    "child_keep_prob": 0.9,
+    "child_lr_cosine": True,
+    "child_lr_max": 0.05,
+    "child_lr_min": 0.0005,
+    "child_lr_T_0": 10,
+    "child_lr_T_mul": 2,
+    "controller_search_whole_channels": True,
+    "controller_entropy_weight": 1e-4,
+    "controller_train_every": 1,
+    "controller_num_aggregate": 20,
+    "controller_train_steps": 50,
+    "controller_lr": 0.001,
+    "controller_tanh_constant": 1.5,
+    "controller_skip_target": 0.4,
+    "controller_skip_weight": 0.8,
+}
+PUBLISHED_MACRO_FINAL = {
+    "batch_size": 100,
+    "num_epochs": 310,
+    "log_every": 50,
+    "eval_every_epochs": 1,
+    "child_fixed_arc": " ".join(published_arcs.MACRO),
+    "child_num_layers": 24,
+    "child_out_filters": 96,
+    "child_double_filters": True,
+    "child_l2_reg": 2e-4,
+    "child_keep_prob": 0.5,
+    "child_lr_cosine": True,
+    "child_lr_max": 0.05,
+    "child_lr_min": 0.001,
+    "child_lr_T_0": 10,
+    "child_lr_T_mul": 2,
+}
+
 # Stands in for .venv/bin/python: hands what is not one of the mains to the real one; of a main it records the command
 # line, and leaves the files that the scripts read next. FAIL names a main that fails.
 STAND_IN = """#!{real}
 import json, os, sys
 arguments = sys.argv[1:]
 main = os.path.basename(arguments[0]) if arguments else ""
-if main not in ("search_micro.py", "train_fixed_arc.py", "visualize_micro.py"):
+if not main.startswith(("search_", "train_fixed_arc", "visualize_")):
     os.execv({real!r}, [{real!r}, *arguments])
 with open({record!r}, "a") as file:
     file.write(json.dumps(arguments) + "\\n")
@@ -128,9 +171,14 @@ def copy(tmp_path):
 def parsed(main, arguments):
     """The flags a command line gives, all of them checked: {name: value}; and the whole config's values."""
     values = absl_flags.FlagValues()
-    flags.define(CONFIGS[main], values)
+    if main == "train_fixed_arc.py":
+        spaces.define_flag(values)
+        config_class = spaces.module(spaces.chosen([main, *arguments]), "config").TrainConfig
+    else:
+        config_class = spaces.module(re.fullmatch(r"search_(\w+)\.py", main)[1], "config").SearchConfig
+    flags.define(config_class, values)
     assert values([main, *arguments]) == [main]
-    everything = config.to_values(flags.parse_config(CONFIGS[main], values))
+    everything = config.to_values(flags.parse_config(config_class, values))
     return {name: value for name, value in everything.items() if values[name].present}, everything
 
 
@@ -138,7 +186,8 @@ def preset_values(copy, name, *arguments):
     done = copy.run(name, *arguments)
     assert done.returncode == 0, done.stderr
     [(main, command)] = copy.commands()
-    assert main == ("search_micro.py" if "search" in name else "train_fixed_arc.py")
+    space = name.split("_")[0]
+    assert main == (f"search_{space}.py" if "search" in name else "train_fixed_arc.py")
     return parsed(main, command)[0]
 
 
@@ -155,7 +204,8 @@ def test_every_script_is_valid_bash_and_explains_itself(script):
 
 
 def test_there_is_a_search_and_a_final_preset_for_each_data_set():
-    names = [f"micro_{kind}_{data}.sh" for kind in ("final", "search") for data in ("cifar10", "digits", "mnist")]
+    sets = {"macro": ("cifar10", "digits"), "micro": ("cifar10", "digits", "mnist")}
+    names = [f"{space}_{kind}_{data}.sh" for space in sets for kind in ("final", "search") for data in sets[space]]
     assert [path.name for path in PRESETS] == names
 
 
@@ -178,7 +228,12 @@ def test_flags_given_to_a_preset_win(copy, name):
 
 @pytest.mark.parametrize(
     ("name", "published"),
-    [("micro_search_cifar10.sh", PUBLISHED_SEARCH), ("micro_final_cifar10.sh", PUBLISHED_FINAL)],
+    [
+        ("micro_search_cifar10.sh", PUBLISHED_SEARCH),
+        ("micro_final_cifar10.sh", PUBLISHED_FINAL),
+        ("macro_search_cifar10.sh", PUBLISHED_MACRO_SEARCH),
+        ("macro_final_cifar10.sh", PUBLISHED_MACRO_FINAL),
+    ],
 )
 def test_the_cifar10_presets_are_the_published_settings(copy, name, published):
     values = preset_values(copy, name)
@@ -191,19 +246,23 @@ def test_the_published_arc_is_a_valid_one():
     assert str(arc.parse(ARC, num_cells=5)) == ARC
 
 
-@pytest.mark.parametrize("data", ["digits", "mnist"])
-def test_a_final_preset_trains_the_search_presets_best_arc(copy, data):
-    values = preset_values(copy, f"micro_final_{data}.sh")
-    assert values["arc_file"] == str(copy.root / "outputs" / f"micro_search_{data}" / "best_arc.txt")
+FINAL_PRESETS = [path.name for path in PRESETS if "_final_" in path.name]
+
+
+@pytest.mark.parametrize("name", [name for name in FINAL_PRESETS if "cifar10" not in name])
+def test_a_final_preset_trains_the_search_presets_best_arc(copy, name):
+    values = preset_values(copy, name)
+    search = name.removesuffix(".sh").replace("_final_", "_search_")
+    assert values["arc_file"] == str(copy.root / "outputs" / search / "best_arc.txt")
     assert "child_fixed_arc" not in values
 
 
-@pytest.mark.parametrize("data", ["digits", "mnist", "cifar10"])
+@pytest.mark.parametrize("name", FINAL_PRESETS)
 @pytest.mark.parametrize(
     "given", [["--arc_file=a b"], ["--arc_file", "a b"], ["-arc_file=a b"], [f"--child_fixed_arc={ARC[::-1]}"]]
 )
-def test_an_arc_given_to_a_final_preset_is_the_only_one(copy, data, given):
-    values = preset_values(copy, f"micro_final_{data}.sh", "--num_epochs=2", *given)
+def test_an_arc_given_to_a_final_preset_is_the_only_one(copy, name, given):
+    values = preset_values(copy, name, "--num_epochs=2", *given)
     expected = {"arc_file": "a b"} if "arc_file" in given[0] else {"child_fixed_arc": ARC[::-1]}
     assert {name: values[name] for name in ("arc_file", "child_fixed_arc") if name in values} == expected
 
@@ -384,10 +443,10 @@ def test_requirements_are_pinned_and_cover_the_imports():
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module.split(".")[0])
-    ours = {"enas", "quantize", *(path.stem for path in files)}
+    ours = {"enas", "quantize", "scripts", *(path.stem for path in files)}
     third_party = {packages.get(name, name) for name in imported - ours - sys.stdlib_module_names}
     # The rest are programs.
-    assert set(names) - third_party == {"pytest-timeout", "pytest-xdist", "ruff", "tensorboard"}
+    assert set(names) - third_party == {"pytest-timeout", "pytest-xdist", "ruff"}
     assert third_party <= set(names)
 
 

@@ -17,6 +17,8 @@ def test_every_space_has_the_same_modules_and_its_settings_name_it():
         assert {part: getattr(space, part).__name__ for part in ("arc", "child", "config", "controller")} == {
             part: f"enas.{name}.{part}" for part in ("arc", "child", "config", "controller")
         }
+        task = {"ADVICE", "METRIC", "Scorer", "description", "facts", "learning_rate", "load", "training"}
+        assert task <= set(dir(space.task))
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class DataSet:
         return self.train.images.shape[1:]
 
 
-def load(config, seed, known=None, evaluate=False):
+def load(config, seed, known=None):
     """Opens a data set. Images in files stay there, unless `--cache` says otherwise.
 
     Args:
@@ -76,7 +76,6 @@ def load(config, seed, known=None, evaluate=False):
       seed: int >= 0, the run's seed. It decides the validation split, the --max_*_images and the augmented copies.
       known: the facts of the run that goes on (`facts.read`). Its mean and standard deviation are used, and files it
         has checked are not checked again. None: a new run.
-      evaluate: whether the training split will not be read, and the others may differ from those of `known`.
 
     Returns:
       A DataSet. The order is: split off validation images, limit, check files, resize and convert, add copies, measure.
@@ -84,7 +83,6 @@ def load(config, seed, known=None, evaluate=False):
     Raises:
       UserError: files that are missing, unreadable, malformed or not those of `known`, or flags that do not fit them.
     """
-    evaluate = evaluate and known is not None
     files = _read(config)
     _check(files)
     if known is not None:
@@ -94,13 +92,13 @@ def load(config, seed, known=None, evaluate=False):
         copies = config.n_aug_img if name == "train" else 1
         images = None if part.files else part.read(indices)
         digests[name] = part.files.digest(indices) if part.files else hashlib.sha256(images.data).hexdigest()
-        same = _check_same(name, digests, known, evaluate, files.where)
+        same = _check_same(name, digests, known, files.where)
         if not part.files:
             numbers = [f"image {index}" for index in indices] if name == "test" else None
             splits[name] = Split(*augment.with_copies(images, part.labels[indices], copies, seed), numbers)
             continue
         selection = streaming.Selection(part.files, indices, copies, seed, name)
-        opened = _opened(selection, config, known["bad_images"].get(name, []) if same else None, evaluate)
+        opened = streaming.open_images(selection, config, known["bad_images"].get(name, []) if same else None)
         bad_images[name], counts = opened.bad, opened.counts if name == "train" else counts
         splits[name] = _file_split(part, selection, opened)
         _check_left(splits[name].labels, opened.bad, name, files)
@@ -143,24 +141,18 @@ def _read(config):
     return idx.read(data_dir, config.dataset, form)
 
 
-def _check_same(name, digests, known, evaluate, where):
-    """Tells whether a split's images are those of the run that goes on.
+def _check_same(name, digests, known, where):
+    """Tells whether a split's images are those of the run that goes on: False where none does.
 
     Raises:
-      UserError: they are others, and it goes on to train.
+      UserError: they are others.
     """
-    if known is None:
-        return False
-    same = known["digests"].get(name) == digests[name]
-    if not same and not evaluate:
-        raise UserError(f"{where}: its {name} images are not those that the run began with; expected the same images")
-    return same
-
-
-def _opened(selection, config, bad, evaluate):
-    if evaluate and selection.title == "train":
-        config, bad = dataclasses.replace(config, cache="none"), bad or []
-    return streaming.open_images(selection, config, bad)
+    if known is not None and known["digests"].get(name) != digests[name]:
+        raise UserError(
+            f"{where}: its {name} images are not those that the run began with; put the old ones back, or add "
+            "--reset_output_dir to delete that run"
+        )
+    return known is not None
 
 
 def _check_left(labels, bad, name, files):

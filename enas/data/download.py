@@ -41,6 +41,13 @@ FILES = {
     },
     "cifar10": {"cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a"},
 }
+# The treebank is the Linguistic Data Consortium's and may not be passed on, so nothing is fetched.
+PTB = """The Penn Treebank (LDC99T42) is licensed by the Linguistic Data Consortium: https://catalog.ldc.upenn.edu/LDC99T42
+Language models are compared on the text of Mikolov et al. (2010), 929,589 training tokens of 10,000 words: ptb.train.txt,
+ptb.valid.txt and ptb.test.txt in the folder data/ of simple-examples.tgz, which its author offers at
+http://www.fit.vutbr.cz/~imikolov/rnnlm/simple-examples.tgz
+Put them into {folder} as train.txt, valid.txt and test.txt; then --dataset=ptb --data_dir={folder} reads them.
+Any other text works with --dataset=folder; the default, --dataset=pydoc, needs no file."""
 TIMEOUT = 30  # seconds without a byte
 _BLOCK = 2**18
 
@@ -133,9 +140,12 @@ def extract_cifar(archive):
 def main(argv=None):
     """Runs the command; returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m enas.data.download", description=__doc__.splitlines()[0])
-    parser.add_argument("dataset", choices=FILES)
+    parser.add_argument("dataset", choices=(*FILES, "ptb"), help="ptb: says where its licensed data comes from")
     parser.add_argument("--data_dir", help="folder the files go to (default: data/<data set>)")
     args = parser.parse_args(argv)
+    if args.dataset == "ptb":
+        print(PTB.format(folder=args.data_dir or "data/ptb"))
+        return 0
     try:
         fetch(args.dataset, args.data_dir or f"data/{args.dataset}")
     except UserError as error:

@@ -47,7 +47,7 @@ class Form:
         return self.height or height, self.width or width, self.channels or channels
 
     def scaled(self, height, width):
-        """(height, width) that an image of that size is scaled to before it is cropped or padded."""
+        """(height, width) that an image of that size is scaled to, what is cropped off included and padding not."""
         if not self.height:
             return height, width
         if self.resize == "stretch":
@@ -70,10 +70,21 @@ def convert(image, form):
       uint8 [H', W', C'].
     """
     shape, native = form.shape(image.shape), image.shape[2]
-    image = _fitted(_scaled(image, *form.scaled(*image.shape[:2])), *shape[:2])
+    if form.resize == "crop":
+        image = _scaled(_cropped(image, *shape[:2]), *shape[:2])
+    else:
+        image = _padded(_scaled(image, *form.scaled(*image.shape[:2])), *shape[:2])
     if shape[2] != native:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB if shape[2] == 3 else cv2.COLOR_RGB2GRAY)
     return image.reshape(shape)
+
+
+def _cropped(image, height, width):
+    """The middle of an image, as large as it can be with the aspect ratio height : width, to whole pixels."""
+    ratio = min(image.shape[0] / height, image.shape[1] / width)
+    kept = [max(1, min(have, round(want * ratio))) for have, want in zip(image.shape, (height, width), strict=False)]
+    top, left = (image.shape[0] - kept[0]) // 2, (image.shape[1] - kept[1]) // 2
+    return np.ascontiguousarray(image[top : top + kept[0], left : left + kept[1]])
 
 
 def _scaled(image, height, width):
@@ -87,15 +98,13 @@ def _scaled(image, height, width):
     return image
 
 
-def _fitted(image, height, width):
-    """Cuts off and adds black around the middle, as much as there is too much and too little."""
-    top, left = (max(0, (have - want) // 2) for have, want in zip(image.shape, (height, width), strict=False))
-    image = image[top : top + height, left : left + width]
+def _padded(image, height, width):
+    """Adds black around an image until it has that size."""
     missing = height - image.shape[0], width - image.shape[1]
-    if any(missing):
-        (top, left), (bottom, right) = zip(*((m // 2, m - m // 2) for m in missing), strict=True)
-        image = cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
-    return np.ascontiguousarray(image)
+    if not any(missing):
+        return image
+    (top, left), (bottom, right) = zip(*((m // 2, m - m // 2) for m in missing), strict=True)
+    return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
 
 def decode(data, name, form=Form()):

@@ -13,7 +13,7 @@ slots of one feature-map size and is kept out of line, which makes the graph sma
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import layers
+from enas import blocks, layers
 from enas.functions import out_of_line
 from enas.micro import arc as arcs
 from enas.micro.op_table import KERNELS, REPEATS
@@ -35,10 +35,8 @@ def run_op(build, op, x, weights=()):
     """
     if op == "identity":
         return x
-    if op == "avg_pool_3x3":
-        return _pool(_avg_pool, x)
-    if op == "max_pool_3x3":
-        return _pool(_max_pool, x)
+    if op not in KERNELS:
+        return blocks.pool_3x3(op, x)
     means, variances = [], []
     for depthwise, pointwise, *norm in zip(*[tf.unstack(w) for w in weights], strict=True):
         x = ops.activate(x, build.scheme)
@@ -49,33 +47,6 @@ def run_op(build, op, x, weights=()):
     if build.moving_averages:
         layers.track(build, weights[4:], tf.stack(means), tf.stack(variances))
     return x
-
-
-def _pool(pool, x):
-    return ops.half_precision(pool, x) if x.dtype == tf.float16 else pool(x)
-
-
-def _avg_pool(x):
-    return tf.nn.avg_pool2d(x, 3, 1, "SAME")
-
-
-def _max_pool(x):
-    with tf.get_default_graph().gradient_override_map({"MaxPool": "MaxPoolRecomputed"}):
-        return tf.nn.max_pool2d(x, 3, 1, "SAME")
-
-
-@tf.RegisterGradient("MaxPoolRecomputed")
-def _max_pool_gradient(op, gradient):
-    """Max pool's gradient, from an output computed anew beside it.
-
-    oneDNN notes where each maximum was and passes it on, but only within one graph: a slot's forward and backward pass
-    are two functions, and without the note the gradient takes three times as long as both together.
-    """
-    settings = {name: op.get_attr(name) for name in ("ksize", "strides", "padding")}
-    x = op.inputs[0]
-    return tf.raw_ops.MaxPoolGrad(
-        orig_input=x, orig_output=tf.raw_ops.MaxPool(input=x, **settings), grad=gradient, **settings
-    )
 
 
 def drop_path(op, x, mask):

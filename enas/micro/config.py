@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from enas import config
-from enas.config import DataConfig, FixedArcConfig, RunConfig, ScoreConfig
+from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig
 from enas.options import option
 
 
@@ -60,6 +60,7 @@ class SearchConfig:
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     score: ScoreConfig = ScoreConfig()
+    outcome: OutcomeConfig = OutcomeConfig()
     run: RunConfig = RunConfig()
 
 
@@ -70,5 +71,5 @@ class TrainConfig:
     space: ClassVar[str] = "micro"
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
-    arc: FixedArcConfig = FixedArcConfig()
+    arc: RetrainConfig = RetrainConfig()
     run: RunConfig = RunConfig()

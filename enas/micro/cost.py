@@ -8,10 +8,8 @@ import math
 from typing import NamedTuple
 
 from enas.config import SCHEME_BITS
-from enas.cost import Cost
+from enas.cost import IMAGE_BITS, Cost
 from enas.micro.op_table import REPEATS, op_table
-
-IMAGE_BITS = 8  # of images read by a quantized stem, see `quantize.ops.quantize_input`
 
 
 class _Map(NamedTuple):

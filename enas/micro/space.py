@@ -1,5 +1,6 @@
 """The micro search space as the shared loops see it; see `enas/spaces.py`."""
 
+from enas import classification as task
 from enas.micro import arc, child, config, controller
 
-__all__ = ["arc", "child", "config", "controller"]
+__all__ = ["arc", "child", "config", "controller", "task"]

@@ -1,6 +1,7 @@
 """The options of each section of a configuration, as dataclass fields. Nothing here imports TensorFlow."""
 
 import dataclasses
+import sys
 
 from enas.errors import UserError
 
@@ -40,7 +41,8 @@ def checked(name, value, field):
     meta = field.metadata
     kind = meta["kind"]
     if kind is float and type(value) is int:
-        value = float(value)
+        # A config.json may hold an int that no float can hold.
+        value = float(value) if abs(value) <= sys.float_info.max else float("inf")
     if type(value) is not kind:
         raise UserError(f"--{name}={value!r}: expected {kind.__name__}")
     if meta["choices"] and value not in meta["choices"]:

@@ -34,7 +34,7 @@ class ChildConfig:
         choices=("cross_entropy", "hinge"),
     )
     lr_max: float = option(
-        0.05, "Highest learning rate of the cosine schedule, or the constant one. Paper: 0.05.", above=0.0
+        0.05, "Highest learning rate of the cosine schedule, or the constant one. Paper: 0.05.", above=0.0, high=1000.0
     )
     lr_min: float = option(
         0.0005, "Lowest learning rate of the cosine schedule. Paper: 0.0005; final training 0.0001.", 0.0
@@ -49,6 +49,7 @@ class ChildConfig:
         "Weight decay: the loss gains this times the sum of squares of all trained weights. "
         "Paper: 1e-4 in the search, 2e-4 in the final training.",
         0.0,
+        1.0,
     )
     grad_bound: float = option(5.0, "Bound that --child_clip_mode clips gradients to. ENAS authors: 5.0.", above=0.0)
     clip_mode: str = option(

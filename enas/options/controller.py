@@ -1,4 +1,4 @@
-"""Options of the controller and of how its arcs are scored."""
+"""Options of the controller, of how its arcs are scored, and of what comes of them."""
 
 import dataclasses
 
@@ -47,3 +47,35 @@ class ScoreConfig:
         "on, the same images for all. 0: the whole validation set.",
         0,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class OutcomeConfig:
+    """When a search ends, and which arc it recommends."""
+
+    early_stop_over: float = option(
+        0.0,
+        "End the search after the epoch in which an arc's validation score passes this: an accuracy above it, or a "
+        "perplexity below it. 0: never.",
+        0.0,
+        flexible=True,
+    )
+    select_strategy: str = option(
+        "best",
+        "The arc a search recommends, in best_arc.txt. best: of all scored arcs the best; last: of those scored last the "
+        "best.",
+        choices=("best", "last"),
+        flexible=True,
+    )
+    recommended_arch: str = option(
+        "",
+        "File the recommended arc is written to as well: as JSON or .npy where its name ends so, else as text.",
+        flexible=True,
+    )
+    sampling_only: bool = option(
+        False,
+        "Train nothing: sample --num_sampling more arcs with the controller of the search in --output_dir, score them, "
+        "and write them to sampled_arcs.jsonl there. All other settings are that search's.",
+        flexible=True,
+    )
+    num_sampling: int = option(10, "Arcs that --sampling_only samples.", 1, 1_000_000, flexible=True)

@@ -19,6 +19,19 @@ class RunConfig:
     num_epochs: int = option(
         10, "Epochs to train in all. ENAS authors: 150 in the search, 630 in the final training.", 1, flexible=True
     )
+    checkpoint_every_minutes: float = option(
+        10.0,
+        "Minutes between checkpoints inside an epoch; each epoch ends with one too. 0: after every step, which is slow.",
+        0.0,
+        flexible=True,
+    )
+    max_bad_steps: int = option(
+        20,
+        "Stop after this many child steps, or controller updates, in a row whose loss or gradient was not finite; such a "
+        "step is skipped. An overflow that a dynamic --loss_scale still adapts to does not count.",
+        1,
+        flexible=True,
+    )
     log_every: int = option(50, "Child steps between log lines. ENAS authors: 50.", 1, flexible=True)
     eval_every_epochs: int = option(
         1, "Epochs between evaluations on the whole validation and test sets. ENAS authors: 1.", 1, flexible=True
@@ -42,3 +55,23 @@ class FixedArcConfig:
     eval_only: bool = option(
         False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True
     )
+
+    def trained_child(self, child):
+        """The settings of the child that is trained, from those of the flags."""
+        return child
+
+
+@dataclasses.dataclass(frozen=True)
+class RetrainConfig(FixedArcConfig):
+    """Which arc of an image space is trained from scratch, and how wide."""
+
+    additional_filters_on_retrain: int = option(
+        0,
+        "Filters added to --child_out_filters, which keeps the rest of a search's settings.",
+        0,
+        1024,
+    )
+
+    def trained_child(self, child):
+        """The child with its additional filters."""
+        return dataclasses.replace(child, out_filters=child.out_filters + self.additional_filters_on_retrain)

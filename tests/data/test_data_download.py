@@ -210,3 +210,10 @@ def test_cifar_archive_that_lacks_a_file(tmp_path):
         pass
     with pytest.raises(UserError, match="x.tar.gz: no cifar-10-batches-py/batches.meta"):
         download.extract_cifar(archive)
+
+
+def test_ptb_is_not_fetched_but_told_where_it_comes_from(capsys, tmp_path):
+    assert download.main(["ptb", "--data_dir", str(tmp_path / "ptb")]) == 0
+    told = capsys.readouterr().out
+    assert "LDC99T42" in told and f"--data_dir={tmp_path / 'ptb'}" in told and "train.txt" in told
+    assert not (tmp_path / "ptb").exists()

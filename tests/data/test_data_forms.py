@@ -60,6 +60,12 @@ def test_crop_keeps_the_middle_and_pad_keeps_all():
     assert not padded[:2].any() and not padded[6:].any()
 
 
+def test_an_extreme_aspect_ratio_is_cropped_before_it_is_scaled():
+    """Scaled first, this image would have 30 billion pixels."""
+    image = np.full((1, 3_000_000, 3), 7, np.uint8)
+    assert (convert(image, Form(100, 100, resize="crop")) == 7).all()
+
+
 def test_a_side_that_shrinks_is_averaged_while_the_other_grows():
     image = np.zeros((1, 8, 1), np.uint8)
     image[0, ::2] = 200

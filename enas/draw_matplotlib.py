@@ -1,4 +1,4 @@
-"""Draws cell diagrams with matplotlib, for machines without Graphviz. Lengths in inches, y grows downwards."""
+"""Draws diagrams with matplotlib, for machines without Graphviz. Lengths in inches, y grows downwards."""
 
 import io
 
@@ -9,8 +9,8 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from enas.micro import layout
-from enas.micro.diagram import DPI, FAINT_INK, INK, PANEL, edge_colours
+from enas import layout
+from enas.diagrams import DPI, FAINT_INK, INK, PANEL, edge_colours
 
 # One font, the one matplotlib brings along, so that a picture is the same on every machine.
 _FONT = "DejaVu Sans"
@@ -20,12 +20,13 @@ _TITLE_HEIGHT, _PANEL_MARGIN, _FIGURE_MARGIN = 0.72, 0.22, 0.15
 _ARROW_LENGTH, _ARROW_WIDTH = 0.085, 0.075
 
 
-def render(diagrams, kind):
+def render(diagrams, kind, caption=""):
     """Returns a picture's bytes, the same for the same diagrams.
 
     Args:
-      diagrams: `diagram.Diagram` values, drawn side by side.
+      diagrams: `diagrams.Diagram` values, drawn side by side.
       kind: png or svg.
+      caption: a line below.
     """
     # Text stays text in the SVG; the salt and the missing date make its bytes reproducible.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "enas", "font.family": _FONT}):
@@ -38,6 +39,10 @@ def render(diagrams, kind):
         for diagram, sizes, placed in panels:
             width, height = _panel(axes, diagram, sizes, placed, tallest, right)
             right, bottom = right + width + _FIGURE_MARGIN, height + 2 * _FIGURE_MARGIN
+        if caption:
+            right = max(right, _text_width(caption, _NOTE_SIZE) + 2 * _FIGURE_MARGIN)
+            axes.text(right / 2, bottom, caption, size=_NOTE_SIZE, color=FAINT_INK, ha="center", va="center")
+            bottom += 2 * _FIGURE_MARGIN
         figure.set_size_inches(right, bottom)
         axes.set_xlim(0, right)
         axes.set_ylim(bottom, 0)

@@ -1,0 +1,150 @@
+"""Checkpoints that are whole or not there.
+
+One checkpoint is a set of files in the run's `checkpoints/`: `<name>-<number>.index` and `.data-*`, written by
+`tf.train.Saver`, and `<name>-<number>.json`, written last and in one piece, with the sizes and checksums of the others
+and what the caller wants to know of the moment. Without a valid .json the other files do not count.
+"""
+
+import contextlib
+import json
+import os
+import re
+import zlib
+
+import tensorflow.compat.v1 as tf
+
+from enas.errors import UserError
+from enas.run_directory import synced, unwritable, write_atomically
+
+KEPT = 2
+
+
+class Checkpoints:
+    """The checkpoints of one name in a run, the newest `KEPT` of them.
+
+    Args:
+      run: the `RunDirectory`.
+      name: "last" or "best".
+      saver: a `tf.train.Saver(max_to_keep=None)`; may be shared.
+    """
+
+    def __init__(self, run, name, saver):
+        self.run, self.name, self.saver = run, name, saver
+        self.folder = run.file("checkpoints")
+
+    def save(self, session, facts):
+        """Saves the session's variables together with `facts`, a dict of JSON values, and drops old checkpoints.
+
+        Raises:
+          UserError: the disk is full or the folder can't be written; the checkpoints before it stay.
+        """
+        number = 1 + max(self._numbers(), default=0)
+        path = self._path(number)
+        try:
+            self.saver.save(session, path, write_meta_graph=False, write_state=False)
+        except (tf.errors.OpError, OSError, ValueError) as error:
+            self._delete(number)
+            raise unwritable(path, error) from None
+        files = {name: _digest(os.path.join(self.folder, name)) for name in self._files(number)}
+        for name in files:
+            synced(os.path.join(self.folder, name))
+        try:
+            content = {"files": files, "facts": facts}
+            write_atomically(f"{path}.json", json.dumps({**content, "crc32": _crc(content)}, indent=2) + "\n")
+        except UserError:
+            self._delete(number)
+            raise
+        committed = sorted(self._numbers("json"))[-KEPT:]
+        for old in self._numbers() - set(committed):
+            self._delete(old)
+
+    def restore(self, session):
+        """Restores the newest whole checkpoint; says so where newer ones are not whole.
+
+        Returns:
+          (path, facts), or None where there is no checkpoint at all.
+
+        Raises:
+          UserError: there are checkpoints but none is whole, or it is one of another network.
+        """
+        numbers = sorted(self._numbers("json"), reverse=True)
+        for number in numbers:
+            path = self._path(number)
+            try:
+                facts = self._facts(number)
+                _check_shapes(path, session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES))
+                self.saver.restore(session, path)
+                return path, facts
+            except _Damaged as error:
+                self.run.log(f"checkpoint {path} is not whole ({error}); trying the one before it")
+            except (tf.errors.OpError, ValueError) as error:
+                reason = str(error).splitlines()[0][:200]
+                raise UserError(f"{path}: does not fit the network that the flags describe ({reason})") from None
+        if numbers:
+            raise UserError(
+                f"{self.folder}: none of the {len(numbers)} checkpoints called {self.name} is whole; "
+                "--reset_output_dir starts the run anew"
+            )
+        return None
+
+    def _facts(self, number):
+        try:
+            with open(f"{self._path(number)}.json", encoding="utf-8") as file:
+                content = json.load(file)
+            if content.pop("crc32") != _crc(content) or not content["files"]:
+                raise _Damaged(f"{self.name}-{number}.json is damaged")
+            for name, digest in content["files"].items():
+                if name not in self._files(number) or _digest(os.path.join(self.folder, name)) != digest:
+                    raise _Damaged(f"{name} is missing or damaged")
+        except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            raise _Damaged(f"{self.name}-{number}.json is damaged") from None
+        missing = self.run.missing(content["facts"].get("sizes"))
+        if missing:
+            raise _Damaged(missing)
+        return content["facts"]
+
+    def _path(self, number):
+        return os.path.join(self.folder, f"{self.name}-{number}")
+
+    def _numbers(self, suffix=".*"):
+        """The numbers of the checkpoints that have a file with that suffix."""
+        matches = (re.fullmatch(rf"{self.name}-([0-9]{{1,18}})\.{suffix}", name) for name in os.listdir(self.folder))
+        return {int(match[1]) for match in matches if match}
+
+    def _files(self, number):
+        """Names of the Saver's files of a checkpoint."""
+        wanted = rf"{self.name}-{number}\.(index|data-[0-9]+-of-[0-9]+)"
+        return sorted(name for name in os.listdir(self.folder) if re.fullmatch(wanted, name))
+
+    def _delete(self, number):
+        """Deletes a checkpoint, its .json first: what is left when that is cut short does not count."""
+        names = [name for name in os.listdir(self.folder) if name.startswith(f"{self.name}-{number}.")]
+        for name in sorted(names, key=lambda name: not name.endswith(".json")):
+            with contextlib.suppress(OSError):
+                os.remove(os.path.join(self.folder, name))
+
+
+def _check_shapes(path, variables):
+    """Raises ValueError where a variable is not in a checkpoint, or in another shape, which the Saver would not notice."""
+    stored = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    for variable in variables:
+        name, shape = variable.op.name, variable.shape.as_list()
+        if stored.get(name) != shape:
+            raise ValueError(f"{name} has shape {stored.get(name)}, expected {shape}")
+
+
+class _Damaged(Exception):
+    """A checkpoint that is not whole."""
+
+
+def _crc(content):
+    return zlib.crc32(json.dumps(content, sort_keys=True).encode())
+
+
+def _digest(path):
+    """[bytes, CRC-32] of a file."""
+    size = crc = 0
+    with open(path, "rb") as file:
+        while piece := file.read(2**20):
+            size, crc = size + len(piece), zlib.crc32(piece, crc)
+    return [size, crc]

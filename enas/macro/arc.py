@@ -1,0 +1,156 @@
+"""An architecture of the macro search space as a value: parsed once, checked once, printable back.
+
+An arc string is integers apart by spaces, layer after layer: the layer's op, then its skip bits. Layer i (from 1) has
+i - 1 of them. A layer reads the output before it, in any case; bit j joins the j-th output of all (the stem's, then those
+of layer 1, 2, ...) to what it computed. That is what the ENAS authors' network makes of their format.
+
+Where channels are a choice, a layer has not one op but a first channel (from 0) and a number of channels for each op:
+twelve integers in place of one. Nothing here imports TensorFlow.
+"""
+
+import dataclasses
+
+from enas import arc_input
+from enas.errors import UserError
+
+# The op table. An op's id is its position.
+OPS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+# Feature maps are halved twice between layers.
+FEWEST_LAYERS, MOST_LAYERS = 3, 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """One layer.
+
+    Attributes:
+      op: id of its op; None where channels are a choice.
+      channels: (first channel, number of channels) of each op; () where there is one op.
+      skips: a bit for each output before the one the layer reads.
+    """
+
+    op: int | None
+    channels: tuple
+    skips: tuple
+
+    @property
+    def sources(self):
+        """Numbers of the outputs that are joined to the layer's own, 0 being the stem's."""
+        return tuple(i for i, bit in enumerate(self.skips) if bit)
+
+    @property
+    def choices(self):
+        """The op, or the channels, as a tuple of integers."""
+        return tuple(value for pair in self.channels for value in pair) if self.channels else (self.op,)
+
+
+@dataclasses.dataclass(frozen=True)
+class Arc:
+    """A macro architecture: its layers, in order."""
+
+    layers: tuple
+
+    def lines(self):
+        """The arc in parts for a log: each layer's integers, one string."""
+        return [" ".join(map(str, (*layer.choices, *layer.skips))) for layer in self.layers]
+
+    def to_list(self):
+        """The arc's integers."""
+        return [value for layer in self.layers for value in (*layer.choices, *layer.skips)]
+
+    def __str__(self):
+        return " ".join(map(str, self.to_list()))
+
+
+def num_choices(whole_channels):
+    """Integers a layer has before its skip bits."""
+    return 1 if whole_channels else 2 * len(OPS)
+
+
+def layer_start(layer, whole_channels=True):
+    """Position of the first integer of a layer (from 0); of the layer after the last one: the length of an arc."""
+    return layer * num_choices(whole_channels) + layer * (layer - 1) // 2
+
+
+def reduction_layers(num_layers):
+    """The two layers (from 0) after which feature maps are halved: at 1/3 and 2/3 of the depth."""
+    third = num_layers // 3
+    return third - 1, 2 * third - 1
+
+
+def from_list(values, num_layers=None, whole_channels=True, filters=None):
+    """Builds an `Arc` from integers.
+
+    Args:
+      values: sequence of ints.
+      num_layers: layers the arc must have; None: what the length says.
+      whole_channels: each layer has one op; False: channels are a choice.
+      filters: the layers' filters, which bound the channels; None: not checked.
+
+    Raises:
+      UserError: a wrong count, or a value out of range; names the position and the allowed range.
+    """
+    values = [int(v) for v in values]
+    lengths = {layer_start(n, whole_channels): n for n in range(FEWEST_LAYERS, MOST_LAYERS + 1)}
+    if num_layers:
+        lengths = {layer_start(num_layers, whole_channels): num_layers}
+    if len(values) not in lengths:
+        raise UserError(_wrong_length(len(values), num_layers, whole_channels))
+    layers = []
+    for layer in range(lengths[len(values)]):
+        start = layer_start(layer, whole_channels)
+        middle = start + num_choices(whole_channels)
+        skips = [_checked(values, middle + i, f"skip bit {i + 1}", layer, 0, 1) for i in range(layer)]
+        if whole_channels:
+            layers.append(Layer(_checked(values, start, "op", layer, 0, len(OPS) - 1), (), tuple(skips)))
+        else:
+            layers.append(Layer(None, _channels(values, start, layer, filters), tuple(skips)))
+    return Arc(tuple(layers))
+
+
+def _channels(values, start, layer, filters):
+    """The (first channel, number of channels) of each op."""
+    pairs = []
+    for i, op in enumerate(OPS):
+        at = start + 2 * i
+        first = _checked(values, at, f"first channel of {op}", layer, 0, filters and filters - 1)
+        count = _checked(values, at + 1, f"number of channels of {op}", layer, 1, filters and filters - first)
+        pairs.append((first, count))
+    return tuple(pairs)
+
+
+def _checked(values, position, what, layer, low, high):
+    value = values[position]
+    if value < low or (high is not None and value > high):
+        allowed = f"at least {low}" if high is None else f"{low} {'or' if high == 1 else 'to'} {high}"
+        raise UserError(
+            f"arc: integer {position + 1} of {len(values)} ({what}, layer {layer + 1}) is {value}, expected {allowed}"
+        )
+    return value
+
+
+def _wrong_length(found, num_layers, whole_channels):
+    of_layer = "its op" if whole_channels else "first and number of channels of the six ops"
+    expected = (
+        f"{layer_start(num_layers, whole_channels)} integers for {num_layers} layers" if num_layers else "integers"
+    )
+    return f"arc: expected {expected} (for layer i {of_layer}, then i - 1 skip bits), got {found}"
+
+
+def for_child(values, child):
+    """The arc of a list of integers, for a child of these settings; see `from_list`."""
+    return from_list(values, child.num_layers, child.controller_search_whole_channels, child.out_filters)
+
+
+def parse(text, num_layers=None, whole_channels=True, filters=None):
+    """Parses an arc string (integers apart by blanks or line ends); see `from_list`.
+
+    Raises:
+      UserError: a word that is no integer, or whatever `from_list` refuses.
+    """
+    return from_list(arc_input.integers(text), num_layers, whole_channels, filters)
+
+
+def read(path, num_layers=None, whole_channels=True, filters=None):
+    """Reads an arc from a file, e.g. a search's best_arc.txt; see `arc_input.read` and `from_list`."""
+    return arc_input.from_file(path, lambda values: from_list(values, num_layers, whole_channels, filters))

@@ -1,0 +1,160 @@
+"""The controller of the macro space: an LSTM that chooses a network layer by layer (ENAS, sections 2.3 and 3.2).
+
+For each layer it chooses the op (or, where channels are a choice, each op's first channel and number of channels), and then,
+by attention, one bit for each output that may be joined by a skip connection. What the controllers of all spaces share is
+in `enas/policy.py`.
+"""
+
+import dataclasses
+
+import tensorflow.compat.v1 as tf
+
+from enas import policy
+from enas.macro import arc as arcs
+
+# Logit of a choice that is not allowed: finite, so that 0 times its log-probability is 0, and below any noise.
+_NEVER = -1e38
+
+
+@dataclasses.dataclass(frozen=True)
+class _Weights:
+    """The controller's settings and variables."""
+
+    config: object
+    child: object
+    variables: dict
+
+    def __getitem__(self, name):
+        return self.variables[name]
+
+    def squash(self, logits):
+        """See `policy.squash`."""
+        return policy.squash(logits, self.config, self.config.tanh_constant)
+
+
+def noise_shape(child):
+    """(decisions, width): decisions of one arc, and the most choices any of them has."""
+    whole = child.controller_search_whole_channels
+    return arcs.layer_start(child.num_layers, whole), len(arcs.OPS) if whole else max(child.out_filters, 2)
+
+
+def gumbel_noise(seed, purpose, steps, child):
+    """Returns standard Gumbel noise, float32 `[len(steps), decisions, width]`, one key (seed, purpose, step) per arc.
+
+    `child` is the `ChildConfig`.
+    """
+    return policy.gumbel_noise(seed, purpose, steps, noise_shape(child))
+
+
+def build(config, child, seed):
+    """Builds the controller and its training step.
+
+    Args:
+      config: a `ControllerConfig`.
+      child: the `ChildConfig`.
+      seed: the run's seed.
+
+    Returns:
+      `policy.Controller`; its arcs are int32 `[A, length]`, the integers of an `arcs.Arc`.
+    """
+    noise = tf.placeholder(tf.float32, [None, *noise_shape(child)], "noise")
+    with tf.variable_scope("controller"):
+        shapes, zeros = _shapes(config, child)
+        weights = _Weights(config, child, policy.variables(shapes, seed, zeros))
+        sampled, chooser, skip_logits = _walk(weights, noise)
+    penalty = config.skip_weight * skip_penalty(skip_logits, config.skip_target)
+    log_prob, entropy = tf.add_n(chooser.log_probs), tf.add_n(chooser.entropies)
+    return policy.trained(config, noise, sampled, log_prob, entropy, list(weights.variables.values()), penalty)
+
+
+def skip_penalty(logits, target):
+    """Kullback-Leibler divergence of the probabilities of skip connections from `target` (ENAS, section 3.2).
+
+    KL = sum over the bits of a layer of p log(p / target) + (1 - p) log((1 - p) / (1 - target)), p = softmax(logits)[1],
+    averaged over layers and arcs.
+
+    Args:
+      logits: list of float32 `[A, bits, 2]`, one for each layer that has skip bits.
+      target: float in (0, 1).
+
+    Returns:
+      float32 scalar.
+    """
+    log_target = tf.math.log(tf.constant([1 - target, target]))
+    log_p = [tf.nn.log_softmax(layer) for layer in logits]
+    per_layer = [tf.reduce_sum(tf.exp(p) * (p - log_target), axis=[1, 2]) for p in log_p]
+    return tf.reduce_mean(tf.stack(per_layer))
+
+
+def _shapes(config, child):
+    """({name: shape} of the variables, names of those that start at zero)."""
+    size = config.lstm_size
+    shapes = {
+        "lstm": [2 * size, 4 * size],
+        "first_input": [1, size],
+        "attention_anchor": [size, size],
+        "attention_query": [size, size],
+        "attention_score": [size, 1],
+        "skip_bias": [1],
+    }
+    choices = _choices(child)
+    for name, width in choices.items():
+        shapes |= {f"{name}_embedding": [width, size], f"{name}_logits": [size, width], f"{name}_bias": [width]}
+    return shapes, ("skip_bias", *(f"{name}_bias" for name in choices))
+
+
+def _choices(child):
+    """{name: number of choices} of the decisions a layer starts with."""
+    if child.controller_search_whole_channels:
+        return {"op": len(arcs.OPS)}
+    return {f"{what}_{op}": child.out_filters for op in arcs.OPS for what in ("first", "count")}
+
+
+def _walk(weights, noise):
+    """Walks through all decisions; returns the arcs, the `policy.Chooser` and the logits of each layer's skip bits."""
+    num_arcs, size = tf.shape(noise)[0], weights.config.lstm_size
+    chooser = policy.Chooser(noise)
+    state = (tf.zeros([num_arcs, size]), tf.zeros([num_arcs, size]))
+    first = tf.tile(weights["first_input"], [num_arcs, 1])
+    state = policy.lstm(first, state, weights["lstm"])
+    # What stands for an output: the stem's is the state before any decision.
+    anchors, values, logits, x = [state[1]], [], [], first
+    for layer in range(weights.child.num_layers):
+        x, state, chosen = _choose_op(weights, chooser, x, state)
+        values += chosen
+        state = policy.lstm(x, state, weights["lstm"])
+        x = first
+        if layer:
+            bits, layer_logits = _choose_skips(weights, chooser, state[1], anchors[:layer])
+            values += bits
+            logits.append(layer_logits)
+            chosen = tf.cast(tf.stack(bits, axis=1), tf.float32)
+            mean = tf.einsum("as,ash->ah", chosen, tf.stack(anchors[:layer], axis=1))
+            x = mean / (1.0 + tf.reduce_sum(chosen, axis=1, keepdims=True))
+        anchors.append(state[1])
+    return tf.stack(values, axis=1), chooser, logits
+
+
+def _choose_op(weights, chooser, x, state):
+    """The decisions a layer starts with; returns the next input, the state and the integers, each int32 `[A]`."""
+    values = []
+    for name, width in _choices(weights.child).items():
+        state = policy.lstm(x, state, weights["lstm"])
+        logits = weights.squash(state[1] @ weights[f"{name}_logits"] + weights[f"{name}_bias"])
+        if name.startswith("count_"):
+            # Choice c is c + 1 channels; only as many as there are from the first one on.
+            allowed = tf.range(width) < width - values[-1][:, None]
+            logits = tf.where_v2(allowed, logits, _NEVER)
+        choice = chooser.choose(logits)
+        x = tf.gather(weights[f"{name}_embedding"], choice)
+        values.append(choice + 1 if name.startswith("count_") else choice)
+    return x, state, values
+
+
+def _choose_skips(weights, chooser, hidden, anchors):
+    """One bit for each anchor; returns them, each int32 `[A]`, and their logits `[A, bits, 2]`."""
+    keys = [anchor @ weights["attention_anchor"] for anchor in anchors]
+    scores = policy.attention(weights, hidden, keys) + weights["skip_bias"]
+    # Symmetric, so that the squashing bounds both answers alike.
+    logits = weights.squash(tf.stack([-scores, scores], axis=2))
+    return [chooser.choose(logits[:, i]) for i in range(len(anchors))], logits

@@ -1,0 +1,101 @@
+"""Pictures of a macro arc: a panel for each feature-map size, side by side. Nothing here imports TensorFlow.
+
+h0 is the stem's output, h1 that of layer 1, and so on. A panel begins with those earlier outputs, halved, that its layers
+read.
+"""
+
+from enas import diagrams, layout
+from enas.diagrams import Diagram, Vertex
+from enas.macro import arc as arcs
+
+_OP_LABELS = {
+    "conv_3x3": "conv 3×3",
+    "sep_conv_3x3": "sep 3×3",
+    "conv_5x5": "conv 5×5",
+    "sep_conv_5x5": "sep 5×5",
+    "avg_pool_3x3": "avg pool 3×3",
+    "max_pool_3x3": "max pool 3×3",
+}
+# Kind: (fill, outline). Convolutions are blues and greens, poolings warm.
+_COLOURS = {
+    "conv_3x3": ("#dbeafe", "#3b82f6"),
+    "sep_conv_3x3": ("#d1fae5", "#059669"),
+    "conv_5x5": ("#ddd6fe", "#7c3aed"),
+    "sep_conv_5x5": ("#ccfbf1", "#0f766e"),
+    "avg_pool_3x3": ("#fef3c7", "#d97706"),
+    "max_pool_3x3": ("#fee2e2", "#dc2626"),
+}
+# Of the edges that leave an output, by its number: neighbours differ.
+_EDGES = ("#2563eb", "#c2410c", "#15803d", "#a21caf", "#0e7490", "#b45309", "#4f46e5", "#be123c", "#4d7c0f", "#475569")
+_NOTES = ("feature maps of the images' size", "half the height and width", "a quarter of the height and width")
+_WIDEST = len(arcs.OPS)
+
+
+def describe(arc, stage, reductions, scheme):
+    """Returns the `Diagram` of the layers of one feature-map size.
+
+    The output of layer i is vertex `i`; its op is `i.op`, or, where channels are a choice, its ops are `i.0` to `i.5`.
+
+    Args:
+      arc: an `arc.Arc`.
+      stage: 0, 1 or 2.
+      reductions: the two layers (from 0) after which feature maps are halved.
+      scheme: the arithmetic shown on convolutions, one of `config.SCHEMES`.
+    """
+    bounds = [0, *(layer + 1 for layer in reductions), len(arc.layers)]
+    first, last = bounds[stage], bounds[stage + 1]
+    here = range(first, last)
+    read = {source for layer in here for source in arc.layers[layer].sources if source < first} | {first}
+    vertices, edges = [_output(i, "input", stage) for i in sorted(read)], []
+    for layer in here:
+        for id, label, kind in _ops(arc.layers[layer], layer + 1, scheme):
+            vertices.append(Vertex(id, label, kind, *_COLOURS[kind], _COLOURS[kind][1]))
+            edges += [(str(layer), id), (id, str(layer + 1))]
+        vertices.append(_output(layer + 1, "output", stage))
+        edges += [(str(source), str(layer + 1)) for source in arc.layers[layer].sources]
+    if last == len(arc.layers):
+        vertices.append(Vertex("classifier", "classifier", "output", "#e2e8f0", "#475569"))
+        edges.append((str(last), "classifier"))
+    rows = layout.rows([v.id for v in vertices], edges, _WIDEST)
+    title = f"layers {first + 1} to {last}" if last - first > 1 else f"layer {last}"
+    return Diagram(f"stage_{stage + 1}", title, _NOTES[stage], tuple(vertices), tuple(edges), rows)
+
+
+def _ops(layer, number, scheme):
+    """(id, label, kind) of each op of a layer."""
+
+    def label(kind):
+        return _OP_LABELS[kind] + (f" · {scheme}" if "conv" in kind else "")
+
+    if not layer.channels:
+        kind = arcs.OPS[layer.op]
+        return [(f"{number}.op", label(kind), kind)]
+    pairs = zip(arcs.OPS, layer.channels, strict=True)
+    return [
+        (f"{number}.{i}", f"{label(kind)}: {start}–{start + count - 1}", kind)
+        for i, (kind, (start, count)) in enumerate(pairs)
+    ]
+
+
+def _output(number, kind, stage):
+    label = f"h{number}" + (" · stem" if number == 0 and stage == 0 else "")
+    colour = _EDGES[number % len(_EDGES)]
+    return Vertex(str(number), label, kind, "#f8fafc" if kind == "output" else "#e2e8f0", colour, colour)
+
+
+def write(arc, scheme, output_dir):
+    """Writes `network` as .dot, .png and .svg.
+
+    Args:
+      arc: an `arc.Arc` of at least 3 layers.
+      scheme: the arithmetic shown on convolutions, one of `config.SCHEMES`.
+      output_dir: see `diagrams.write`, also for what is returned and raised.
+    """
+    reductions = arcs.reduction_layers(len(arc.layers))
+    panels = [describe(arc, stage, reductions, scheme) for stage in range(3)]
+    skips = [bit for layer in arc.layers for bit in layer.skips]
+    caption = (
+        f"{len(arc.layers)} layers, {sum(skips)} of {len(skips)} skip connections; each output but h0 and h1 is a 1×1 "
+    )
+    caption += "convolution of all that enters it"
+    return diagrams.write({"network": panels}, output_dir, {"network": caption})

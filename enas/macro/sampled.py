@@ -1,0 +1,135 @@
+"""The layers of the macro network for a sampled arc: every layer can run every op, on weights from banks."""
+
+import tensorflow.compat.v1 as tf
+
+from enas.functions import out_of_line
+from enas.macro import arc as arcs
+from enas.macro import cell as cells
+from quantize import ops
+
+
+class SampledLayers:
+    """Runs the layers of an arc that is an int32 tensor: every layer can run every op."""
+
+    def __init__(self, build, arc, stem):
+        self.build, self.config = build, build.config
+        self.choices, self.bits = [], []
+        whole = self.config.controller_search_whole_channels
+        for layer in range(self.config.num_layers):
+            start = arcs.layer_start(layer, whole)
+            middle = start + arcs.num_choices(whole)
+            self.choices.append(arc[start] if whole else tf.reshape(arc[start:middle], [len(arcs.OPS), 2]))
+            self.bits.append(arc[middle : middle + layer])
+        self.op_function = out_of_line(_switch(build) if whole else _all_branches(build))
+        self.reduce_function = out_of_line(_reduce_if_used(build))
+        self.count, self.last = 0, None
+        self._new_array(stem.shape, build.scheme.dtype)
+        self.append(ops.activate(stem, build.scheme))
+
+    def _new_array(self, shape, dtype):
+        size = self.config.num_layers + 1
+        self.array = tf.TensorArray(dtype, size, clear_after_read=False, element_shape=shape)
+        self.shape = shape
+
+    def op(self, layer):
+        """What the layer computes from the output before it, `[N, H, W, C]`, not activated."""
+        build, channels, choice = self.build, self.shape[-1], self.choices[layer]
+        number = len(arcs.OPS)
+        enter_w = cells.mixing_variable(build, "enter", (number,), 1, channels)
+        enter_norm = cells.scoped_norm(build, "enter_norm", [number, channels])
+        norm = cells.scoped_norm(build, "norm", [len(cells.KERNELS), channels])
+        kernels = [w for op in cells.KERNELS for w in cells.kernel_variables(build, op, channels, channels)]
+        if self.config.controller_search_whole_channels:
+            # A pooling has no norm of its own; the row it takes is not read.
+            row = tf.minimum(choice, len(cells.KERNELS) - 1)
+            weights = [tf.gather(w, choice) for w in (enter_w, *enter_norm)] + [tf.gather(w, row) for w in norm]
+            y = self.op_function(self.last, choice, *weights, *kernels)
+            return tf.ensure_shape(y, self.shape)
+        mix = cells.mixing_variable(build, "mix", (number,), 1, channels)
+        y = self.op_function(self.last, choice, enter_w, *enter_norm, *norm, *kernels, mix)
+        return cells.normed(build, tf.ensure_shape(y, self.shape), cells.scoped_norm(build, "mix_norm", [channels]))
+
+    def join(self, layer, y):
+        """What the skip connections concatenate, y last, and the weights that mix it."""
+        batch, height, width, channels = self.shape
+        sources = tf.cast(tf.reshape(tf.where(tf.equal(self.bits[layer], 1)), [-1]), tf.int32)
+        x = tf.transpose(self.array.gather(sources), [1, 2, 3, 0, 4])
+        x = tf.reshape(x, [batch, height, width, tf.size(sources) * channels])
+        bank = cells.mixing_variable(self.build, "w", (layer + 1,), 1 + layer / 2, channels)
+        rows = tf.concat([sources, [layer]], axis=0)
+        return tf.concat([x, y], axis=3), tf.reshape(tf.gather(bank, rows), [1, 1, -1, channels])
+
+    def append(self, x):
+        """Adds the next output, activated."""
+        self.array = self.array.write(self.count, x)
+        self.last = x
+        self.count += 1
+
+    def reduce(self, layer, filters):
+        """Halves the outputs that layers after this one read; zeros stand in for the others."""
+        outputs = [self.array.read(i) for i in range(self.count - 1)] + [self.last]
+        batch, height, width, channels = self.shape
+        rows = [tf.unstack(w) for w in cells.reduction_variables(self.build, (self.count,), channels, filters)]
+        self._new_array(tf.TensorShape([batch, -(-height // 2), -(-width // 2), filters]), self.array.dtype)
+        self.count = 0
+        for i, (x, *weights) in enumerate(zip(outputs, *rows, strict=True)):
+            later = [self.bits[after][i] for after in range(layer + 1, len(self.bits)) if i < after]
+            used = tf.equal(tf.reduce_max(later), 1) if i + 1 < len(outputs) else tf.constant(True)
+            y = self.reduce_function(tf.ensure_shape(x, [batch, height, width, channels]), used, *weights)
+            self.append(tf.ensure_shape(y, self.shape))
+
+
+def _split_kernels(kernels):
+    """{op: its kernels} of the kernels of all convolutions in a row."""
+    kernels = iter(kernels)
+    return {op: [next(kernels) for _ in range(2 if op.startswith("sep") else 1)] for op in cells.KERNELS}
+
+
+def _switch(build):
+    """A function that runs the one op of a layer."""
+
+    def run(x, op, enter_w, enter_scale, enter_offset, scale, offset, *kernels):
+        x = cells.enter(build, x, enter_w, (enter_scale, enter_offset))
+        of_op = _split_kernels(kernels)
+
+        def branch(name):
+            return lambda: cells.run_op(build, name, x, of_op.get(name, ()), (scale, offset))
+
+        return tf.switch_case(op, [branch(name) for name in arcs.OPS])
+
+    return run
+
+
+def _all_branches(build):
+    """A function that runs all ops of a layer on the channels that an int32 `[6, 2]` says."""
+
+    def run(x, channels, enter_w, enter_scale, enter_offset, scale, offset, *rest):
+        *kernels, mix = rest
+        of_op, branches, rows = _split_kernels(kernels), [], []
+        for i, op in enumerate(arcs.OPS):
+            first, count = channels[i, 0], channels[i, 1]
+            part = slice(first, first + count)
+            rows.append(mix[i, part])
+            if op in cells.KERNELS:
+                *depthwise, last = of_op[op]
+                branches.append(((*depthwise, last[..., part]), (scale[i, part], offset[i, part])))
+            else:
+                branches.append((first, count))
+        norms = zip(tf.unstack(enter_scale), tf.unstack(enter_offset), strict=True)
+        entrances = list(zip(tf.unstack(enter_w), norms, strict=True))
+        return cells.run_branches(build, x, entrances, branches, tf.concat(rows, axis=0))
+
+    return run
+
+
+def _reduce_if_used(build):
+    """A function that halves an output that is used, and gives zeros in place of one that is not."""
+
+    def run(x, used, first, second, scale, offset):
+        batch, height, width, _ = x.shape
+        shape = [batch, -(-height // 2), -(-width // 2), scale.shape[0]]
+        return tf.cond(
+            used, lambda: cells.reduce(build, x, first, second, (scale, offset)), lambda: tf.zeros(shape, x.dtype)
+        )
+
+    return run

@@ -1,0 +1,100 @@
+"""An architecture of the recurrent search space as a value: parsed once, checked once, printable back.
+
+An arc string is integers apart by spaces: the activation of node 0, then for each later node `source activation`; 2N - 1
+integers for N nodes. Node 0 reads the cell's input and the previous time step's output; a source names an earlier node
+(ENAS, arXiv 1802.03268, section 2.1, and the ENAS authors' format). Nothing here imports TensorFlow.
+"""
+
+import dataclasses
+
+from enas import arc_input
+from enas.errors import UserError
+
+# The activation table. An activation's id is its position.
+ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
+MOST_NODES = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Node:
+    """One node of the cell: an activation of node `source`; None for node 0, which reads the cell's inputs."""
+
+    source: int | None
+    activation: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Arc:
+    """A recurrent cell: its nodes, in order."""
+
+    nodes: tuple
+
+    @property
+    def loose_ends(self):
+        """Ids of the nodes no other node reads, ascending: the ones averaged into the cell's output."""
+        used = {node.source for node in self.nodes}
+        return tuple(i for i in range(len(self.nodes)) if i not in used)
+
+    def to_list(self):
+        """The arc's integers, `2 * len(nodes) - 1` of them."""
+        first, *others = self.nodes
+        return [first.activation, *(value for node in others for value in (node.source, node.activation))]
+
+    def lines(self):
+        """The arc for a log: its integers as one string."""
+        return [str(self)]
+
+    def __str__(self):
+        return " ".join(map(str, self.to_list()))
+
+
+def from_list(values, num_nodes=None):
+    """Builds an `Arc` from integers.
+
+    Args:
+      values: sequence of ints.
+      num_nodes: nodes the cell must have; None: what the length says.
+
+    Raises:
+      UserError: a wrong count, or a source or activation out of range; names the position and the allowed range.
+    """
+    values = [int(v) for v in values]
+    if len(values) % 2 == 0 or len(values) > 2 * MOST_NODES - 1 or (num_nodes and len(values) != 2 * num_nodes - 1):
+        nodes = f"{num_nodes} nodes" if num_nodes else f"N nodes, at most {MOST_NODES}"
+        count = 2 * num_nodes - 1 if num_nodes else "2N - 1"
+        raise UserError(f"arc: expected {count} integers for {nodes} (1, then 2 a node), got {len(values)}")
+    for position, value in enumerate(values):
+        node = (position + 1) // 2
+        is_source = position % 2 == 1
+        bound = node if is_source else len(ACTIVATIONS)
+        if not 0 <= value < bound:
+            what = "source" if is_source else "activation"
+            raise UserError(
+                f"arc: integer {position + 1} of {len(values)} ({what} of node {node}) is {value}, "
+                f"expected 0 to {bound - 1}"
+            )
+    later = zip(values[1::2], values[2::2], strict=True)
+    return Arc((Node(None, values[0]), *(Node(source, activation) for source, activation in later)))
+
+
+def for_child(values, child):
+    """The arc of a list of integers, for a child whose cell has `child.rhn_depth` nodes; see `from_list`."""
+    return from_list(values, child.rhn_depth)
+
+
+def parse(text, num_nodes=None):
+    """Parses an arc string (integers apart by blanks or line ends).
+
+    Raises:
+      UserError: a word that is no integer, or whatever `from_list` refuses.
+    """
+    return from_list(arc_input.integers(text), num_nodes)
+
+
+def read(path, num_nodes=None):
+    """Reads an arc from a file, e.g. a search's best_arc.txt; see `arc_input.read`.
+
+    Raises:
+      UserError: the file can't be read, or holds no valid arc.
+    """
+    return arc_input.from_file(path, lambda values: from_list(values, num_nodes))

@@ -1,0 +1,182 @@
+"""The recurrent cell an arc describes, run over time: one definition for a fixed arc and for a sampled one.
+
+N nodes of H units. Node n computes s_n = p + sigmoid(g) * (f(c) - p) with [c, g] = (m * p) W_n, where p is the node it reads
+(for node 0 the previous output, and the cell's input joins the sum), f its activation and m a dropout mask: the highway
+connections of ENAS (arXiv 1802.03268, section 3.1), after Recurrent Highway Networks (arXiv 1607.03474). The output is the
+mean of the loose ends.
+
+What is slow in a plain graph is the gradient of the weights, added up time step by time step. Here the loop back through
+time computes only the gradients that time steps hand to each other; the weights' gradient is one product over all time
+steps afterwards.
+"""
+
+import dataclasses
+
+import tensorflow.compat.v1 as tf
+
+from enas.rnn import arc as arcs
+
+_FUNCTIONS = {"tanh": tf.tanh, "relu": tf.nn.relu, "identity": tf.identity, "sigmoid": tf.sigmoid}
+
+
+@dataclasses.dataclass(frozen=True)
+class Wiring:
+    """An arc as the cell reads it.
+
+    Attributes:
+      sources: for each node but node 0 the node it reads: Python ints of a fixed arc, int32 scalars of a sampled one.
+      activations: for each node, alike.
+      shares: float32 `[N]`, each node's share of the output: 1 / (number of loose ends) for those, 0 for the others.
+    """
+
+    sources: list
+    activations: list
+    shares: object
+
+    @property
+    def num_nodes(self):
+        """N."""
+        return len(self.activations)
+
+
+def wiring(arc):
+    """The `Wiring` of an `arcs.Arc` or of an int32 tensor `[2N - 1]`."""
+    integers = arc.to_list() if isinstance(arc, arcs.Arc) else tf.unstack(arc)
+    activations, sources = [integers[0], *integers[2::2]], integers[1::2]
+    if sources:
+        read = tf.reduce_sum(tf.one_hot(tf.stack(sources), len(activations)), axis=0)
+        loose = tf.cast(tf.equal(read, 0), tf.float32)
+    else:
+        loose = tf.ones([1])
+    return Wiring(sources, activations, loose / tf.reduce_sum(loose))
+
+
+def run(wired, weights, drive, state, mask):
+    """Runs the cell over time; gradients reach the weights, the drive and the state.
+
+    Args:
+      wired: a `Wiring` of N nodes.
+      weights: float32 `[N, H, 2H]`: what each node multiplies with; columns c, then g.
+      drive: float32 `[T, B, 2H]`, the cell's input times its weights, which node 0 adds.
+      state: float32 `[B, H]`, the output before the first time step.
+      mask: float32 `[B, H]`, the dropout factors of what every node reads, a constant; or None.
+
+    Returns:
+      float32 `[T, B, H]`, the outputs. Each has a root mean square of at most 1 (see `bounded`).
+    """
+
+    @tf.custom_gradient
+    def function(weights, drive, state):
+        arrays = _forward(wired, weights, drive, state, mask)
+
+        def gradient(upstream):
+            return _backward(wired, weights, state, mask, arrays, upstream)
+
+        return arrays[0][0].stack(), gradient
+
+    return function(weights, drive, state)
+
+
+def bounded(x):
+    """Scales rows of `[B, H]` down to a root mean square of 1 where they have more.
+
+    Cells of tanh and sigmoid nodes never have more. Those of ReLU and identity nodes may grow from time step to time step
+    without end, and a search samples such cells all the time.
+    """
+    return x * tf.minimum(1.0, tf.math.rsqrt(tf.reduce_mean(tf.square(x), axis=1, keepdims=True) + 1e-12))
+
+
+def _node(source, sums, activation):
+    """What a node makes of the node it reads, `[B, H]`, and of its weighted sums, `[B, 2H]`."""
+    candidate, gate = tf.split(sums, 2, axis=1)
+    return source + tf.sigmoid(gate) * (_activate(candidate, activation) - source)
+
+
+def _activate(x, activation):
+    functions = [_FUNCTIONS[name] for name in arcs.ACTIVATIONS]
+    if isinstance(activation, int):
+        return functions[activation](x)
+    return tf.switch_case(activation, [lambda function=function: function(x) for function in functions])
+
+
+def _mean(wired, states):
+    """Mean of the loose ends among a cell's states, a list of `[B, H]`."""
+    return tf.add_n([share * state for share, state in zip(tf.unstack(wired.shares), states, strict=True)])
+
+
+def _list(states=()):
+    """A list of N states that a tensor can index; reading and writing copies nothing."""
+    array = tf.TensorArray(tf.float32, 0, dynamic_size=True, clear_after_read=False, element_shape=[None, None])
+    for number, state in enumerate(states):
+        array = array.write(number, state)
+    return array
+
+
+def _masked(x, mask):
+    return x if mask is None else x * mask
+
+
+def _over_time(steps, units):
+    """Where a loop over time leaves one `[B, units]` for each time step."""
+    return tf.TensorArray(tf.float32, steps, clear_after_read=False, element_shape=[None, units])
+
+
+def _forward(wired, weights, drive, state, mask):
+    """Runs the cell; returns three lists of arrays over time: `[outputs]`, and each node's states and weighted sums."""
+    steps, units = tf.shape(drive)[0], weights.shape[1]
+    weights = tf.unstack(weights)
+    inputs = _over_time(steps, 2 * units).unstack(drive)
+    arrays = [[_over_time(steps, units)], *([_over_time(steps, w) for _ in weights] for w in (units, 2 * units))]
+
+    def body(step, state, arrays):
+        source, states, sums, before = state, [], [], _list()
+        for node, activation in enumerate(wired.activations):
+            if node:
+                before = before.write(node - 1, states[-1])
+                source = before.read(wired.sources[node - 1])
+            total = _masked(source, mask) @ weights[node]
+            sums.append(total + inputs.read(step) if node == 0 else total)
+            states.append(_node(source, sums[node], activation))
+        state = bounded(_mean(wired, states))
+        values = [state], states, sums
+        written = [[a.write(step, x) for a, x in zip(*pair, strict=True)] for pair in zip(arrays, values, strict=True)]
+        return step + 1, state, written
+
+    return tf.while_loop(lambda step, *_: step < steps, body, [0, state, arrays])[2]
+
+
+def _backward(wired, weights, state, mask, arrays, upstream):
+    """Gradients of the weights, the drive and the first state; `arrays` is what `_forward` returned."""
+    (outputs,), states, sums = arrays
+    steps, units = tf.shape(upstream)[0], weights.shape[1]
+    # Transposed once here, and not in each product of each time step.
+    transposed = tf.unstack(tf.transpose(weights, [0, 2, 1]))
+    upstream = _over_time(steps, units).unstack(upstream)
+    left = [[_over_time(steps, w) for _ in transposed] for w in (units, 2 * units)]
+
+    def body(step, carried, read, sums_gradients):
+        before = tf.cond(step > 0, lambda: outputs.read(tf.maximum(step - 1, 0)), lambda: state)
+        nodes = [array.read(step) for array in states]
+        mean = _mean(wired, nodes)
+        to_mean = tf.gradients(bounded(mean), mean, upstream.read(step) + carried)[0]
+        waiting = _list([share * to_mean for share in tf.unstack(wired.shares)])
+        indexed = _list(nodes)
+        for node in reversed(range(wired.num_nodes)):
+            source = indexed.read(wired.sources[node - 1]) if node else before
+            total = sums[node].read(step)
+            result = _node(source, total, wired.activations[node])
+            to_source, to_sums = tf.gradients(result, [source, total], waiting.read(node))
+            read[node] = read[node].write(step, _masked(source, mask))
+            sums_gradients[node] = sums_gradients[node].write(step, to_sums)
+            to_source += _masked(to_sums @ transposed[node], mask)
+            if node:
+                index = wired.sources[node - 1]
+                waiting = waiting.write(index, waiting.read(index) + to_source)
+        return step - 1, to_source, read, sums_gradients
+
+    start = [steps - 1, tf.zeros_like(state), *left]
+    _, to_state, read, sums_gradients = tf.while_loop(lambda step, *_: step >= 0, body, start)
+    # What each node read times the gradient of its sums, over all time steps.
+    pairs = [(a.concat(), b.concat()) for a, b in zip(read, sums_gradients, strict=True)]
+    to_weights = tf.stack([tf.matmul(a, b, transpose_a=True) for a, b in pairs])
+    return to_weights, sums_gradients[0].stack(), to_state

@@ -1,0 +1,86 @@
+"""The controller of the recurrent space: an LSTM that chooses a cell decision by decision (ENAS, section 2.1).
+
+For node 0 it chooses an activation; for each later node first the node it reads, by attention over the earlier ones, then an
+activation. What the controllers of all spaces share is in `enas/policy.py`.
+"""
+
+import tensorflow.compat.v1 as tf
+
+from enas import policy
+from enas.rnn.arc import ACTIVATIONS
+
+
+def noise_shape(num_nodes):
+    """(decisions, width): decisions of one arc, and the most choices any of them has."""
+    return 2 * num_nodes - 1, max(num_nodes - 1, len(ACTIVATIONS))
+
+
+def gumbel_noise(seed, purpose, steps, child):
+    """Returns standard Gumbel noise, float32 `[len(steps), decisions, width]`, one key (seed, purpose, step) per arc.
+
+    `child` is the `ChildConfig`.
+    """
+    return policy.gumbel_noise(seed, purpose, steps, noise_shape(child.rhn_depth))
+
+
+def build(config, child, seed):
+    """Builds the controller and its training step.
+
+    Args:
+      config: a `ControllerConfig`.
+      child: the `ChildConfig`.
+      seed: the run's seed.
+
+    Returns:
+      `policy.Controller`; its arcs are int32 `[A, 2N - 1]`.
+    """
+    noise = tf.placeholder(tf.float32, [None, *noise_shape(child.rhn_depth)], "noise")
+    with tf.variable_scope("controller"):
+        variables = policy.variables(_shapes(config.lstm_size), seed, zeros=("activation_bias",))
+        sampled, log_prob, entropy = _walk(config, child.rhn_depth, variables, noise)
+    return policy.trained(config, noise, sampled, log_prob, entropy, list(variables.values()))
+
+
+def _shapes(size):
+    return {
+        "lstm": [2 * size, 4 * size],
+        "first_input": [1, size],
+        "activation_embedding": [len(ACTIVATIONS), size],
+        "activation_logits": [size, len(ACTIVATIONS)],
+        "activation_bias": [len(ACTIVATIONS)],
+        "attention_anchor": [size, size],
+        "attention_query": [size, size],
+        "attention_score": [size, 1],
+    }
+
+
+def _walk(config, num_nodes, variables, noise):
+    """Walks through all decisions; returns arcs, log-probabilities and entropies (see `policy.Controller`)."""
+    num_arcs, size = tf.shape(noise)[0], config.lstm_size
+    chooser = policy.Chooser(noise)
+    state = (tf.zeros([num_arcs, size]), tf.zeros([num_arcs, size]))
+    first = x = tf.tile(variables["first_input"], [num_arcs, 1])
+    choices, anchors, keys = [], [], []
+    for node in range(num_nodes):
+        state = policy.lstm(x, state, variables["lstm"])
+        anchor, x = state[1], first
+        if node:
+            scores = policy.squash(policy.attention(variables, anchor, keys), config, config.tanh_constant)
+            source = chooser.choose(scores - distance_penalty(node))
+            choices.append(source)
+            # Divided by the distance, as in the ENAS authors' code.
+            x = policy.pick(anchors, source) / (0.1 + tf.cast(node - source, tf.float32))[:, None]
+        anchors.append(anchor)
+        keys.append(anchor @ variables["attention_anchor"])
+        state = policy.lstm(x, state, variables["lstm"])
+        logits = state[1] @ variables["activation_logits"] + variables["activation_bias"]
+        choices.append(chooser.choose(policy.squash(logits, config, config.tanh_constant)))
+        x = tf.gather(variables["activation_embedding"], choices[-1])
+    return tf.stack(choices, axis=1), tf.add_n(chooser.log_probs), tf.add_n(chooser.entropies)
+
+
+def distance_penalty(node):
+    """What the logits of the nodes before `node` lose: (their distance)^2 / 12, as in the ENAS authors' code. Cells tend to
+    be deep rather than wide from the start."""
+    distance = node - tf.range(node)
+    return tf.cast(distance * distance, tf.float32) / 12.0

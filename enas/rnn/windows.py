@@ -1,0 +1,56 @@
+"""A text cut into the windows that a language model is trained and scored on. Nothing here imports TensorFlow."""
+
+import math
+
+import numpy as np
+
+from enas.errors import UserError
+
+
+class Windows:
+    """A text as parallel streams, cut into windows of T time steps; each window goes on where the one before ended.
+
+    Every token of the text is a target once, in the order of the text: the streams are its equal parts one after the
+    other, and the input before a target is the token before it in the text, `<eos>` for the first.
+
+    Args:
+      tokens: int32 [L], token ids.
+      eos: id of `<eos>`.
+      streams: B, parallel streams. steps: T.
+      whole: keep every token, in a shorter last window and with fillers of weight 0 at the end; otherwise (for training)
+        the tokens that do not fill a window are left out.
+
+    Attributes:
+      count: number of windows.
+      streams: B.
+    """
+
+    def __init__(self, tokens, eos, streams, steps, whole):
+        length = math.ceil(len(tokens) / streams) if whole else len(tokens) // streams
+        inputs = np.concatenate([np.array([eos], np.int32), tokens[:-1]])
+        self.inputs, self.targets, self.weights = (
+            np.resize(np.pad(x, [0, max(0, streams * length - len(x))]), [streams, length])
+            for x in (inputs, tokens, np.ones(len(tokens), np.float32))
+        )
+        self.streams, self.steps = streams, steps
+        self.count = math.ceil(length / steps) if whole else length // steps
+
+    def __getitem__(self, number):
+        """Window `number`: (inputs, targets, weights), int32, int32 and float32 `[B, T]`."""
+        cut = slice(number * self.steps, (number + 1) * self.steps)
+        return self.inputs[:, cut], self.targets[:, cut], self.weights[:, cut]
+
+
+def of_training(tokens, eos, batch_size, bptt_steps, name="training"):
+    """The `Windows` to train on.
+
+    Raises:
+      UserError: the text is too short for a single window.
+    """
+    windows = Windows(tokens, eos, batch_size, bptt_steps, whole=False)
+    if not windows.count:
+        raise UserError(
+            f"--batch_size={batch_size} --child_bptt_steps={bptt_steps}: a window has {batch_size * bptt_steps:,} tokens, "
+            f"more than the {len(tokens):,} there are for {name}"
+        )
+    return windows

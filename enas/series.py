@@ -1,0 +1,26 @@
+"""The series of a run's figures as plain text: series/<kind>_<figure>.txt, one line "step value" for each point.
+
+Made from metrics.jsonl, which is what a resumed run goes on from, so that they never disagree with it.
+"""
+
+import os
+
+# What of a record places it rather than being a figure.
+_PLACES = {"kind", "epoch", "step"}
+
+
+def write(run):
+    """Writes all series of a run; an evaluation's step is its epoch.
+
+    Args:
+      run: the `RunDirectory`.
+    """
+    lines = {}
+    for record in run.read("metrics.jsonl"):
+        step = record.get("step", record["epoch"])
+        for name, value in record.items():
+            if name not in _PLACES and isinstance(value, int | float):
+                lines.setdefault(f"{record['kind']}_{name}", []).append(f"{step} {value:.9g}\n")
+    os.makedirs(run.file("series"), exist_ok=True)
+    for name, points in lines.items():
+        run.write(os.path.join("series", f"{name}.txt"), "".join(points))

@@ -1,0 +1,47 @@
+"""Bad numbers: a training step whose loss or gradients are not finite is not taken, and the run can say which were not."""
+
+import dataclasses
+
+import tensorflow.compat.v1 as tf
+
+
+@dataclasses.dataclass(frozen=True)
+class Watch:
+    """What a training step looks at before it changes a variable.
+
+    Attributes:
+      names: tuple of str, what is looked at: "the loss", "the gradient of <variable>", ...
+      finite: bool `[len(names)]`, which of them are finite in this step.
+      all: bool scalar.
+    """
+
+    names: tuple
+    finite: object
+    all: object
+
+
+def watch(loss, gradients, variables, **others):
+    """Returns the `Watch` of a training step.
+
+    A gradient whose squares add up to more than float32 holds, 3.4e38, counts as not finite.
+
+    Args:
+      loss: float32 scalar.
+      gradients: float32 tensors, as the optimizer applies them.
+      variables: the variables they are for.
+      others: name -> float32 tensor, more to look at; an underscore in the name stands for a blank.
+    """
+    names = ["the loss", *(f"the gradient of {v.op.name}" for v in variables)]
+    sums = [loss, *(tf.nn.l2_loss(g) for g in gradients), *(tf.reduce_sum(tensor) for tensor in others.values())]
+    finite = tf.math.is_finite(tf.stack(sums))
+    return Watch((*names, *(name.replace("_", " ") for name in others)), finite, tf.reduce_all(finite))
+
+
+def when(condition, build):
+    """Returns an operation that runs the one `build()` makes, where the bool scalar `condition` is true."""
+
+    def run():
+        with tf.control_dependencies([build()]):
+            return tf.constant(True)
+
+    return tf.cond(condition, run, lambda: tf.constant(False)).op

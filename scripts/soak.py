@@ -1,0 +1,248 @@
+"""Wears a run out: kills it at random moments and compares its end with that of a run left alone, or watches its memory.
+
+  python scripts/soak.py kills --kills=50 --output_dir=/tmp/soak
+  python scripts/soak.py kills --kind=training --kills=20 --output_dir=/tmp/soak_training
+  python scripts/soak.py steps --steps=10000 --output_dir=/tmp/soak_steps
+
+`kills` prints how often the run was killed, and exits with code 1 where weights, metrics.jsonl, arcs.jsonl, best_arc.txt
+or results.json differ in a byte. Run again with the same directory it goes on, and adds to the number. `steps` needs
+Linux's /proc.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from enas import cli, run_directory
+from enas import config as configs
+from enas.micro import config as micro_config
+
+TINY = {
+    "child_num_layers": 2,
+    "child_num_cells": 2,
+    "child_out_filters": 4,
+    "max_train_images": 128,
+    "max_valid_images": 64,
+    "max_test_images": 64,
+    "log_every": 1,
+    "controller_train_steps": 3,
+    "controller_num_aggregate": 2,
+    "child_fixed_arc": "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1",
+}
+COMPARED = ("metrics.jsonl", "arcs.jsonl", "best_arc.txt", "results.json")
+
+
+def main():
+    """Runs what the command line asks for; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("kills", "steps"))
+    parser.add_argument("--kind", choices=("search", "training"), default="search")
+    parser.add_argument("--kills", type=int, default=50, help="kills to reach in all")
+    parser.add_argument("--epochs", type=int, default=4, help="epochs of the run that is killed")
+    parser.add_argument("--steps", type=int, default=10000, help="child steps of the run that is watched")
+    parser.add_argument("--checkpoint_every_minutes", type=float, default=0.005)
+    parser.add_argument("--scheme", choices=configs.SCHEMES, default="fp32")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--output_dir", type=Path, required=True)
+    arguments = parser.parse_args()
+    arguments.output_dir.mkdir(parents=True, exist_ok=True)
+    # Once, for all the processes that are forked: it takes longer than everything else they do.
+    cli.load_tensorflow()
+    from enas import search, train  # noqa: F401
+
+    return kills(arguments) if arguments.what == "kills" else steps(arguments)
+
+
+def kills(arguments):
+    """Kills a run until it has been killed often enough, lets it end and compares."""
+    folder = arguments.output_dir
+    whole = _config(arguments, folder / "whole", num_epochs=arguments.epochs, checkpoint_every_minutes=10.0)
+    killed = _config(
+        arguments,
+        folder / "killed",
+        num_epochs=arguments.epochs,
+        checkpoint_every_minutes=arguments.checkpoint_every_minutes,
+    )
+    alone = _left_alone(whole)
+    if alone is None:
+        print(f"the run left alone failed, see {folder}/whole.log")
+        return 1
+    tally = folder / "kills"
+    done = len(tally.read_text()) if tally.exists() else 0
+    moments = random.Random(f"{arguments.seed} {done}")
+    while done < arguments.kills:
+        code = _killed_at_random(killed, alone, moments, arguments.kills)
+        if code == 0:
+            print(f"the run ended after {done} kills; raise --epochs")
+            break
+        if code != -signal.SIGKILL:
+            print(f"the run failed after {done} kills with {code}, see {folder}/killed.log")
+            return 1
+        done += 1
+        tally.write_text("x" * done)
+    if _waited(_started(killed)) != 0:
+        print(f"the run failed after {done} kills, see {folder}/killed.log")
+        return 1
+    wrong = differences(folder / "whole", folder / "killed")
+    print(f"killed {done} times: {', '.join(wrong) + ' differ' if wrong else 'nothing differs'}")
+    return 1 if wrong else 0
+
+
+def steps(arguments):
+    """Runs a search for many steps and prints its memory and open files as it goes."""
+    per_epoch = TINY["max_train_images"] // 2  # of the smallest batches, whose steps are the fastest
+    epochs = -(-arguments.steps // per_epoch)
+    config = _config(arguments, arguments.output_dir / "long", num_epochs=epochs, batch_size=2, log_every=20)
+    process, seen, step = _started(config), [], 0
+    while os.waitpid(process, os.WNOHANG) == (0, 0):
+        time.sleep(0.2)
+        reached = _steps_done(config)
+        if reached < step + arguments.steps // 20:
+            continue
+        step, memory, files = reached, _resident_mib(process), len(os.listdir(f"/proc/{process}/fd"))
+        seen.append((step, memory, files))
+        print(f"step {step}: {memory:.0f} MiB resident, {files} open files", flush=True)
+    # The first quarter fills TensorFlow's and the C library's pools.
+    settled = seen[len(seen) // 4 :]
+    print(
+        f"from step {settled[0][0]} to {settled[-1][0]}: {settled[-1][1] - settled[0][1]:+.0f} MiB resident, ", end=""
+    )
+    print(f"{settled[-1][2] - settled[0][2]:+d} open files")
+    return 0
+
+
+def _left_alone(config):
+    """Runs from the beginning to the end; returns the `_Watched`, or None where that failed."""
+    shutil.rmtree(config.run.output_dir, ignore_errors=True)
+    run = _Watched(config)
+    while (code := run.look()) is None:
+        time.sleep(0.01)
+    return None if code else run
+
+
+def _config(arguments, path, **values):
+    kind = micro_config.SearchConfig if arguments.kind == "search" else micro_config.TrainConfig
+    values = {**TINY, "child_scheme": arguments.scheme, "output_dir": str(path), **values}
+    return configs.from_values(kind, values)
+
+
+def _started(config):
+    """Forks a process that runs to the end; returns its id. Its output goes to a file next to the run directory."""
+    process = os.fork()
+    if process:
+        return process
+    code = 1
+    try:
+        log = os.open(f"{config.run.output_dir}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        from enas import search, train
+        from enas.micro import space
+
+        run = search.run_search if isinstance(config, micro_config.SearchConfig) else train.run_training
+        run(config, space)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def _waited(process):
+    return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+
+
+def _killed_at_random(config, whole, moments, kills):
+    """Starts a process and kills it: one in five before the run is open, the others up to the share of all log lines that
+    leaves enough for the other kills. Returns the exit code.
+
+    Args:
+      config: of the run.
+      whole: a finished run's `_Watched`.
+      moments: `random.Random`.
+      kills: how often the run will be killed in all.
+    """
+    early, share, delay = moments.random() < 0.2, moments.random(), moments.random()
+    lines = 1 + int(share * whole.lines / (kills + 1))
+    run = _Watched(config)
+    while True:
+        code = run.look()
+        if code is not None:
+            return code
+        if (early and time.monotonic() - run.start > delay * whole.opened) or run.lines >= lines:
+            time.sleep(0.05 * delay)
+            os.kill(run.process, signal.SIGKILL)
+            return _waited(run.process)
+        time.sleep(0.005)
+
+
+class _Watched:
+    """A process and what its run has logged.
+
+    Attributes:
+      start: when it was started.
+      opened: seconds until it began to work; None before.
+      lines: lines that it has logged since.
+    """
+
+    def __init__(self, config):
+        self.stdout = Path(config.run.output_dir) / "stdout"
+        self.before = self.stdout.stat().st_size if self.stdout.exists() else 0
+        self.start, self.opened, self.lines, self.size = time.monotonic(), None, 0, self.before
+        self.process = _started(config)
+
+    def look(self):
+        """Updates the attributes; returns the exit code if the process has ended, else None."""
+        ended, status = os.waitpid(self.process, os.WNOHANG)
+        if self.stdout.exists() and self.stdout.stat().st_size != self.size:
+            self.size = self.stdout.stat().st_size
+            # What is announced stands between two lines of dashes.
+            work = self.stdout.read_text()[self.before :].split("-" * 80 + "\n", 2)[2:]
+            if work and self.opened is None:
+                self.opened = time.monotonic() - self.start
+            self.lines = work[0].count("\n") if work else 0
+        return os.waitstatus_to_exitcode(status) if ended else None
+
+
+def differences(one, other):
+    """Names what is not the same, byte for byte, in two run directories."""
+    wrong = [name for name in COMPARED if _content(one / name) != _content(other / name)]
+    for name in ("last", "best"):
+        if [_content(path) for path in _newest(one, name)] != [_content(path) for path in _newest(other, name)]:
+            wrong.append(f"the weights called {name}")
+    return wrong
+
+
+def _content(path):
+    return path.read_bytes() if path.exists() else None
+
+
+def _newest(folder, name):
+    """The tensor files of the newest checkpoint of a name."""
+    commits = sorted((folder / "checkpoints").glob(f"{name}-*.json"), key=lambda path: int(path.stem.split("-")[1]))
+    return sorted(commits[-1].parent.glob(f"{commits[-1].stem}.data*")) if commits else []
+
+
+def _steps_done(config):
+    path = Path(config.run.output_dir) / run_directory.RECORDS[0]
+    if not path.exists():
+        return 0
+    lines = [line for line in path.read_text().splitlines()[-50:] if '"kind": "child"' in line]
+    return int(lines[-1].split('"step": ')[1].split(",")[0]) if lines else 0
+
+
+def _resident_mib(process):
+    with open(f"/proc/{process}/status", encoding="utf-8") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS")) / 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""When a search ends, what it recommends, and what more it may be asked for."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enas import arc_input, run_directory
+from enas.config import OutcomeConfig, RunConfig
+from enas.errors import UserError
+from enas.metric import Metric
+from enas.micro import config as micro_config
+
+ROOT = Path(__file__).parents[1]
+ACCURACY = Metric("accuracy", "acc", "acc", higher_is_better=True)
+PERPLEXITY = Metric("perplexity", "ppl", "reward", higher_is_better=False)
+
+
+def scored(metric, *pairs):
+    return [{"epoch": epoch, f"val_{metric.name}": value, "arc": str(i)} for i, (epoch, value) in enumerate(pairs)]
+
+
+def test_the_recommended_arc_is_the_best_of_all_or_the_best_of_the_last_epoch():
+    from enas import search
+
+    pairs = (1, 0.5), (1, 0.9), (2, 0.7), (2, 0.6), (2, 0.3)
+    for strategy, metric, arc in (
+        ("best", ACCURACY, "1"),
+        ("last", ACCURACY, "2"),
+        ("best", PERPLEXITY, "4"),
+        ("last", PERPLEXITY, "4"),
+    ):
+        found = search.recommended(OutcomeConfig(select_strategy=strategy), metric, scored(metric, *pairs))
+        assert found["arc"] == arc
+
+
+@pytest.mark.parametrize(
+    "metric, limit, values, over",
+    [
+        (ACCURACY, 0.0, (0.99, 1.0), False),
+        (ACCURACY, 0.9, (0.5, 0.9), False),
+        (ACCURACY, 0.9, (0.91, 0.5), True),
+        (PERPLEXITY, 80.0, (200.0, 80.0), False),
+        (PERPLEXITY, 80.0, (79.0, 200.0), True),
+    ],
+)
+def test_a_search_is_over_once_an_arc_has_passed_the_limit(metric, limit, values, over):
+    from enas import search
+
+    running = search.Search.__new__(search.Search)
+    running.metric = metric
+    running.config = micro_config.SearchConfig(outcome=OutcomeConfig(early_stop_over=limit))
+    running.run = type("Run", (), {"read": lambda _self, _name: scored(metric, *((1, value) for value in values))})()
+    assert running.is_over() is over
+
+
+def search_config(path, **outcome):
+    run = RunConfig(output_dir=str(path), num_epochs=3)
+    return micro_config.SearchConfig(outcome=OutcomeConfig(**outcome), run=run)
+
+
+def test_sampling_takes_the_settings_of_the_search(tmp_path):
+    child = micro_config.ChildConfig(num_cells=3)
+    stored = micro_config.SearchConfig(child=child, run=RunConfig(output_dir=str(tmp_path / "run"), seed=7))
+    run_directory.open_run(stored, "search").close()
+    found = run_directory.search_settings(search_config(tmp_path / "run", sampling_only=True, num_sampling=4))
+    assert (found.child, found.run.seed, found.run.num_epochs) == (child, 7, 10)
+    assert (found.outcome.sampling_only, found.outcome.num_sampling) == (True, 4)
+    with pytest.raises(UserError, match=f"--output_dir={tmp_path}/run: holds a run with other settings"):
+        run_directory.search_settings(search_config(tmp_path / "run"))
+
+
+def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
+    with pytest.raises(UserError, match="expected a search of the micro space, for --sampling_only"):
+        run_directory.search_settings(search_config(tmp_path / "none", sampling_only=True))
+    with pytest.raises(UserError, match="--recommended_arch=.*: no such folder"):
+        run_directory.search_settings(search_config(tmp_path / "new", recommended_arch=str(tmp_path / "no" / "arc")))
+    assert not (tmp_path / "new").exists()
+
+
+def run(main, *flags):
+    """Runs a main that must succeed; returns what it printed."""
+    command = [sys.executable, str(ROOT / main), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+SMALL = [
+    "--child_num_layers=2",
+    "--child_num_cells=2",
+    "--child_out_filters=4",
+    "--max_train_images=96",
+    "--log_every=2",
+]
+
+
+@pytest.mark.slow
+def test_a_search_stops_early_samples_more_and_its_arc_is_trained_wider(tmp_path):
+    out, best = f"--output_dir={tmp_path}/search", tmp_path / "arc.npy"
+    controller = ["--controller_train_steps=1", "--controller_num_aggregate=2", "--max_valid_images=40"]
+    flags = [*SMALL, *controller, "--num_epochs=50", "--early_stop_over=0.01", f"--recommended_arch={best}", out]
+    printed = run("search_micro.py", *flags)
+    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "search" / "arcs.jsonl").read_text().splitlines()]
+    assert "an arc has passed --early_stop_over=0.01" in printed and max(epochs) < 10
+    chosen = (tmp_path / "search" / "best_arc.txt").read_text()
+    assert arc_input.read(str(best)) == arc_input.integers(chosen)
+    losses = (tmp_path / "search" / "series" / "child_loss.txt").read_text().splitlines()
+    assert len(losses) >= 1 and all(len(line.split()) == 2 for line in losses)
+
+    more = ["--sampling_only", "--num_sampling=3", f"--recommended_arch={tmp_path}/more.json", out]
+    for count in (3, 6):
+        assert "best of 3 sampled arcs" in run("search_micro.py", *more)
+        lines = (tmp_path / "search" / "sampled_arcs.jsonl").read_text().splitlines()
+        assert [json.loads(line)["number"] for line in lines] == list(range(count))
+    arcs = [json.loads(line)["arc"] for line in lines]
+    assert len(set(arcs)) == 6 and " ".join(map(str, json.loads((tmp_path / "more.json").read_text()))) in arcs[3:]
+
+    parameters = []
+    for added in (0, 4):
+        final = [f"--additional_filters_on_retrain={added}", f"--output_dir={tmp_path}/final_{added}"]
+        run("train_fixed_arc.py", *SMALL, "--num_epochs=1", f"--arc_file={best}", *final)
+        parameters.append(json.loads((tmp_path / f"final_{added}" / "results.json").read_text())["parameters"])
+    assert 2 * parameters[0] < parameters[1] < 4.1 * parameters[0]
