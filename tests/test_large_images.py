@@ -2,15 +2,19 @@
 
 import json
 import os
+import subprocess
+import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from enas import spaces, train
+from enas import data, spaces, train
 from enas.errors import UserError
 from enas.micro.config import ChildConfig, DataConfig, FixedArcConfig, RunConfig, TrainConfig
 
+ROOT = Path(__file__).parents[1]
 CELLS = "0 0 1 4 0 0 1 4"
 CLASSES = ("dark", "light")
 
@@ -49,6 +53,24 @@ def trained(tmp_path_factory):
 
 def read(root, name):
     return (root / "run" / name).read_text()
+
+
+def test_the_script_makes_the_images_that_it_says(tmp_path):
+    def make(name, *more):
+        command = [sys.executable, str(ROOT / "scripts" / "make_image_folder.py"), f"--out={tmp_path / name}", *more]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stdout + done.stderr
+
+    small = ["--images=60", "--classes=3", "--width=50", "--height=20"]
+    assert make("a", *small)[0] == make("b", *small)[0] == 0
+    files = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.jpg"))
+    assert len(files) == 60 and {len(file.parts) for file in files} == {3}
+    assert all((tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes() for file in files)
+    assert cv2.imread(str(tmp_path / "a" / files[0])).shape == (20, 50, 3)
+    loaded = data.load(DataConfig(dataset="folder", data_dir=str(tmp_path / "a")), 0)
+    assert loaded.class_names == ("stripes_00", "stripes_01", "stripes_02") and len(loaded.test.labels) == 6
+    code, message = make("a", *small)
+    assert code == 1 and message == f"error: --out={tmp_path / 'a'}: exists and is not an empty folder\n"
 
 
 def test_the_run_keeps_what_it_found_out_about_its_images(trained):

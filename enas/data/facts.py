@@ -7,6 +7,7 @@ bad_images     split -> [name, reason] of each file that was left out as unreada
 """
 
 import json
+import math
 import os
 
 from enas.errors import UserError
@@ -37,7 +38,7 @@ def read(output_dir):
             facts = json.load(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{path}: can't be read as a run's data facts: {str(error)[:100]}") from None
     if not _whole(facts):
         raise UserError(f"{path}: not the data facts of a run of this program")
@@ -50,12 +51,14 @@ def _whole(facts):
         isinstance(facts, dict)
         and all(isinstance(facts.get(name), kind) for name, kind in kinds.items())
         and all(isinstance(name, str) for name in facts["class_names"])
-        and all(type(value) in (int, float) for value in facts["mean"] + facts["std"])
-        and all(_pairs(bad) for bad in facts["bad_images"].values())
+        and all(type(value) is float and math.isfinite(value) for value in facts["mean"] + facts["std"])
+        and all(value > 0 for value in facts["std"])
+        and all(is_bad_list(bad) for bad in facts["bad_images"].values())
     )
 
 
-def _pairs(bad):
+def is_bad_list(bad):
+    """Tells whether a JSON value is a list of [name, reason]."""
     return isinstance(bad, list) and all(
         isinstance(pair, list) and len(pair) == 2 and all(isinstance(word, str) for word in pair) for pair in bad
     )

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from enas.data import disk_cache
+from enas.data import disk_cache, facts
 from enas.data.augment import augmented
 from enas.data.statistics import level_counts
 from enas.errors import UserError
@@ -209,9 +209,16 @@ def _on_disk(selection, config):
         bad, counts = scan(selection, config.skip_bad_images, keep)
         return {"bad": bad, "counts": counts.tolist()}
 
-    facts = disk_cache.filled(config.cache_dir, key, row_bytes, len(selection.indices), fill)
-    refuse(facts["bad"], config.skip_bad_images)
-    indices = selection.without(facts["bad"])
+    found = disk_cache.filled(config.cache_dir, key, row_bytes, len(selection.indices), fill)
+    try:
+        bad, counts = found["bad"], np.array(found["counts"], np.int64).reshape(selection.files.shape[-1], 256)
+        whole = facts.is_bad_list(bad)
+    except (KeyError, TypeError, ValueError, OverflowError):
+        whole = False
+    if not whole:
+        raise disk_cache.damaged(config.cache_dir, key)
+    refuse(bad, config.skip_bad_images)
+    indices = selection.without(bad)
     image_bytes = row_bytes // selection.copies
     read_at = disk_cache.reader(config.cache_dir, key, row_bytes * len(indices), image_bytes)
 
@@ -219,5 +226,4 @@ def _on_disk(selection, config):
         positions = which % len(indices) * selection.copies + which // len(indices)
         return read_at(positions).reshape(len(which), *selection.files.shape)
 
-    counts = np.array(facts["counts"], np.int64)
-    return Opened(Streamed(_shape(selection, len(indices)), read), indices, facts["bad"], counts)
+    return Opened(Streamed(_shape(selection, len(indices)), read), indices, bad, counts)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 import shutil
 
@@ -146,7 +147,12 @@ def test_arrays_have_facts_too():
         resumed(DataConfig(max_train_images=100), known)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"class_names": 1}', "\x00"])
+DAMAGED = ["", "[]", "{}", '{"class_names": 1}', "\x00", "[" * 100_000]
+FACTS = {"class_names": ["a", "b"], "mean": [0.5], "std": [0.5], "digests": {}, "bad_images": {}}
+WRONG = [{"mean": [math.nan]}, {"std": [0.0]}, {"mean": [10**400]}, {"bad_images": {"train": [["x"]]}}]
+
+
+@pytest.mark.parametrize("text", DAMAGED + [json.dumps(FACTS | wrong) for wrong in WRONG])
 def test_damaged_facts(tmp_path, text):
     assert facts.read(tmp_path / "nowhere") is None
     (tmp_path / facts.NAME).write_text(text)
@@ -244,6 +250,18 @@ def test_a_cache_that_was_cut_short_is_refused(config):
         data.load(config, 0)
     with pytest.raises(UserError, match="cut short while it was in use"):
         images.read(np.array([15]))
+
+
+@pytest.mark.parametrize("text", [*DAMAGED, '{"bad": [], "counts": [[1]]}', '{"bad": 1, "counts": []}'])
+def test_damaged_facts_of_a_cache(config, text):
+    config = with_(config, cache="disk")
+    data.load(config, 0)
+    for name in os.listdir(config.cache_dir):
+        if name.endswith(".json"):
+            with open(os.path.join(config.cache_dir, name), "w", encoding="utf-8") as file:
+                file.write(text)
+    with pytest.raises(UserError, match=r"\.json: damaged; expected a file of --cache=disk"):
+        data.load(config, 0)
 
 
 def test_an_interrupted_cache_leaves_nothing_behind(config, monkeypatch):
