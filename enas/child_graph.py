@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow.compat.v1 as tf
+from tqdm import tqdm
 
 from enas import layers, objective, optim, pipeline, signals
 
@@ -59,12 +61,16 @@ class Scoring:
       handle: placeholder string, the stream to take the next batch from.
       build: the `layers.Build`.
       correct, counted: float32 scalars, images of the batch classified right, and images that count.
+      logits, labels, weights: float32 `[N, num_classes]`, int32 `[N]` and float32 `[N]` of the batch.
     """
 
     handle: object
     build: object
     correct: object
     counted: object
+    logits: object = None
+    labels: object = None
+    weights: object = None
 
 
 def training(config, data, child, arc, moving_averages):
@@ -113,7 +119,8 @@ def scoring(config, data, child, arc, stream, moving_averages):
         moving_averages=moving_averages,
     )
     logits, _ = child.logits(build, images, arc)
-    return Scoring(handle, build, objective.correct(logits, labels, weights), tf.reduce_sum(weights))
+    correct = objective.correct(logits, labels, weights)
+    return Scoring(handle, build, correct, tf.reduce_sum(weights), logits, labels, weights)
 
 
 def accuracy(session, scorer, stream, handle, feeds=None):
@@ -133,3 +140,20 @@ def accuracy(session, scorer, stream, handle, feeds=None):
         totals.append(session.run([scorer.correct, scorer.counted], {scorer.handle: handle, **(feeds or {})}))
     correct, counted = (sum(column) for column in zip(*totals, strict=True))
     return float(correct / counted)
+
+
+def all_logits(session, scorer, stream, handle):
+    """What a child makes of each image of a stream, one round of it, each once, in the stream's order.
+
+    Returns:
+      (logits, labels): float32 `[N, num_classes]` and int32 `[N]`.
+
+    Raises:
+      signals.Stopped: a signal came; no variable has changed since the call.
+    """
+    rounds = []
+    for _ in tqdm(range(stream.per_epoch), "classifying", disable=None, leave=False):
+        signals.check()
+        logits, labels, weights = session.run([scorer.logits, scorer.labels, scorer.weights], {scorer.handle: handle})
+        rounds.append((logits[weights > 0], labels[weights > 0]))
+    return tuple(np.concatenate(column) for column in zip(*rounds, strict=True))

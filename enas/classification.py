@@ -1,36 +1,43 @@
 """The task of the spaces of image classifiers: data, training step, reward and accuracy.
 
 A task is what the search and the training of one arc know of data and networks: a module with `ADVICE`, `METRIC`, `load`,
-`facts`, `description`, `learning_rate`, `training` and `Scorer`. Another one is `enas/rnn/language.py`.
+`facts`, `description`, `announce`, `learning_rate`, `training`, `Scorer` and `report_errors`. Another one is
+`enas/rnn/language.py`.
 """
 
-import zlib
-
-from enas import child_graph, data, pipeline, session, size
+from enas import child_graph, data, pipeline, report, session, size
+from enas.data import facts as data_facts
 from enas.metric import Metric
 from enas.optim import learning_rate
 
-__all__ = ["ADVICE", "METRIC", "Scorer", "description", "facts", "learning_rate", "load", "training"]
+__all__ = [
+    "ADVICE",
+    "METRIC",
+    "Scorer",
+    "announce",
+    "description",
+    "facts",
+    "learning_rate",
+    "load",
+    "report_errors",
+    "training",
+]
 
 # To a user whose child's numbers are not finite.
 ADVICE = "a lower --child_lr_max, or --child_clip_mode=global"
+SHOWN = 20  # of a list that may be long, in the log
 METRIC = Metric("accuracy", "acc", "acc", higher_is_better=True)
 
 
 def load(config):
-    """The `enas.data.DataSet` of a config."""
-    return data.load(config.data, config.run.seed)
+    """The `enas.data.DataSet` of a config, with what the run in its `--output_dir` already knows of it."""
+    known = None if config.run.reset_output_dir else data_facts.read(config.run.output_dir)
+    return data.load(config.data, config.run.seed, known)
 
 
 def facts(dataset):
     """What the images are and how they are normalised, as JSON values: a run goes on with the same facts only."""
-    splits = (dataset.train, dataset.valid, dataset.test)
-    return {
-        "class_names": list(dataset.class_names),
-        "mean": dataset.mean.tolist(),
-        "std": dataset.std.tolist(),
-        "crc32": [zlib.crc32(split.labels.tobytes(), zlib.crc32(split.images)) for split in splits],
-    }
+    return data_facts.of(dataset)
 
 
 def description(config, dataset):
@@ -41,6 +48,34 @@ def description(config, dataset):
         f"{config.data.dataset}: {sizes} train/valid/test images of {shape}, {dataset.num_classes} classes; "
         f"scheme {config.child.scheme}"
     )
+
+
+def announce(run, dataset):
+    """Logs the classes, and the files that were left out; lists these in bad_images.txt."""
+    names = dataset.class_names
+    more = f" and {len(names) - SHOWN} more (see {data_facts.NAME})" if len(names) > SHOWN else ""
+    run.log(f"classes: {', '.join(names[:SHOWN])}{more}")
+    bad = [reason for reasons in dataset.bad_images.values() for _, reason in reasons]
+    if bad:
+        run.write("bad_images.txt", "".join(reason + "\n" for reason in bad))
+        run.log(f"{len(bad)} unreadable images are left out; all of them are in {run.file('bad_images.txt')}")
+        for reason in bad[:SHOWN]:
+            run.log(f"  {reason}")
+
+
+def report_errors(opened):
+    """Writes and logs what the child of a training gets wrong on the test set; see `enas.report`.
+
+    Args:
+      opened: the `session.Opened` of a training, its streams started and its variables restored.
+
+    Raises:
+      signals.Stopped: a signal came.
+    """
+    scorer, names = opened.graph.scorer, opened.dataset.test.names
+    logits, labels, order = scorer.test_logits(opened.session)
+    names = [names[index] for index in order]
+    report.write(opened.run, opened.dataset.class_names, "test", report.predictions(names, labels, logits))
 
 
 def training(config, dataset, child, arc, shared):
@@ -78,6 +113,7 @@ class Scorer:
         self.scoring = child_graph.scoring(
             config, dataset, child, arc, self.streams["valid"], moving_averages=not shared
         )
+        self.test_order = pipeline.evaluation_order(len(dataset.test.labels), seed)
         self.handles = {}
 
     def start(self, sess, updates=0):
@@ -97,6 +133,15 @@ class Scorer:
           signals.Stopped: a signal came; no variable has changed since the call.
         """
         return child_graph.accuracy(sess, self.scoring, self.streams[name], self.handles[name], feeds)
+
+    def test_logits(self, sess):
+        """(logits `[N, num_classes]`, labels `[N]`, places in the test set `[N]`) of all test images.
+
+        Raises:
+          signals.Stopped: a signal came; no variable has changed since the call.
+        """
+        logits, labels = child_graph.all_logits(sess, self.scoring, self.streams["test"], self.handles["test"])
+        return logits, labels, sess.run(self.test_order)
 
     def cost(self):
         """The `enas.cost.Cost` of the child."""

@@ -1,13 +1,17 @@
-"""Batches for the graph: `tf.data` over arrays that are fed once.
+"""Batches for the graph: `tf.data` over arrays that are fed once, or over files that are read as they are needed.
 
+A step gives indices, the indices give images (gathered from an array, or read in parallel), and these are augmented.
 Arrays enter through placeholders when the iterators are initialised; the GraphDef never holds them. Every batch is a
 pure function of (seed, step), so that a pipeline can start at any step.
 """
 
+import contextlib
 import dataclasses
+import re
 
 import tensorflow.compat.v1 as tf
 
+from enas.data.streaming import Streamed
 from enas.errors import UserError
 from enas.randomness import stateless_seed
 
@@ -24,7 +28,7 @@ class Stream:
       shapes: the shapes of the three.
       per_epoch: batches that go once through the split.
       start: placeholder int64, the batch the stream starts at.
-      feeds: the arrays, `{placeholder: array}`.
+      feeds: the arrays, `{placeholder: array}`; labels only where images are streamed.
     """
 
     iterator: object
@@ -76,17 +80,17 @@ def training_batches(data, split, batch_size, seed, purpose, augment=None, repea
         raise UserError(f"{flag}={batch_size}: more than the {count} images there are for {purpose}")
     per_epoch = count // batch_size
 
-    def batch(step, images, labels):
-        step = step // repeats
+    def batch(step, gather):
         position = step % per_epoch * batch_size + tf.range(batch_size, dtype=tf.int64)
         key = stateless_seed(seed, f"order/{purpose}", step // per_epoch)
         index = tf.random.experimental.index_shuffle(position, key, tf.cast(count - 1, tf.int64))
-        x = _normalised(data, tf.gather(images, index))
+        x, y = gather(index)
+        x = _normalised(data, x)
         if augment is not None:
             x = _augmented(x, augment, lambda what: stateless_seed(seed, f"{what}/{purpose}", step))
-        return x, tf.gather(labels, index), tf.ones([batch_size])
+        return x, y, tf.ones([batch_size])
 
-    return _stream(split, batch_size, per_epoch, batch)
+    return _stream(split, batch_size, per_epoch, batch, repeats)
 
 
 def evaluation_batches(data, split, batch_size, seed, limit=0):
@@ -105,26 +109,69 @@ def evaluation_batches(data, split, batch_size, seed, limit=0):
     if limit:
         per_epoch = min(limit, per_epoch)
 
-    def batch(step, images, labels):
+    def batch(step, gather):
         position = step % per_epoch * batch_size + tf.range(batch_size, dtype=tf.int64)
-        key = stateless_seed(seed, "order/evaluation", 0)
-        index = tf.random.experimental.index_shuffle(position % count, key, tf.cast(count - 1, tf.int64))
-        x, y = _normalised(data, tf.gather(images, index)), tf.gather(labels, index)
-        return x, y, tf.cast(position < count, tf.float32)
+        x, y = gather(_evaluation_index(position % count, count, seed))
+        return _normalised(data, x), y, tf.cast(position < count, tf.float32)
 
     return _stream(split, batch_size, per_epoch, batch)
 
 
-def _stream(split, batch_size, per_epoch, batch):
-    images = tf.placeholder(tf.uint8, split.images.shape)
-    labels = tf.placeholder(tf.int32, split.labels.shape)
+def evaluation_order(count, seed):
+    """The order in which `evaluation_batches` goes through a split of `count` images: an int64 tensor `[count]`."""
+    return _evaluation_index(tf.range(count, dtype=tf.int64), count, seed)
+
+
+def _evaluation_index(position, count, seed):
+    key = stateless_seed(seed, "order/evaluation", 0)
+    return tf.random.experimental.index_shuffle(position, key, tf.cast(count - 1, tf.int64))
+
+
+@contextlib.contextmanager
+def unreadable_files_told():
+    """Turns TensorFlow's error about a file that became unreadable while a stream ran into its reader's own.
+
+    Raises:
+      UserError: see `enas.data.streaming.Streamed.read`.
+    """
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = re.search(r"^.*\bUserError: (.*)", error.message or "", re.MULTILINE)
+        if reason is None:
+            raise
+        raise UserError(reason[1]) from None
+
+
+def _stream(split, batch_size, per_epoch, batch, repeats=1):
+    """The stream of `batch(step, gather)`; `gather` maps indices `[N]` to (uint8 images, labels)."""
+    shape = [batch_size, *split.images.shape[1:]]
     start = tf.placeholder(tf.int64, [])
-    steps = tf.data.Dataset.range(start, tf.int64.max)
-    dataset = steps.map(tf.autograph.experimental.do_not_convert(lambda step: batch(step, images, labels))).prefetch(2)
-    iterator = tf.data.make_initializable_iterator(dataset)
-    shapes = ([batch_size, *split.images.shape[1:]], [batch_size], [batch_size])
-    feeds = {images: split.images, labels: split.labels}
-    return Stream(iterator, shapes, per_epoch, start, feeds)
+    labels = tf.placeholder(tf.int32, split.labels.shape)
+    feeds = {labels: split.labels}
+    if isinstance(split.images, Streamed):
+        # Two batches at a time: while one is augmented, the files of the next are read.
+        parallel = {"num_parallel_calls": 2, "deterministic": True}
+
+        def images_at(index):
+            return tf.numpy_function(split.images.read, [index], tf.uint8)
+    else:
+        parallel, images = {}, tf.placeholder(tf.uint8, split.images.shape)
+        feeds[images] = split.images
+
+        def images_at(index):
+            return tf.gather(images, index)
+
+    def gather(index):
+        return tf.ensure_shape(images_at(index), shape), tf.gather(labels, index)
+
+    steps = tf.data.Dataset.range(start // repeats, tf.int64.max)
+    dataset = steps.map(tf.autograph.experimental.do_not_convert(lambda step: batch(step, gather)), **parallel)
+    if repeats > 1:
+        again = dataset.flat_map(lambda *tensors: tf.data.Dataset.from_tensors(tensors).repeat(repeats))
+        dataset = again.skip(start % repeats)
+    iterator = tf.data.make_initializable_iterator(dataset.prefetch(2))
+    return Stream(iterator, (shape, [batch_size], [batch_size]), per_epoch, start, feeds)
 
 
 def _normalised(data, images):

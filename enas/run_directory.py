@@ -3,12 +3,14 @@
 config.json     every flag of the run, and the mark that makes the directory ours
 lock            held by the process that runs here; the system lets go of it when the process ends, however it ends
 stdout          the log lines, as on the terminal
-data.json       class names, and how images are normalised
+data.json       class names, how images are normalised, and which files were left out
+bad_images.txt  the reasons, with --skip_bad_images
 metrics.jsonl   one JSON object per logged step, controller update or evaluation
 arcs.jsonl      (search) every scored arc with its accuracy and epoch
 best_arc.txt    (search) the one it recommends, see --select_strategy
 sampled_arcs.jsonl   (search) those that --sampling_only sampled
 results.json    (training) the final figures
+confusion.*, worst_images.txt   (training) what --eval_only found to be wrong, see `enas.report`
 series/         the figures of metrics.jsonl as plain text, one file each
 checkpoints/    see `enas.checkpoints`
 events/         TensorBoard

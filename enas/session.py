@@ -9,7 +9,7 @@ import time
 import tensorflow.compat.v1 as tf
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from enas import signals
+from enas import pipeline, signals
 from enas.checkpoints import Checkpoints
 from enas.errors import UserError
 from enas.run_directory import EVENTS, check_output_dir, open_run
@@ -93,7 +93,7 @@ def opened(config, kind, task, build):
         saver = tf.train.Saver(max_to_keep=None)
         initialize = tf.global_variables_initializer()
         tf.get_default_graph().finalize()
-        with signals.noted(), open_run(config, kind) as run, tf.Session() as sess:
+        with signals.noted(), open_run(config, kind) as run, tf.Session() as sess, pipeline.unreadable_files_told():
             _check_data(run, config, task.facts(dataset))
             run.events = Events(run)
             sess.run(initialize)

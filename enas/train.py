@@ -78,8 +78,8 @@ def run_training(config, space):
         _finish(opened)
 
 
-def _finish(opened):
-    """Evaluates the best checkpoint and logs and stores the final figures."""
+def _finish(opened, detailed=False):
+    """Evaluates the best checkpoint and logs and stores the final figures; `detailed`: and what the child gets wrong."""
     run = opened.run
     restored = opened.best.restore(opened.session)
     if restored is None:
@@ -87,6 +87,8 @@ def _finish(opened):
     path, facts = restored
     scorer = opened.graph.scorer
     scorer.start(opened.session)
+    if detailed:
+        opened.task.report_errors(opened)
     figures = {f"{name}_{opened.task.METRIC.name}": scorer.score(opened.session, name) for name in EVALUATED}
     measured = dataclasses.asdict(scorer.cost())
     run.log("-" * 80)
@@ -99,7 +101,8 @@ def _finish(opened):
 
 
 def run_evaluation(config):
-    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings, --space among them.
+    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings, --space among them,
+    and says what the child gets wrong.
 
     Only --data_dir and --output_dir are taken from `config`.
 
@@ -116,4 +119,4 @@ def run_evaluation(config):
     config = from_values(space.config.TrainConfig, values)
     arc = arc_input.given(config, space.arc)
     with session.opened(config, "training", space.task, lambda dataset: build(config, arc, space, dataset)) as opened:
-        _finish(opened)
+        _finish(opened, detailed=True)

@@ -78,6 +78,12 @@ def _pixels(count, side, channels, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (count, side, side, channels), np.uint8)
 
 
+def _form(rng):
+    return images.Form(
+        *rng.choice(((0, 0), (8, 8), (5, 12))), rng.choice((0, 1, 3)), rng.choice(("stretch", "crop", "pad"))
+    )
+
+
 def _idx():
     """The four files of an IDX set, one of them damaged before or after it was gzipped; all of it is read."""
 
@@ -102,7 +108,7 @@ def _idx():
             (root / name).write_bytes(data)
 
         def run():
-            source = idx.read(str(root), "mnist", rng.choice((0, 8)), rng.choice((0, 3)))
+            source = idx.read(str(root), "mnist", _form(rng))
             source.train.read(np.arange(len(source.train.labels)))
             source.test.read(np.arange(len(source.test.labels)))
 
@@ -158,7 +164,7 @@ def _cifar():
                 (root / name).write_bytes(data)
 
         def run():
-            source = cifar.read(str(root), 0, 0)
+            source = cifar.read(str(root), images.Form())
             source.train.read(np.arange(len(source.train.labels)))
 
         return run
@@ -211,11 +217,13 @@ def _images():
         (root / "train" / "cat" / "good.png").write_bytes(data)
 
         def run():
-            if rng.random() < 0.9:  # the folder's threads cost more than the decoding
-                images.convert(images.decode(data, "good.png"), 8, 3)
+            if rng.random() < 0.9:  # listing the folder costs more than the decoding
+                form = _form(rng)
+                images.convert(images.decode(data, "good.png", form), form)
             else:
-                source = folder.read(str(root), 8, rng.choice((1, 3)))
-                source.train.read(np.arange(len(source.train.labels)))
+                train = folder.read(str(root), _form(rng)).train
+                for index in range(len(train.labels)):
+                    train.files.decode(index)
 
         return run
 
@@ -272,9 +280,10 @@ def _zips():
             (root / "test.zip").write_bytes(plain)
 
         def run():
-            source = folder.read(str(root), 8, 3)
+            train = folder.read(str(root), _form(rng)).train
             if rng.random() < 0.3:
-                source.train.read(np.arange(len(source.train.labels)))
+                for index in range(len(train.labels)):
+                    train.files.decode(index)
 
         return run
 

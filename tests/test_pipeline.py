@@ -7,6 +7,7 @@ import tensorflow.compat.v1 as tf
 from enas import pipeline
 from enas.config import DataConfig
 from enas.data import DataSet, Split
+from enas.data.streaming import Streamed
 from enas.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("graph")
@@ -165,6 +166,7 @@ def test_the_graph_does_not_hold_the_data():
         with tf.Graph().as_default() as graph:
             part = split(count, (8, 8, 3))
             pipeline.next_batch(training(part, 50, augment=DataConfig(cutout_size=4)))
+            pipeline.next_batch(training(streamed(part), 50))
             pipeline.next_batch(pipeline.evaluation_batches(dataset(part), part, 50, 0))
             definition = graph.as_graph_def().SerializeToString()
         assert part.images[3].tobytes() not in definition
@@ -173,6 +175,63 @@ def test_the_graph_does_not_hold_the_data():
     small, large = size(100), size(1000)
     assert abs(large - small) < 100
     assert large < 100_000
+
+
+def streamed(part):
+    """The same images, as ones that are read when they are needed."""
+    return Split(Streamed(part.images.shape, lambda which: part.images[which]), part.labels)
+
+
+def test_streamed_images_make_the_same_batches_from_any_step(start):
+    part = split(11, (6, 6, 3))
+    config = DataConfig(cutout_size=2)
+    pairs = [
+        (
+            training(part, 3, augment=config, repeats=repeats),
+            training(streamed(part), 3, augment=config, repeats=repeats),
+        )
+        for repeats in (1, 4)
+    ]
+    data = dataset(part)
+    pairs.append([pipeline.evaluation_batches(data, which, 4, 0) for which in (part, streamed(part))])
+    session = start()
+    for of_array, of_files in pairs:
+        for step, count in ((0, 9), (5, 3)):
+            for one, other in zip(
+                batches(session, of_array, count, step), batches(session, of_files, count, step), strict=True
+            ):
+                for a, b in zip(one, other, strict=True):
+                    np.testing.assert_array_equal(a, b)
+
+
+def test_repeated_batches_are_read_once(start):
+    part, reads = split(9), []
+    images = Streamed(part.images.shape, lambda which: reads.append(len(which)) or part.images[which])
+    batches(start(), training(Split(images, part.labels), 2, repeats=50), 50)
+    assert len(reads) < 12  # those ahead of need included
+
+
+def test_the_order_of_an_evaluation_is_known(start):
+    part = split(13)
+    stream, order = pipeline.evaluation_batches(dataset(part), part, 4, 7), pipeline.evaluation_order(13, 7)
+    session = start()
+    seen = np.concatenate([y[weights > 0] for _, y, weights in batches(session, stream, 4)])
+    np.testing.assert_array_equal(seen, session.run(order))
+    assert np.any(seen != np.arange(13))
+
+
+def test_a_file_that_cannot_be_read_any_more_is_a_users_error(start):
+    def read(_):
+        raise UserError("set/cat/1.png: No such file or directory; expected a readable image")
+
+    part = split(8)
+    stream = training(Split(Streamed(part.images.shape, read), part.labels), 4)
+    session = start()
+    message = "^set/cat/1.png: No such file or directory; expected a readable image$"
+    with pytest.raises(UserError, match=message), pipeline.unreadable_files_told():
+        batches(session, stream, 1)
+    with pytest.raises(tf.errors.InvalidArgumentError), pipeline.unreadable_files_told():
+        session.run(tf.debugging.Assert(False, ["anything else"]))
 
 
 # Augmentation. Without padding no normalised pixel is 0: see `colourful`.

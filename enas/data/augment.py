@@ -16,10 +16,6 @@ NOISE_STD = 8.0  # grey levels out of 255
 def with_copies(images, labels, n, seed):
     """Appends n-1 augmented copies of every image.
 
-    Each copy is zoomed by up to 1.2, rotated by up to 20 degrees either way, changed in brightness and contrast,
-    given Gaussian noise and, if it is a colour image, flipped left to right: each with probability 1/2. The copies
-    of an image depend on (seed, "augment copies", its index) alone, and a larger n keeps the copies of a smaller one.
-
     Args:
       images: uint8 [N, H, W, C].
       labels: int32 [N].
@@ -32,21 +28,34 @@ def with_copies(images, labels, n, seed):
     if n == 1:
         return images, labels
     result = np.empty((n, *images.shape), np.uint8)
-    result[0] = images
     for index, image in enumerate(tqdm(images, "augmenting", unit=" images", disable=None)):
-        rng = generator(seed, "augment copies", index)
-        for copy in range(1, n):
-            result[copy, index] = _augmented(image, rng)
+        for copy in range(n):
+            result[copy, index] = augmented(image, seed, index, copy)
     return result.reshape(-1, *images.shape[1:]), np.tile(labels, n)
 
 
-def _augmented(image, rng):
-    """Returns one augmented copy of an image, uint8 [H, W, C]. Draws the same numbers whatever is applied."""
+def augmented(image, seed, index, copy):
+    """Returns one augmented copy of an image.
+
+    It is zoomed by up to 1.2, rotated by up to 20 degrees either way, changed in brightness and contrast, given Gaussian
+    noise and, if it is a colour image, flipped left to right: each with probability 1/2.
+
+    Args:
+      image: uint8 [H, W, C].
+      seed: int, the run's seed.
+      index: int >= 0, the image's own; a copy depends on (seed, copy, index) alone.
+      copy: int >= 0; 0 is the original itself.
+
+    Returns:
+      uint8 [H, W, C].
+    """
+    if copy == 0:
+        return image
+    rng = generator(seed, f"augmented copy {copy}", index)
     height, width, channels = image.shape
     do_zoom, do_rotate, do_light, do_noise, do_flip = rng.random(5) < 0.5
     zoom, angle = rng.uniform(1.0, MAX_ZOOM), rng.uniform(-MAX_ROTATION, MAX_ROTATION)
     contrast, brightness = rng.uniform(*CONTRAST), rng.uniform(-MAX_BRIGHTNESS, MAX_BRIGHTNESS)
-    noise = rng.standard_normal(image.shape, np.float32)
     if do_zoom or do_rotate:
         # One warp for both: every interpolation blurs.
         centre = ((width - 1) / 2, (height - 1) / 2)
@@ -60,6 +69,6 @@ def _augmented(image, rng):
         if do_light:
             values = values * np.float32(contrast) + np.float32(brightness)
         if do_noise:
-            values = values + np.float32(NOISE_STD) * noise
+            values = values + np.float32(NOISE_STD) * rng.standard_normal(image.shape, np.float32)
         image = np.clip(np.rint(values), 0, 255).astype(np.uint8)
     return image

@@ -17,13 +17,13 @@ NAME = "cifar-10-batches-py"
 BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 
 
-def read(data_dir, size, channels):
+def read(data_dir, form):
     """Reads CIFAR-10.
 
     Args:
       data_dir: the official folder cifar-10-batches-py, the folder that holds it, or one laid out as
         `enas.data.folder` expects.
-      size, channels: as for `enas.data.images.convert`.
+      form: the `images.Form` to bring them to.
 
     Returns:
       A Source; only class folders can have a validation split of their own.
@@ -35,20 +35,20 @@ def read(data_dir, size, channels):
     root = source.existing_dir(data_dir, hint)
     for directory in (root / NAME, root):
         if os.path.exists(directory / BATCHES[0]):
-            return _read_official(directory, size, channels)
+            return _read_official(directory, form)
     if folder_reader.find(root, "train"):
-        return folder_reader.read(data_dir, size or SIDE, channels or 3)
+        return folder_reader.read(data_dir, form)
     raise UserError(f"--data_dir={data_dir}: no CIFAR-10 in it; expected {hint}")
 
 
-def _read_official(directory, size, channels):
+def _read_official(directory, form):
     names = _read_names(directory / "batches.meta")
     batches = [_read_batch(directory / name, len(names)) for name in BATCHES]
     train_images = np.concatenate([images for images, _ in batches])
     train_labels = np.concatenate([labels for _, labels in batches])
     test_images, test_labels = _read_batch(directory / "test_batch", len(names))
-    train = source.in_memory(_channels_last(train_images), train_labels, size, channels)
-    test = source.in_memory(_channels_last(test_images), test_labels, size, channels)
+    train = source.in_memory(_channels_last(train_images), train_labels, form)
+    test = source.in_memory(_channels_last(test_images), test_labels, form)
     return source.Source(train, None, test, names, str(directory))
 
 

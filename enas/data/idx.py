@@ -29,13 +29,13 @@ FASHION_NAMES = (
 )
 
 
-def read(data_dir, dataset, size, channels):
+def read(data_dir, dataset, form):
     """Reads MNIST, Fashion-MNIST or any set in their four files.
 
     Args:
       data_dir: the folder that holds train-images-idx3-ubyte and the other three, gzipped or not.
       dataset: "mnist" or "fashion_mnist".
-      size, channels: as for `enas.data.images.convert`.
+      form: the `images.Form` to bring them to.
 
     Returns:
       A Source without a validation split. There are as many classes as the highest training label says.
@@ -57,8 +57,8 @@ def read(data_dir, dataset, size, channels):
         if classes > len(FASHION_NAMES):
             raise UserError(f"{folder}: a training label is {classes - 1}; expected at most {len(FASHION_NAMES) - 1}")
         names = FASHION_NAMES[:classes]
-    train = source.in_memory(train_images, train_labels, size, channels)
-    test = source.in_memory(test_images, test_labels, size, channels)
+    train = source.in_memory(train_images, train_labels, form)
+    test = source.in_memory(test_images, test_labels, form)
     return source.Source(train, None, test, names, str(folder))
 
 

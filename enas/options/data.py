@@ -1,37 +1,67 @@
 """Options of the images."""
 
 import dataclasses
+import re
 
+from enas.errors import UserError
 from enas.options import option
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "folder")
+MAX_SIDE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Where images come from and how they are cut, resized and augmented."""
+    """Where images come from and how they are cut, resized, kept and augmented."""
 
     dataset: str = option("digits", "Data set. digits: scikit-learn's 1,797 handwritten digits.", choices=DATASETS)
     data_dir: str = option(
-        "", "Folder that holds the data set's files. Default: data/<dataset>; digits needs none.", flexible=True
+        "",
+        "Folder that holds the data set's files. Default: data/<dataset>; digits needs none. A resumed run may find the "
+        "same files elsewhere.",
+        flexible=True,
     )
-    img_size: int = option(
-        0, "Height and width images are resized to, pixels. 0: the data set's own; 32 for folder.", 0, 1024
+    img_size: str = option(
+        "0",
+        "Size images are resized to, pixels: one number for both sides, or HEIGHTxWIDTH such as 96x192 (each side 1 "
+        f"to {MAX_SIDE}). 0: the data set's own; 32 for folder.",
+    )
+    resize: str = option(
+        "stretch",
+        "How an image of another aspect ratio is brought to --img_size. stretch: sides are scaled on their own; "
+        "crop: scaled until it covers the size, its middle is kept; pad: scaled until it fits in, black around it.",
+        choices=("stretch", "crop", "pad"),
     )
     channel: int = option(
         0, "Image channels: 1 grey, 3 colour. 0: the data set's own (3 for folder).", choices=(0, 1, 3)
     )
+    cache: str = option(
+        "none",
+        "What is kept of the decoded and resized images of class folders. none: nothing, they are decoded at every "
+        "use; memory: all of them; disk: all of them, in --cache_dir. Results are the same. Other data sets are in "
+        "memory anyway.",
+        choices=("none", "memory", "disk"),
+        flexible=True,
+    )
+    cache_dir: str = option(
+        "data/cache",
+        "Folder of --cache=disk. Runs on the same images share what is in it; it may be deleted between runs.",
+        flexible=True,
+    )
+    skip_bad_images: bool = option(
+        False,
+        "Leave images of class folders that cannot be decoded out and list them, in the log and in bad_images.txt. "
+        "Off: the first one ends the run before the training starts.",
+    )
     num_valids: int = option(
-        -1,
-        "Validation images split off the training set. -1: 5,000 for mnist, fashion_mnist and "
-        "cifar10 (the ENAS authors' number), else by --valid_fraction.",
-        -1,
+        -1, "Validation images split off the training set. -1: as many as --valid_fraction says.", -1
     )
     valid_fraction: float = option(
-        0.1,
-        "Share of the training images split off for validation where neither "
-        "--num_valids nor a valid/ folder says otherwise.",
-        above=0.0,
+        0.0,
+        "Share of the training images split off for validation where neither --num_valids nor a valid/ folder says "
+        "otherwise. 0: the data set's own number: 5,000 for mnist, fashion_mnist and cifar10 (as the ENAS authors), "
+        "a tenth for the others.",
+        low=0.0,
         high=0.9,
     )
     max_train_images: int = option(
@@ -58,3 +88,17 @@ class DataConfig:
         0,
         1024,
     )
+
+    def __post_init__(self):
+        sides = re.fullmatch(r"([0-9]{1,4})(?:x([0-9]{1,4}))?", self.img_size, re.ASCII)
+        if not sides or not (self.img_size == "0" or all(1 <= int(s) <= MAX_SIDE for s in sides.groups() if s)):
+            raise UserError(
+                f"--img_size={self.img_size}: expected one number or HEIGHTxWIDTH such as 96x192, sides of 1 to "
+                f"{MAX_SIDE} pixels, or 0"
+            )
+
+    @property
+    def image_size(self):
+        """(height, width) of `img_size`, ints; (0, 0) where it is the data set's own."""
+        height, _, width = self.img_size.partition("x")
+        return int(height), int(width or height)

@@ -17,7 +17,18 @@ from enas.rnn import averaging, sgd
 from enas.rnn.sgd import learning_rate
 from enas.rnn.windows import Windows, of_training
 
-__all__ = ["ADVICE", "METRIC", "Scorer", "description", "facts", "learning_rate", "load", "training"]
+__all__ = [
+    "ADVICE",
+    "METRIC",
+    "Scorer",
+    "announce",
+    "description",
+    "facts",
+    "learning_rate",
+    "load",
+    "report_errors",
+    "training",
+]
 
 # To a user whose child's numbers are not finite.
 ADVICE = "a lower --child_lr or --child_grad_bound"
@@ -41,6 +52,14 @@ def description(config, text):
     """The data in a few words."""
     sizes = "/".join(str(len(tokens)) for tokens in (text.train, text.valid, text.test))
     return f"{config.data.dataset}: {sizes} train/valid/test tokens, vocabulary of {len(text.words)} words"
+
+
+def announce(_run, _text):
+    """Logs nothing: `description` says all there is to say of a text."""
+
+
+def report_errors(_opened):
+    """Writes nothing: the perplexities are the report."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,6 +9,12 @@ import cv2
 import numpy as np
 
 
+def pixels(split):
+    """Returns all images of an `enas.data.Split`, uint8 [N, H, W, C], streamed or not."""
+    images = split.images
+    return images if isinstance(images, np.ndarray) else images.read(np.arange(len(images)))
+
+
 def images(count, side=8, channels=1, seed=0):
     """Returns uint8 [count, side, side, channels] noise."""
     return np.random.default_rng(seed).integers(0, 256, (count, side, side, channels), np.uint8)

@@ -10,6 +10,7 @@ import pytest
 from data_files import write_cifar
 
 from enas.data import cifar, download
+from enas.data.images import Form
 from enas.errors import UserError
 
 CONTENT = bytes(range(256)) * 3000
@@ -186,7 +187,7 @@ def test_cifar_is_fetched_and_extracted(server, tmp_path, monkeypatch):
     assert sorted(path.name for path in target.iterdir()) == [cifar.NAME, "cifar-10-python.tar.gz"]
     assert len(list((target / cifar.NAME).iterdir())) == 7
     assert not (tmp_path / "outside").exists()
-    assert len(cifar.read(target, 0, 0).train.labels) == 50
+    assert len(cifar.read(target, Form()).train.labels) == 50
     download.fetch("cifar10", target, server.url)
     assert len(server.requests) == 1
 

@@ -7,7 +7,7 @@ import zlib
 import cv2
 import numpy as np
 import pytest
-from data_files import encoded, images, write_folder
+from data_files import encoded, images, pixels, write_folder
 
 from enas import data
 from enas.config import DataConfig
@@ -24,9 +24,9 @@ def test_round_trip(tmp_path):
     loaded = load(tmp_path)
     assert loaded.class_names == ("cat", "dog")
     assert loaded.image_shape == (32, 32, 3)
-    assert np.array_equal(loaded.test.images[:, 7, 9], np.concatenate(list(colours["test"].values())))
+    assert np.array_equal(pixels(loaded.test)[:, 7, 9], np.concatenate(list(colours["test"].values())))
     assert loaded.test.labels.tolist() == [0] * 6 + [1] * 6
-    found = {(label, *image[0, 0]) for label, image in zip(loaded.valid.labels, loaded.valid.images, strict=True)}
+    found = {(label, *image[0, 0]) for label, image in zip(loaded.valid.labels, pixels(loaded.valid), strict=True)}
     assert found == {(label, *row) for label, name in enumerate(("cat", "dog")) for row in colours["valid"][name]}
 
 
@@ -39,7 +39,7 @@ def test_split_by_fraction_without_valid(tmp_path):
 
 def test_size_and_grey(tmp_path):
     write_folder(tmp_path, count=10)
-    assert load(tmp_path, img_size=5, channel=1).image_shape == (5, 5, 1)
+    assert load(tmp_path, img_size="5", channel=1).image_shape == (5, 5, 1)
 
 
 def test_jpeg_and_extensions_in_any_case(tmp_path):
@@ -54,7 +54,7 @@ def test_jpeg_and_extensions_in_any_case(tmp_path):
     (tmp_path / "test" / ".git").mkdir()
     loaded = load(tmp_path)
     assert len(loaded.test.labels) == 24
-    near = np.abs(loaded.test.images[:, 3, 3].astype(int) - flat[0, 0]).max(axis=1) <= 3
+    near = np.abs(pixels(loaded.test)[:, 3, 3].astype(int) - flat[0, 0]).max(axis=1) <= 3
     assert near.sum() == 4
 
 
@@ -62,7 +62,9 @@ def test_only_chosen_images_are_read(tmp_path, monkeypatch):
     write_folder(tmp_path, count=20)
     decoded = []
     original = image_tools.decode
-    monkeypatch.setattr(image_tools, "decode", lambda bytes_, name: decoded.append(name) or original(bytes_, name))
+    monkeypatch.setattr(
+        image_tools, "decode", lambda bytes_, name, form: decoded.append(name) or original(bytes_, name, form)
+    )
     load(tmp_path, max_train_images=4, max_valid_images=2, max_test_images=2)
     assert len(decoded) == 8
 

@@ -12,7 +12,9 @@ from data_files import write_folder, write_idx
 from enas import data
 from enas.config import DataConfig
 from enas.data import images as image_tools
+from enas.data.images import Form
 from enas.data.sampling import stratified
+from enas.data.statistics import level_counts, mean_std
 from enas.errors import UserError
 
 
@@ -76,7 +78,7 @@ def test_copies_never_leak_to_validation(mnist):
     assert same(plain.test, copied.test)
     assert len(copied.train.images) == 3 * len(plain.train.images)
     assert np.array_equal(copied.train.images[:48], plain.train.images)
-    mean, _ = image_tools.mean_std(copied.train.images)
+    mean, _ = mean_std(level_counts(copied.train.images))
     assert copied.mean == mean
 
 
@@ -95,6 +97,13 @@ def test_valid_count(mnist, changes, count):
 def test_default_count_is_5000(tmp_path):
     write_idx(tmp_path, train=5010, test=10, side=1, zipped=False)
     assert len(data.load(DataConfig(dataset="mnist", data_dir=str(tmp_path)), 0).valid.labels) == 5000
+
+
+@pytest.mark.parametrize(("fraction", "count"), [(0.1, 501), (0.5, 2505)])
+def test_a_fraction_that_is_given_counts_where_the_default_is_5000(tmp_path, fraction, count):
+    write_idx(tmp_path, train=5010, test=10, side=1, zipped=False)
+    config = DataConfig(dataset="mnist", data_dir=str(tmp_path), valid_fraction=fraction)
+    assert len(data.load(config, 0).valid.labels) == count
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_limits_are_exact_and_stratified(mnist):
 
 
 def test_resizing_and_colour(mnist):
-    loaded = data.load(dataclasses.replace(mnist, img_size=4, channel=3), 0)
+    loaded = data.load(dataclasses.replace(mnist, img_size="4", channel=3), 0)
     assert loaded.image_shape == (4, 4, 3)
     assert loaded.mean.shape == loaded.std.shape == (3,)
     assert np.array_equal(loaded.test.images[..., 0], loaded.test.images[..., 2])
@@ -136,26 +145,26 @@ def test_resizing_and_colour(mnist):
 def test_shrinking_averages():
     image = np.zeros((4, 4, 1), np.uint8)
     image[:2, :2] = np.array([[10, 20], [30, 40]])[..., None]
-    assert image_tools.convert(image, 2, 0)[0, 0, 0] == 25
+    assert image_tools.convert(image, Form(2, 2))[0, 0, 0] == 25
 
 
 def test_grey_of_colour_is_luma():
     red = np.zeros((1, 1, 3), np.uint8)
     red[..., 0] = 255
-    assert image_tools.convert(red, 0, 1).tolist() == [[[76]]]
+    assert image_tools.convert(red, Form(channels=1)).tolist() == [[[76]]]
 
 
 def test_mean_std_match_numpy():
     images = np.random.default_rng(0).integers(0, 256, (50, 5, 4, 3), np.uint8)
     scaled = images.astype(np.float64) / 255
-    mean, std = image_tools.mean_std(images, chunk=7)
+    mean, std = mean_std(level_counts(images, chunk=7))
     np.testing.assert_allclose(mean, scaled.mean(axis=(0, 1, 2)), rtol=1e-6)
     np.testing.assert_allclose(std, scaled.std(axis=(0, 1, 2)), rtol=1e-6)
     assert mean.dtype == std.dtype == np.float32
 
 
 def test_constant_channel_has_a_floor():
-    _, std = image_tools.mean_std(np.full((3, 2, 2, 1), 9, np.uint8))
+    _, std = mean_std(level_counts(np.full((3, 2, 2, 1), 9, np.uint8)))
     assert std == np.float32(1 / 255)
 
 
@@ -173,10 +182,11 @@ def test_class_too_small_to_split(tmp_path):
         data.load(config, 0)
 
 
-def test_num_valids_beside_valid_folder(tmp_path):
+@pytest.mark.parametrize(("flag", "value"), [("num_valids", 5), ("valid_fraction", 0.1)])
+def test_a_number_of_validation_images_beside_a_valid_folder(tmp_path, flag, value):
     write_folder(tmp_path, ("train", "valid", "test"))
-    with pytest.raises(UserError, match="--num_valids=5: .* has its own validation"):
-        data.load(DataConfig(dataset="folder", data_dir=str(tmp_path), num_valids=5), 0)
+    with pytest.raises(UserError, match=f"--{flag}={value}: .* has its own validation"):
+        data.load(DataConfig(dataset="folder", data_dir=str(tmp_path), **{flag: value}), 0)
 
 
 def test_imports_neither_tensorflow_nor_scikit_learn():

@@ -7,13 +7,14 @@ import zipfile
 
 import numpy as np
 import pytest
-from data_files import encoded, images, write_folder, zip_folder
+from data_files import encoded, images, pixels, write_folder, zip_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enas import data
 from enas.config import DataConfig
 from enas.data import folder, zips
+from enas.data.images import Form
 from enas.errors import UserError
 
 
@@ -45,7 +46,7 @@ def test_same_as_folders_and_nothing_extracted(plain, zipped, prefixed):
             zip_folder(plain / split, zipped / f"{split}.zip", f"{split}/")
     from_folders, from_zips = load(plain), load(zipped)
     for name in ("train", "valid", "test"):
-        assert np.array_equal(getattr(from_folders, name).images, getattr(from_zips, name).images)
+        assert np.array_equal(pixels(getattr(from_folders, name)), pixels(getattr(from_zips, name)))
         assert np.array_equal(getattr(from_folders, name).labels, getattr(from_zips, name).labels)
     assert sorted(path.name for path in zipped.iterdir()) == ["test.zip", "train.zip"]
 
@@ -188,7 +189,8 @@ def test_mutations_end_in_user_errors_only(small, data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     (root / "train.zip").write_bytes(content)
     try:
-        part = folder.read(root, 4, 3).train
-        assert part.read(np.arange(len(part.labels))).shape == (len(part.labels), 4, 4, 3)
+        part = folder.read(root, Form(4, 4, 3)).train
+        for index in range(len(part.labels)):
+            assert part.files.decode(index).shape == (4, 4, 3)
     except UserError as error:
         assert "train" in str(error) or "test" in str(error)
