@@ -26,6 +26,7 @@ def facts(dataset):
     """What the images are and how they are normalised, as JSON values: a run goes on with the same facts only."""
     splits = (dataset.train, dataset.valid, dataset.test)
     return {
+        "image_shape": list(dataset.image_shape),
         "class_names": list(dataset.class_names),
         "mean": dataset.mean.tolist(),
         "std": dataset.std.tolist(),

@@ -249,6 +249,8 @@ def announce(opened, position):
     run, config, task = opened.run, opened.config, opened.task
     run.log("-" * 80)
     run.log(f"{task.description(config, opened.dataset)}; seed {config.run.seed}; run directory {run.path}")
+    if hasattr(config, "facts"):
+        run.log("ops: " + ", ".join(f"{id} {op}" for id, op in enumerate(config.facts()["ops"])))
     if run.resumed:
         inside = f", inside epoch {position.epoch + 1}" if position.phase or position.unit else ""
         run.log(f"resuming after epoch {position.epoch} of {config.run.num_epochs}{inside}")
