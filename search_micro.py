@@ -5,6 +5,8 @@
 Run it again with the same --output_dir to resume. `--helpfull` explains every flag.
 """
 
+from absl import flags as absl_flags
+
 from enas import cli, flags, run_directory
 from enas.micro import config
 
@@ -12,7 +14,8 @@ from enas.micro import config
 def main(arguments):
     """Runs the search the flags describe."""
     cli.no_arguments(arguments)
-    search_config = run_directory.search_settings(flags.parse_config(config.SearchConfig))
+    preset = config.PRESETS[absl_flags.FLAGS.controller_preset]
+    search_config = run_directory.search_settings(flags.parse_config(config.SearchConfig, defaults=preset))
     cli.load_tensorflow()  # takes seconds: bad flags are told before that
     from enas import search
     from enas.micro import space

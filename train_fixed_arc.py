@@ -20,7 +20,9 @@ def main(arguments):
     """Trains, or evaluates, as the flags say."""
     cli.no_arguments(arguments)
     space = absl_flags.FLAGS.space
-    config = flags.parse_config(spaces.module(space, "config").TrainConfig)
+    settings = spaces.module(space, "config").TrainConfig
+    inherited = run_directory.inherited(absl_flags.FLAGS.arc_file, flags.given(settings))
+    config = flags.parse_config(settings, defaults=inherited)
     if not config.arc.eval_only:
         config = with_arc(config, arc_input.given(config, spaces.module(space, "arc")))
         run_directory.check_output_dir(config, "training")

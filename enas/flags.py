@@ -11,17 +11,20 @@ _DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DE
 _ALIASES = {"child_fixed_arc": "fixed_arc"}
 
 
-def define(config_class, flag_values=flags.FLAGS):
+def define(config_class, flag_values=flags.FLAGS, names=None):
     """Defines one flag for each option of a config class, and `--fixed_arc` as another name of `--child_fixed_arc`.
 
     Args:
       config_class: a class `config.options` knows, e.g. `config.SearchConfig`.
       flag_values: the absl registry the flags go into.
+      names: the options to define; None: all.
 
     Raises:
       absl.flags.DuplicateFlagError: a flag of that name exists, e.g. from a second script in the same process.
     """
     for name, _, field in config.options(config_class):
+        if names is not None and name not in names:
+            continue
         meta = field.metadata
         text = meta["help"] + _allowed(meta)
         if meta["kind"] is str and meta["choices"]:
@@ -32,15 +35,25 @@ def define(config_class, flag_values=flags.FLAGS):
             flags.DEFINE_alias(_ALIASES[name], name, flag_values=flag_values)
 
 
-def parse_config(config_class, flag_values=flags.FLAGS):
+def parse_config(config_class, flag_values=flags.FLAGS, defaults=None):
     """Returns the config the parsed flags describe.
+
+    Args:
+      config_class: the class the flags were defined from.
+      flag_values: their registry.
+      defaults: `{flag: value}` for flags that were not given, in place of the options' defaults.
 
     Raises:
       UserError: a value out of its range or not among its choices; names the flag and both.
     """
-    return config.from_values(
-        config_class, {name: flag_values[name].value for name, _, _ in config.options(config_class)}
-    )
+    values = {name: flag_values[name].value for name, _, _ in config.options(config_class)}
+    return config.from_values(config_class, values | (defaults or {}) | given(config_class, flag_values))
+
+
+def given(config_class, flag_values=flags.FLAGS):
+    """`{flag: value}` of the config's flags that are on the command line."""
+    names = [name for name, _, _ in config.options(config_class)]
+    return {name: flag_values[name].value for name in names if name in flag_values and flag_values[name].present}
 
 
 def _allowed(meta):

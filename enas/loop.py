@@ -250,6 +250,8 @@ def announce(opened, position):
     run.log("-" * 80)
     run.log(f"{task.description(config, opened.dataset)}; seed {config.run.seed}; run directory {run.path}")
     task.announce(run, opened.dataset)
+    if hasattr(config, "facts"):
+        run.log("ops: " + ", ".join(f"{id} {op}" for id, op in enumerate(config.facts()["ops"])))
     if run.resumed:
         inside = f", inside epoch {position.epoch + 1}" if position.phase or position.unit else ""
         run.log(f"resuming after epoch {position.epoch} of {config.run.num_epochs}{inside}")

@@ -107,7 +107,7 @@ def _statistics(build):
 
 
 def _loss_scale_variables(config):
-    if config.scheme != "fp16":
+    if "fp16" not in config.schemes:
         return tf.constant(1.0), None
     if config.loss_scale != "dynamic":
         return tf.constant(float(config.loss_scale)), None

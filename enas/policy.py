@@ -5,6 +5,7 @@ no random state, the same noise gives the same arcs, and noise that is huge at o
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -16,6 +17,10 @@ from enas.randomness import generator, stateless_seed
 INITIAL_RANGE = 0.1
 # Of Adam (arXiv 1412.6980). The large epsilon, as in the ENAS authors' code, keeps the first steps small.
 ADAM_BETA1, ADAM_EPSILON = 0.0, 1e-3
+# Of advantages: below it they are not scaled up to 1, so that the rounding of equal rewards teaches nothing.
+SMALLEST_SPREAD = 1e-6
+# Noise times this drowns all logits: the arcs are drawn uniformly.
+UNIFORM = 1e6
 # Logit of a choice that does not exist: its probability comes out as exactly 0.
 NEVER = -1e9
 
@@ -33,6 +38,7 @@ class Controller:
       loss, grad_norm, baseline: float32 scalars of that update.
       step: int64 variable, updates done.
       watch: the `watch.Watch` of the update.
+      entropy_range: (lowest, highest) entropy of an arc that the logits' bounds allow, nats; None where unknown.
     """
 
     noise: object
@@ -46,6 +52,12 @@ class Controller:
     baseline: object
     step: object
     watch: object
+    entropy_range: tuple | None = None
+
+    def normalized(self, entropy):
+        """An entropy, nats, on a scale from 0 (lowest) to 1 (highest the logits' bounds allow); NaN where unknown."""
+        low, high = self.entropy_range or (0.0, 0.0)
+        return (entropy - low) / (high - low) if high > low else math.nan
 
 
 def gumbel_noise(seed, purpose, steps, shape):
@@ -81,7 +93,7 @@ def variables(shapes, seed, zeros=()):
     }
 
 
-def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0):
+def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, entropy_range=None):
     """Adds the training step to sampled arcs.
 
     Args:
@@ -89,34 +101,59 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0):
       noise, sampled, log_prob, entropy: see `Controller`.
       weights: list of the variables to train.
       penalty: float32 scalar, a space's own addition to the loss.
+      entropy_range: see `Controller`.
 
     Returns:
       `Controller`.
     """
     rewards = tf.placeholder(tf.float32, [None], "rewards")
+    authors = config.authors
     with tf.variable_scope("controller"):
         baseline = tf.get_variable("baseline", [], tf.float32, tf.zeros_initializer(), trainable=False)
+        square = tf.get_variable("advantage_square", [], tf.float32, tf.zeros_initializer(), trainable=False)
         step = tf.get_variable("step", [], tf.int64, tf.zeros_initializer(), trainable=False)
-    mean_reward = tf.reduce_mean(rewards)
-    # The moving average starts at the first reward: an average that starts at 0 calls every early arc a good one.
-    before = tf.where(tf.equal(step, 0), mean_reward, baseline)
-    loss = reinforce_loss(rewards - before, log_prob, entropy, config.entropy_weight) + penalty
+    # The authors reward entropy like accuracy; it then has no gradient of its own.
+    reward = rewards + config.entropy_weight * tf.stop_gradient(entropy) if authors else rewards
+    mean_reward = tf.reduce_mean(reward)
+    # The moving average starts at the first reward: one that starts at 0, as the authors', calls every early arc good.
+    before = baseline if authors else tf.where(tf.equal(step, 0), mean_reward, baseline)
+    advantage = _advantage(config, reward, mean_reward, before)
+    mean_square = tf.reduce_mean(tf.square(advantage))
+    mean_square = tf.where(tf.equal(step, 0), mean_square, _moved(config, square, mean_square))
+    if config.normalize_advantage:
+        advantage /= tf.sqrt(mean_square) + SMALLEST_SPREAD
+    loss = reinforce_loss(advantage, log_prob, entropy, 0.0 if authors else config.entropy_weight) + penalty
     # Dense, so that the norm is of the gradient and not of the rows it was gathered from.
     gradients = [tf.convert_to_tensor(gradient) for gradient in functions.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)
-    after = config.bl_dec * before + (1 - config.bl_dec) * mean_reward
+    after = _moved(config, before, mean_reward)
     watch = watches.watch(loss, gradients, weights)
 
     def update():
         # Within the condition, so that the optimizer's own variables keep their values too.
-        return tf.group(baseline.assign(after), optimizer.apply_gradients(zip(gradients, weights, strict=True)))
+        averages = [baseline.assign(after), square.assign(mean_square)]
+        return tf.group(*averages, optimizer.apply_gradients(zip(gradients, weights, strict=True)))
 
     with tf.variable_scope("controller"):
         train = watches.when(watch.all, update)
         with tf.control_dependencies([train]):
             train = tf.group(step.assign_add(1))
     norm = tf.global_norm(gradients)
-    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, watch)
+    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, watch, entropy_range)
+
+
+def _advantage(config, reward, mean_reward, before):
+    """What each arc's reward exceeds: the mean of the update's other arcs (Kool et al. 2019, "Buy 4 REINFORCE samples, get
+    a baseline for free!"), or the moving average `before`, which is also what there is for an arc alone."""
+    moving = reward - before
+    if config.baseline == "moving":
+        return moving
+    count = tf.cast(tf.shape(reward)[0], tf.float32)
+    return tf.where(count > 1, (reward - mean_reward) * count / tf.maximum(count - 1, 1), moving)
+
+
+def _moved(config, average, value):
+    return config.bl_dec * average + (1 - config.bl_dec) * value
 
 
 def reinforce_loss(advantage, log_prob, entropy, entropy_weight):
@@ -156,6 +193,24 @@ class Chooser:
         self.log_probs.append(log_prob)
         self.entropies.append(entropy)
         return choice
+
+
+def lowest_entropy(offsets, bound):
+    """The lowest entropy, nats, of a softmax over logits within +-`bound` of given offsets; 0 for bound 0, which is none.
+
+    A logit's rise lowers the entropy if its probability is above exp(-entropy), and raises it otherwise, so at the lowest
+    entropy each logit is at its bound, the likelier ones at the upper.
+    """
+    if not bound:
+        return 0.0
+    offsets = np.sort(np.asarray(offsets, np.float64))[::-1]
+    lowest = math.inf
+    for raised in range(1, len(offsets) + 1):
+        logits = offsets + np.where(np.arange(len(offsets)) < raised, bound, -bound)
+        p = np.exp(logits - logits.max())
+        p /= p.sum()
+        lowest = min(lowest, -float(np.sum(p * np.log(p))))
+    return lowest
 
 
 def lstm(x, state, weights):

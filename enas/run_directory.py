@@ -232,7 +232,7 @@ def open_run(config, kind):
         stored = _stored_run(config, kind)
         if config.run.reset_output_dir:
             _clear(path)
-        values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config)}
+        values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config), **_facts(config)}
         write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
         for name in ("checkpoints", "events"):
             os.makedirs(os.path.join(path, name), exist_ok=True)
@@ -323,6 +323,53 @@ def search_settings(config):
     kept = {name: given[name] for name in ("output_dir", "sampling_only", "num_sampling", "recommended_arch")}
     data_dir = config.data.data_dir or stored.get("data_dir", "")
     return configs.from_values(type(config), {**stored, **kept, "data_dir": data_dir, "reset_output_dir": False})
+
+
+def run_of(file):
+    """The stored values of the run in whose directory a file lies; {} where it is in no run's directory."""
+    try:
+        return (stored_values(os.path.dirname(file) or ".") or {}) if file else {}
+    except UserError:
+        return {}
+
+
+def inherited(path, given=None):
+    """The settings that give an arc's integers their meaning, from the run whose directory the arc's file lies in.
+
+    Args:
+      path: the file, or "" for none.
+      given: {flag: value} of the flags that the user gave.
+
+    Returns:
+      {"search_precision": value}; {} where the file is in no run's directory, or in one whose space has no such setting.
+
+    Raises:
+      UserError: the user gave another --search_precision.
+    """
+    stored = run_of(path)
+    if "search_precision" not in stored:
+        return {}
+    value = stored["search_precision"]
+    if (given or {}).get("search_precision", value) != value:
+        raise UserError(
+            f"--search_precision={given['search_precision']}: the op ids of --arc_file={path} count through the op table "
+            f"of its run, which has --search_precision={value}; leave the flag out"
+        )
+    return {"search_precision": value}
+
+
+def _facts(config):
+    """What a config's class has to say beside its settings: `facts()`, where it has it."""
+    return config.facts() if hasattr(config, "facts") else {}
+
+
+def data_facts(path):
+    """The content of a run's data.json (image shape, class names, mean, std); {} where there is none yet."""
+    try:
+        with open(os.path.join(path, "data.json"), encoding="utf-8") as file:
+            return json.load(file)
+    except (OSError, ValueError):
+        return {}
 
 
 def _check_same(config, kind, stored, path):

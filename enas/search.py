@@ -9,8 +9,9 @@ import shlex
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import arc_input, session, signals
+from enas import arc_input, budget, policy, session, signals
 from enas.config import given_flags
+from enas.cost import readable
 from enas.errors import UserError
 from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
 
@@ -55,13 +56,15 @@ class Search:
         self.space, self.opened, self.loop = space, opened, loop
         self.config, self.run, self.graph, self.session = opened.config, opened.run, opened.graph, opened.session
         self.metric, self.scorer = opened.task.METRIC, opened.graph.scorer
+        self.budget = budget.of(self.config, space, opened.dataset)
         self.graph.training.start(self.session)
         self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
 
-    def sample(self, purpose, steps):
-        """Samples one arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), ...]`."""
-        noise = self.noise(purpose, steps)
-        return self.session.run(self.graph.controller.arcs, {self.graph.controller.noise: noise})
+    def sample(self, purpose, steps, uniform=False):
+        """Samples one arc for each step, keyed by (seed, purpose, step), from the controller or uniformly: int32
+        `[len(steps), ...]`."""
+        controller, noise = self.graph.controller, self.noise(purpose, steps)
+        return self.session.run(controller.arcs, {controller.noise: noise * (policy.UNIFORM if uniform else 1.0)})
 
     def noise(self, purpose, steps):
         """The sampling noise of `sample`."""
@@ -71,21 +74,23 @@ class Search:
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
         per_epoch = self.graph.training.per_epoch
         first = epoch * per_epoch
-        arcs = self.sample("child", range(first, first + per_epoch))
+        arcs = self.sample("child", range(first, first + per_epoch), epoch < self.config.controller.warmup_epochs)
         feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
         yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
 
     def train_controller(self, epoch, unit):
-        """A phase: `--controller_train_steps` REINFORCE updates on validation rewards; one unit is one update."""
+        """A phase: `--controller_train_steps` REINFORCE updates on validation rewards, less what the budget takes; one
+        unit is one update."""
         config, controller = self.config.controller, self.graph.controller
-        if (epoch + 1) % config.train_every:
+        if (epoch + 1) % config.train_every or epoch < config.warmup_epochs:
             return
         self.run.log(f"Epoch {epoch + 1}: Training controller")
         for i in units(unit, config.train_steps, "controller"):
             step = int(self.session.run(controller.step))
             noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
             arcs = self.session.run(controller.arcs, {controller.noise: noise})
-            rewards = np.array([self._reward(step, arc) for arc in arcs], np.float32)
+            merits = np.array([self._reward(step, arc) for arc in arcs], np.float32)
+            rewards = merits - [self._penalty(self._arc(arc)) for arc in arcs]
             # Nothing may stop between here and the yield: the update changes the variables.
             fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
             (loss, entropy, norm, baseline), finite, _ = self.session.run(
@@ -94,21 +99,33 @@ class Search:
             )
             self.loop.judge("controller", step + 1, controller.watch, finite)
             if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
-                self._log_controller(epoch, step + 1, loss, entropy.mean(), norm, rewards.mean(), baseline)
+                figures = {"loss": loss, "entropy": entropy.mean(), "grad_norm": norm, "reward": rewards.mean()}
+                figures |= {"baseline": baseline, self.metric.reward: merits.mean()}
+                if self.budget:
+                    figures["cost"] = np.mean([self.budget.cost(self._arc(arc)) for arc in arcs])
+                self._log_controller(epoch, step + 1, {name: float(value) for name, value in figures.items()})
             yield
+
+    def _arc(self, values):
+        return self.space.arc.for_child(values.reshape(-1), self.config.child)
+
+    def _penalty(self, arc):
+        """What an arc's reward loses by its cost; 0 without a budget."""
+        return self.budget.penalty(arc) if self.budget else 0.0
 
     def _reward(self, update, arc):
         signals.check()
         return self.scorer.reward(self.session, update, {self.graph.arc: arc})
 
-    def _log_controller(self, epoch, step, loss, entropy, norm, reward, baseline):
-        rate = self.config.controller.lr
+    def _log_controller(self, epoch, step, figures):
+        figures["normalized_entropy"] = self.graph.controller.normalized(figures["entropy"])
+        cost = f"cost = {readable(figures['cost']):<7}   " if "cost" in figures else ""
         self.run.log(
-            f"ctrl_step = {step:<6d} loss = {loss:<7.3f} ent = {entropy:<5.2f}   lr = {rate:<6.4f}   |g| = {norm:<8.4f} "
-            f"{self.metric.reward} = {reward:<6.4f}   bl = {baseline:<5.2f}  mins = {self.run.minutes():<.2f}"
+            f"ctrl_step = {step:<6d} loss = {figures['loss']:<7.3f} ent = {figures['entropy']:<5.2f}   "
+            f"lr = {self.config.controller.lr:<6.4f}   |g| = {figures['grad_norm']:<8.4f} "
+            f"{self.metric.reward} = {figures[self.metric.reward]:<6.4f}   bl = {figures['baseline']:<5.2f}  "
+            f"norm_ent = {figures['normalized_entropy']:<5.2f}  {cost}mins = {self.run.minutes():<.2f}"
         )
-        figures = {"loss": loss, "entropy": entropy, "grad_norm": norm, "reward": reward, "baseline": baseline}
-        figures = {name: float(value) for name, value in figures.items()}
         record(self.run, "controller", epoch, step, figures, step=step)
 
     def score(self, arc, name):
@@ -135,13 +152,18 @@ class Search:
 
     def score_arc(self, values, file, record):
         """Scores one arc, logs it, and appends it to a .jsonl file of the run."""
-        arc = self.space.arc.for_child(values.reshape(-1), self.config.child)
+        arc = self._arc(values)
         score = self.score(values, "arcs")
+        record = {**record, f"val_{self.metric.name}": score, "arc": str(arc)}
+        if self.budget:
+            record.update(cost=self.budget.cost(arc), reward=score - self._penalty(arc))
         for line in arc.lines():
             self.run.log(f"[{line}]")
         self.run.log(f"val_{self.metric.short} = {score:<6.4f}")
+        if self.budget:
+            self.run.log(f"{self.config.budget.cost} = {readable(record['cost'])}")
         self.run.log("-" * 80)
-        self.run.append(file, {**record, f"val_{self.metric.name}": score, "arc": str(arc)})
+        self.run.append(file, record)
 
     def is_over(self):
         """An arc has passed --early_stop_over."""
@@ -188,8 +210,12 @@ def run_search(config, space):
 
 
 def best_of(metric, scored):
-    """The best of the records of scored arcs; the newest of several."""
-    return max(scored, key=lambda record: (metric.goodness(record[f"val_{metric.name}"]), record["epoch"]))
+    """The best of the records of scored arcs, under a budget by their reward; the newest of several."""
+
+    def merit(record):
+        return record["reward"] if "reward" in record else metric.goodness(record[f"val_{metric.name}"])
+
+    return max(scored, key=lambda record: (merit(record), record["epoch"]))
 
 
 def recommended(outcome, metric, scored):

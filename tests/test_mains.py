@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from enas.cost import readable
+
+OTHER_OPS = ["avg_pool_3x3", "max_pool_3x3", "identity"]
 ROOT = Path(__file__).parent.parent
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 SMALL = [
@@ -21,6 +24,7 @@ SMALL = [
     "--log_every=2",
 ]
 SEARCH = [*SMALL, "--num_epochs=2", "--controller_train_steps=2", "--controller_num_aggregate=3"]
+SEARCH += ["--search_precision=binary,k4"]
 CELLS = "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1"
 
 
@@ -98,6 +102,26 @@ def test_a_finished_search_is_extended_and_says_so(search, tmp_path):
     assert process.stderr == ""
     assert records(out / "arcs.jsonl")[:20] == records(search[0] / "arcs.jsonl")
     assert [r["epoch"] for r in records(out / "arcs.jsonl")] == [1] * 10 + [2] * 10 + [3] * 10
+
+
+def test_the_op_table_of_a_search_of_precision_goes_with_its_arcs(search, tmp_path):
+    """config.json and the log say which id is which; training and drawing take it from the directory of the arc's file."""
+    out, printed = search
+    convolutions = [f"sep_conv_{size} {scheme}" for size in ("3x3", "5x5") for scheme in ("binary", "k4")]
+    assert json.loads((out / "config.json").read_text())["ops"] == [*convolutions, *OTHER_OPS]
+    assert "ops: 0 sep_conv_3x3 binary, 1 sep_conv_3x3 k4, 2 sep_conv_5x5 binary" in printed
+    ops = {op for record in records(out / "arcs.jsonl") for op in record["arc"].split()[1::2]}
+    assert ops == set("0123456")
+    flags = [*SMALL, f"--arc_file={out}/best_arc.txt", f"--output_dir={tmp_path}/final"]
+    trained = run("train_fixed_arc.py", *flags, "--child_scheme=k4", "--num_epochs=1")
+    assert trained.returncode == 0, trained.stderr
+    assert json.loads((tmp_path / "final" / "config.json").read_text())["search_precision"] == "binary,k4"
+    drawn = run("visualize_micro.py", f"--arc_file={out}/best_arc.txt", f"--output_dir={tmp_path}/cells")
+    assert drawn.returncode == 0, drawn.stderr
+    bitops = json.loads((tmp_path / "final" / "results.json").read_text())["bitops"]
+    assert f"{readable(bitops)}bit operations" in (tmp_path / "cells" / "cells.dot").read_text().replace("\\", "")
+    message = error("train_fixed_arc.py", *flags, "--search_precision=k4,k8")
+    assert "--search_precision=k4,k8" in message and "binary,k4" in message
 
 
 def test_an_existing_run_with_other_flags_is_refused_and_kept(search):
@@ -183,3 +207,25 @@ def test_bad_input_is_one_line_with_exit_code_2(main, flags, words, tmp_path):
     message = error(main, *flags)
     assert all(word in message for word in words), message
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_an_evaluation_trains_both_groups_resumes_and_reports(search, tmp_path):
+    out = tmp_path / "evaluation"
+    flags = [f"--search_dir={search[0]}", f"--output_dir={out}", "--num_arcs=4", "--num_seeds=1", "--num_epochs=1"]
+    flags += ["--num_candidates=4", "--num_finalists=2", "--child_out_filters=2"]
+    done = run("evaluate_search.py", *flags)
+    assert done.returncode == 0, done.stderr
+    report = json.loads((out / "report.json").read_text())
+    assert [arc["group"] for arc in report["arcs"]] == ["controller"] * 2 + ["random"] * 2
+    assert -1 <= report["kendall_tau"] <= 1 and 0 <= report["mann_whitney_p"] <= 1
+    assert (out / "best_arc.txt").read_text().strip() == report["best_arc"] == report["arcs"][0]["arc"]
+    assert "<svg" in (out / "report.html").read_text(encoding="utf-8")
+    lost = sorted((out / "trainings").iterdir())[0]
+    kept = sorted((out / "trainings").iterdir())[1] / "results.json"
+    before = kept.stat().st_mtime_ns
+    (lost / "results.json").unlink()
+    again = run("evaluate_search.py", *flags)
+    assert again.returncode == 0, again.stderr
+    assert json.loads((out / "report.json").read_text()) == report
+    assert kept.stat().st_mtime_ns == before

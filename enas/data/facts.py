@@ -1,6 +1,7 @@
 """What a run keeps of its data set in data.json, so that it need not be found out again: `{name: JSON value}`.
 
 class_names    list of str
+image_shape    [height, width, channels]
 mean, std      lists of float, one for each channel
 digests        split -> str that tells its images from others: of the names and sizes of its files, or of its pixels
 bad_images     split -> [name, reason] of each file that was left out as unreadable
@@ -19,6 +20,7 @@ def of(dataset):
     """Returns the facts of an `enas.data.DataSet`."""
     return {
         "class_names": list(dataset.class_names),
+        "image_shape": list(dataset.image_shape),
         "mean": dataset.mean.tolist(),
         "std": dataset.std.tolist(),
         "digests": dataset.digests,

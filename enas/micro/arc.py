@@ -9,7 +9,7 @@ import dataclasses
 
 from enas import arc_input
 from enas.errors import UserError
-from enas.micro.op_table import OPS
+from enas.micro.op_table import OPS, op_table
 
 CELLS = ("normal", "reduction")
 
@@ -104,8 +104,8 @@ def from_list(values, num_cells=None, num_ops=len(OPS)):
 
 
 def for_child(values, child):
-    """The arc of a list of integers, for a child of `child.num_cells` nodes a cell; see `from_list`."""
-    return from_list(values, child.num_cells)
+    """The arc of a list of integers, for the `ChildConfig` of a child: its nodes a cell, its op table; see `from_list`."""
+    return from_list(values, child.num_cells, len(op_table(child)))
 
 
 def parse(text, num_cells=None, num_ops=len(OPS)):

@@ -15,9 +15,8 @@ import tensorflow.compat.v1 as tf
 
 from enas import blocks, layers
 from enas.functions import out_of_line
-from enas.micro import arc as arcs
-from enas.micro.op_table import KERNELS, REPEATS
-from quantize import ops
+from enas.micro.op_table import REPEATS, op_table
+from quantize import ops, schemes
 
 
 def run_op(build, op, x, weights=()):
@@ -25,33 +24,41 @@ def run_op(build, op, x, weights=()):
 
     Args:
       build: the `layers.Build`.
-      op: name in `arcs.OPS`.
-      x: `[N, H, W, C]`.
+      op: an `op_table.Op`.
+      x: `[N, H, W, C]`, in the dtype of the build's scheme.
       weights: for a convolution, its depthwise `[2, k, k, C, 1]`, pointwise `[2, C, C]`, batch-norm scale and offset
         `[2, C]` (and, where the build keeps them, moving mean and variance), the 2 being the times it is applied.
 
     Returns:
-      `[N, H, W, C]`.
+      `[N, H, W, C]`, x's dtype.
     """
-    if op == "identity":
+    if op.kind == "identity":
         return x
-    if op not in KERNELS:
-        return blocks.pool_3x3(op, x)
+    if not op.kernel:
+        return blocks.pool_3x3(op.kind, x)
+    scheme, dtype = schemes.get(op.scheme), x.dtype
     means, variances = [], []
     for depthwise, pointwise, *norm in zip(*[tf.unstack(w) for w in weights], strict=True):
-        x = ops.activate(x, build.scheme)
-        x = ops.separable_conv2d(x, depthwise, tf.reshape(pointwise, [1, 1, *pointwise.shape]), build.scheme)
+        x = ops.activate(_in_range_of(scheme, build, x), scheme)
+        x = ops.separable_conv2d(x, depthwise, tf.reshape(pointwise, [1, 1, *pointwise.shape]), scheme)
         x, mean, variance = layers.batch_norm(build, x, *norm)
         means.append(mean)
         variances.append(variance)
     if build.moving_averages:
         layers.track(build, weights[4:], tf.stack(means), tf.stack(variances))
-    return x
+    return tf.cast(x, dtype)
+
+
+def _in_range_of(scheme, build, x):
+    """x as an op under `scheme` would get it in a network that is all under that scheme: its dtype, and the scale that
+    batch norms start with there."""
+    x, factor = tf.cast(x, scheme.dtype), scheme.norm_scale / build.scheme.norm_scale
+    return x if factor == 1.0 else x * factor
 
 
 def drop_path(op, x, mask):
     """Multiplies each image of x `[N, H, W, C]` by its factor in mask `[N]`; identity ops keep every path."""
-    if mask is None or op == "identity":
+    if mask is None or op.kind == "identity":
         return x
     return x * tf.cast(tf.reshape(mask, [-1, 1, 1, 1]), x.dtype)
 
@@ -62,13 +69,13 @@ def op_variables(build, op, channels, rows=()):
     Args:
       rows: () for one slot; (n,) for a bank of n slots, one row each.
     """
-    k = KERNELS[op]
+    k, scheme = op.kernel, schemes.get(op.scheme)
     stack = [*rows, REPEATS]
     centre = np.zeros([k, k, 1, 1])
     centre[k // 2, k // 2] = 1.0
     return [
-        layers.weight(build, "depthwise", [*stack, k, k, channels, 1], k * k, build.scheme, centre),
-        layers.weight(build, "pointwise", [*stack, channels, channels], channels, build.scheme, np.eye(channels)),
+        layers.weight(build, "depthwise", [*stack, k, k, channels, 1], k * k, scheme, centre),
+        layers.weight(build, "pointwise", [*stack, channels, channels], channels, scheme, np.eye(channels)),
         *layers.norm_variables(build, [*stack, channels]),
     ]
 
@@ -80,6 +87,11 @@ def combine_variable(build, rows, channels, num_loose):
     return layers.weight(build, "combine", [rows, channels, channels], fan_in, build.scheme, np.eye(channels))
 
 
+def _convolutions(build):
+    """The ops of the table that have weights."""
+    return [op for op in op_table(build.config) if op.kernel]
+
+
 def slot_row(node, side):
     """First row, in a bank, of slot (node, side): rows are ordered by node, side and source."""
     return node * (node + 3) + side * (node + 2)
@@ -89,17 +101,17 @@ class FixedCell:
     """Runs a cell whose arc is an `arcs.Cell`: only the chosen ops exist, each with variables of its own."""
 
     def __init__(self, build, cell, inputs, masks):
-        self.build, self.cell, self.masks = build, cell, masks
+        self.build, self.cell, self.masks, self.table = build, cell, masks, op_table(build.config)
         self.nodes = list(inputs)
         self.num_cells = len(cell.nodes)
 
     def slot(self, node, side):
         """Output of slot (node, side), `[N, H, W, C]`."""
         index, op_id = self.cell.nodes[node].sides[side]
-        op, x = arcs.OPS[op_id], self.nodes[index]
+        op, x = self.table[op_id], self.nodes[index]
         weights = ()
-        if op in KERNELS:
-            with tf.variable_scope(f"node_{node}_side_{side}_source_{index}_{op}"):
+        if op.kernel:
+            with tf.variable_scope(f"node_{node}_side_{side}_source_{index}_{op.name}"):
                 weights = op_variables(self.build, op, x.shape[-1])
         x = run_op(self.build, op, x, weights)
         return drop_path(op, x, None if self.masks is None else self.masks[node][side])
@@ -139,8 +151,8 @@ class SampledCell:
         rows = tf.constant(first, tf.int32) + self.source
         count = slot_row(self.num_cells, 0)
         gathered = []
-        for op in KERNELS:
-            with tf.variable_scope(op):
+        for op in _convolutions(self.build):
+            with tf.variable_scope(op.name):
                 for bank in op_variables(self.build, op, self.shape[-1], (count,)):
                     gathered.append(tf.unstack(tf.gather(bank, rows)))
         return list(zip(*gathered, strict=True))
@@ -171,17 +183,17 @@ class SampledCell:
 
 
 def slot_function(build):
-    """Returns the function `(x, op, *weights, [mask]) -> y` that all slots of a sampled child share."""
-    per_op = 2 + len(("scale", "offset"))
+    """Returns the function `(x, id of the op, *weights, [mask]) -> y` that all slots of a sampled child share."""
+    per_op, convolutions = 2 + len(("scale", "offset")), _convolutions(build)
 
-    def slot(x, op, *arguments):
-        weights = {name: arguments[i * per_op : (i + 1) * per_op] for i, name in enumerate(KERNELS)}
-        mask = arguments[per_op * len(KERNELS)] if len(arguments) > per_op * len(KERNELS) else None
+    def slot(x, id, *arguments):
+        weights = {op: arguments[i * per_op : (i + 1) * per_op] for i, op in enumerate(convolutions)}
+        mask = arguments[per_op * len(convolutions)] if len(arguments) > per_op * len(convolutions) else None
 
-        def branch(name):
-            return lambda: drop_path(name, run_op(build, name, x, weights.get(name, ())), mask)
+        def branch(op):
+            return lambda: drop_path(op, run_op(build, op, x, weights.get(op, ())), mask)
 
-        return tf.switch_case(op, [branch(name) for name in arcs.OPS])
+        return tf.switch_case(id, [branch(op) for op in op_table(build.config)])
 
     return out_of_line(slot)
 

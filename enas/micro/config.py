@@ -4,8 +4,12 @@ import dataclasses
 from typing import ClassVar
 
 from enas import config
-from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
-from enas.options import option
+from enas.config import SCHEMES, DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
+from enas.errors import UserError
+from enas.micro.op_table import op_table
+from enas.options import option, other_default
+from enas.options.budget import BudgetConfig
+from enas.options.evaluation import EvaluationOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,33 +43,108 @@ class ChildConfig(config.ChildConfig):
     use_aux_heads: bool = option(
         False, "Add an auxiliary classifier, weight 0.4, after the second reduction cell. ENAS authors: on."
     )
+    search_precision: str = option(
+        "",
+        "Schemes apart by commas, e.g. binary,ternary,k4,fp16: every convolution op comes once under each, op ids count "
+        "through the pairs, and --child_scheme is the arithmetic of what is not searched (the 1x1 convolutions around "
+        "the ops, and the ends). Empty: --child_scheme everywhere. train_fixed_arc.py takes it from the search that "
+        "--arc_file lies in.",
+        prefixed=False,
+    )
+
+    @property
+    def precisions(self):
+        """The schemes that are searched, a tuple; empty where --child_scheme rules everywhere."""
+        return tuple(self.search_precision.split(",")) if self.search_precision else ()
+
+    @property
+    def schemes(self):
+        """All schemes the child may compute under."""
+        return (self.scheme, *self.precisions)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in self.precisions:
+            if name not in SCHEMES or self.precisions.count(name) > 1:
+                raise UserError(
+                    f"--search_precision={self.search_precision}: {name!r} is "
+                    f"{'there twice' if name in SCHEMES else 'no scheme'}; expected some of {', '.join(SCHEMES)}, "
+                    "apart by commas"
+                )
 
 
 @dataclasses.dataclass(frozen=True)
 class ControllerConfig(config.ControllerConfig):
     """The LSTM controller and its REINFORCE updates."""
 
+    preset: str = option(
+        "none",
+        "authors: as in the ENAS authors' code, for comparison: tanh constants 1.10 and 1.10 / 2.5, no decision bias, a "
+        "moving baseline that starts at 0, no normalisation, entropy as a part of the reward, and an op bias that starts "
+        "at 10 for ops 0 and 1, where tanh has no gradient, with 0.25 more for them and 0.25 less for the others in the "
+        "normal cell. Other flags that are given override the preset's.",
+        choices=("none", "authors"),
+    )
+    tanh_constant: float = other_default(config.ControllerConfig, "tanh_constant", 2.5)
+    baseline: str = other_default(config.ControllerConfig, "baseline", "leave_one_out")
+    normalize_advantage: bool = other_default(config.ControllerConfig, "normalize_advantage", True)
     op_tanh_reduce: float = option(
-        2.5, "The tanh constant of op logits is divided by this. ENAS authors: 2.5.", above=0.0
+        1.0,
+        "The tanh constant of op logits is divided by this. ENAS authors: 2.5, with which none of five ops can get more "
+        "than 38%.",
+        above=0.0,
+    )
+    decision_bias: float = option(
+        5.0,
+        "Each decision has learned biases of its own, times this, in its logits: at the start the LSTM's states hardly "
+        "differ from one decision to the next. 0: none. ENAS authors: none.",
+        0.0,
     )
     op_prior: str = option("none", "Comma-separated fixed logits added to the op logits, one for each op, or none.")
 
+    @property
+    def authors(self):
+        """The controller is the ENAS authors' own."""
+        return self.preset == "authors"
+
+
+# --controller_preset: the defaults it changes.
+PRESETS = {
+    "none": {},
+    "authors": {
+        "controller_tanh_constant": 1.10,
+        "controller_op_tanh_reduce": 2.5,
+        "controller_decision_bias": 0.0,
+        "controller_baseline": "moving",
+        "controller_normalize_advantage": False,
+    },
+}
+
+
+class _WithOps:
+    """What runs of this space say of themselves beside their settings."""
+
+    def facts(self):
+        """{"ops": [the op that each op id stands for]}, for config.json."""
+        return {"ops": [str(op) for op in op_table(self.child)]}
+
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(_WithOps):
     """Everything a search of the micro space needs."""
 
     space: ClassVar[str] = "micro"
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
+    budget: BudgetConfig = BudgetConfig()
     score: ScoreConfig = ScoreConfig()
     outcome: OutcomeConfig = OutcomeConfig()
     run: RunConfig = RunConfig()
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(_WithOps):
     """Everything the training of a micro arc needs."""
 
     space: ClassVar[str] = "micro"
@@ -73,3 +152,14 @@ class TrainConfig:
     child: ChildConfig = ChildConfig()
     arc: RetrainConfig = RetrainConfig()
     run: TrainRunConfig = TrainRunConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig(_WithOps):
+    """Everything the evaluation of a search needs. Data and child are those of the trainings from scratch."""
+
+    space: ClassVar[str] = "micro"
+    evaluation: EvaluationOptions = EvaluationOptions()
+    data: DataConfig = DataConfig()
+    child: ChildConfig = ChildConfig()
+    run: RunConfig = RunConfig()

@@ -11,9 +11,13 @@ from enas import policy
 from enas.errors import UserError
 from enas.functions import out_of_line
 from enas.micro import arc as arcs
+from enas.micro.op_table import OPS, op_table
+
+# Of the ENAS authors' code (micro_controller.py), for ops 0 and 1.
+AUTHORS_OP_BIAS, AUTHORS_OP_PRIOR = 10.0, 0.25
 
 
-def noise_shape(num_cells, num_ops=len(arcs.OPS)):
+def noise_shape(num_cells, num_ops=len(OPS)):
     """(decisions, width): decisions of one arc, and the most choices any of them has."""
     return 8 * num_cells, max(num_cells + 1, num_ops)
 
@@ -23,7 +27,7 @@ def gumbel_noise(seed, purpose, steps, child):
 
     `child` is the `ChildConfig`.
     """
-    return policy.gumbel_noise(seed, purpose, steps, noise_shape(child.num_cells))
+    return policy.gumbel_noise(seed, purpose, steps, noise_shape(child.num_cells, len(op_table(child))))
 
 
 def build(config, child, seed):
@@ -40,14 +44,27 @@ def build(config, child, seed):
     Raises:
       UserError: --controller_op_prior is not one number for each op.
     """
-    noise = tf.placeholder(tf.float32, [None, *noise_shape(child.num_cells)], "noise")
+    num_ops, num_cells = len(op_table(child)), child.num_cells
+    shape = noise_shape(num_cells, num_ops)
+    noise = tf.placeholder(tf.float32, [None, *shape], "noise")
+    priors = _op_priors(config, num_ops)
     with tf.variable_scope("controller"):
-        variables = policy.variables(_shapes(config.lstm_size), seed, zeros=("op_bias",))
-        sampled, log_prob, entropy = _walk(config, child.num_cells, variables, noise)
-    return policy.trained(config, noise, sampled, log_prob, entropy, list(variables.values()))
+        shapes = _shapes(config.lstm_size, num_ops)
+        if config.decision_bias:
+            shapes["decision_bias"] = list(shape)
+        variables = policy.variables(shapes, seed, zeros=("op_bias", "decision_bias"))
+        weights = list(variables.values())
+        if config.authors:
+            variables["op_bias"] = variables["op_bias"] + AUTHORS_OP_BIAS * _favoured(num_ops)
+        own = config.decision_bias * variables.get("decision_bias", tf.zeros(shape))
+        steps = _Steps(config, num_cells, variables)
+        sampled, log_prob, entropy = _walk(steps, num_cells, variables["first_input"], noise, own, priors)
+    return policy.trained(
+        config, noise, sampled, log_prob, entropy, weights, entropy_range=_entropy_range(config, num_cells, priors)
+    )
 
 
-def op_prior(config, num_ops=len(arcs.OPS)):
+def op_prior(config, num_ops=len(OPS)):
     """Parses --controller_op_prior: a list of `num_ops` floats, zeros for none."""
     if config.op_prior == "none":
         return [0.0] * num_ops
@@ -60,13 +77,36 @@ def op_prior(config, num_ops=len(arcs.OPS)):
     return prior
 
 
-def _shapes(size):
+def _op_priors(config, num_ops):
+    """Fixed logits of the ops, for the normal and the reduction cell: two arrays float32 `[num_ops]`."""
+    normal = reduction = np.array(op_prior(config, num_ops), np.float32)
+    if config.authors:
+        normal = normal + np.float32(AUTHORS_OP_PRIOR) * (2 * _favoured(num_ops) - 1)
+    return normal, reduction
+
+
+def _favoured(num_ops):
+    """1 for ops 0 and 1, which the authors' code favours, 0 for the others; float32 `[num_ops]`."""
+    return np.array([1.0] * 2 + [0.0] * (num_ops - 2), np.float32)
+
+
+def _entropy_range(config, num_cells, priors):
+    """(lowest, highest) entropy of an arc, nats: two sources and two ops for each node of each cell."""
+    bound = config.tanh_constant
+    sources = [np.zeros(node + 2) for node in range(num_cells)]
+    lowest = sum(4 * policy.lowest_entropy(choices, bound) for choices in sources)
+    lowest += sum(2 * num_cells * policy.lowest_entropy(prior, bound / config.op_tanh_reduce) for prior in priors)
+    highest = sum(4 * np.log(len(choices)) for choices in sources) + 4 * num_cells * np.log(len(priors[0]))
+    return float(lowest), float(highest)
+
+
+def _shapes(size, num_ops):
     return {
         "lstm": [2 * size, 4 * size],
         "first_input": [1, size],
-        "op_embedding": [len(arcs.OPS), size],
-        "op_logits": [size, len(arcs.OPS)],
-        "op_bias": [len(arcs.OPS)],
+        "op_embedding": [num_ops, size],
+        "op_logits": [size, num_ops],
+        "op_bias": [num_ops],
         "attention_anchor": [size, size],
         "attention_query": [size, size],
         "attention_score": [size, 1],
@@ -76,11 +116,12 @@ def _shapes(size):
 class _Steps:
     """The steps of the walk, each a function that the graph holds once.
 
-    All arguments but the noise `[A, width]` are `[A, size]` or the LSTM's state, two of them.
+    Arguments are `[A, size]` or the LSTM's state, two of them, but for the noise `[A, width]`, the decision's own biases
+    `[width]` and the ops' fixed logits `[ops]`.
     """
 
     def __init__(self, config, num_cells, variables):
-        self.config, self.prior, self.most_sources = config, op_prior(config), num_cells + 1
+        self.config, self.most_sources = config, num_cells + 1
         self.lstm, self.reach = variables["lstm"], variables["attention_anchor"]
         self.attention = variables["attention_query"], variables["attention_score"]
         self.ops = variables["op_logits"], variables["op_bias"], variables["op_embedding"]
@@ -91,33 +132,32 @@ class _Steps:
         *state, key = self._node(x, *state, self.lstm, self.reach)
         return state, state[1], key
 
-    def source(self, x, state, noise, anchors, keys):
+    def source(self, x, state, noise, own, anchors, keys):
         """Chooses one of the nodes: returns the state, the next input and (choice, log-probability, entropy)."""
         count, padding = len(anchors), [tf.zeros_like(x)] * (self.most_sources - len(anchors))
         anchors, keys = tf.stack(anchors + padding, axis=1), tf.stack(keys + padding, axis=1)
         cell, hidden, x, *chosen = self._source(
-            x, *state, noise, tf.constant(count), anchors, keys, self.lstm, *self.attention
+            x, *state, noise, own, tf.constant(count), anchors, keys, self.lstm, *self.attention
         )
         return (cell, hidden), x, chosen
 
-    def op(self, x, state, noise):
+    def op(self, x, state, noise, own, prior):
         """Chooses an op: returns what `source` does."""
-        cell, hidden, x, *chosen = self._op(x, *state, noise, self.lstm, *self.ops)
+        cell, hidden, x, *chosen = self._op(x, *state, noise, own, tf.constant(prior), self.lstm, *self.ops)
         return (cell, hidden), x, chosen
 
-    def _choose_source(self, x, cell, hidden, noise, count, anchors, keys, lstm, query, score):
+    def _choose_source(self, x, cell, hidden, noise, own, count, anchors, keys, lstm, query, score):
         cell, hidden = policy.lstm(x, (cell, hidden), lstm)
         scores = tf.reduce_sum(tf.tanh(keys + (hidden @ query)[:, None]) * score[:, 0], axis=2)
-        logits = policy.squash(scores, self.config, self.config.tanh_constant)
+        logits = policy.squash(scores + own[: self.most_sources], self.config, self.config.tanh_constant)
         chosen = policy.choose(logits, noise, tf.range(self.most_sources) < count)
         return cell, hidden, tf.gather(anchors, chosen[0], batch_dims=1), *chosen
 
-    def _choose_op(self, x, cell, hidden, noise, lstm, weights, bias, embedding):
+    def _choose_op(self, x, cell, hidden, noise, own, prior, lstm, weights, bias, embedding):
         cell, hidden = policy.lstm(x, (cell, hidden), lstm)
+        scores = hidden @ weights + bias
         constant = self.config.tanh_constant / self.config.op_tanh_reduce
-        chosen = policy.choose(
-            policy.squash(hidden @ weights + bias, self.config, constant) + tf.constant(self.prior), noise
-        )
+        chosen = policy.choose(policy.squash(scores + own[: scores.shape[1]], self.config, constant) + prior, noise)
         return cell, hidden, tf.gather(embedding, chosen[0]), *chosen
 
 
@@ -126,23 +166,21 @@ def _node(x, cell, hidden, lstm, reach):
     return cell, hidden, hidden @ reach
 
 
-def _walk(config, num_cells, variables, noise):
+def _walk(steps, num_cells, first_input, noise, own, priors):
     """Walks through all decisions of both cells; returns arcs, log-probabilities and entropies (see `policy.Controller`)."""
-    num_arcs, size = tf.shape(noise)[0], config.lstm_size
-    steps, noise, decisions = _Steps(config, num_cells, variables), iter(tf.unstack(noise, axis=1)), []
-    state = (tf.zeros([num_arcs, size]), tf.zeros([num_arcs, size]))
-    first = tf.tile(variables["first_input"], [num_arcs, 1])
-    cells = []
-    for _ in arcs.CELLS:
+    first = tf.tile(first_input, [tf.shape(noise)[0], 1])
+    noise, decisions, cells = zip(tf.unstack(noise, axis=1), tf.unstack(own), strict=True), [], []
+    state = (tf.zeros_like(first), tf.zeros_like(first))
+    for _, prior in zip(arcs.CELLS, priors, strict=True):
         x, anchors, keys, nodes = first, [], [], []
         for node in range(num_cells + 2):
             if node >= 2:
                 chosen = []
                 for _ in range(2):
-                    state, x, decision = steps.source(x, state, next(noise), anchors, keys)
+                    state, x, decision = steps.source(x, state, *next(noise), anchors, keys)
                     chosen.append(decision)
                 for _ in range(2):
-                    state, x, decision = steps.op(x, state, next(noise))
+                    state, x, decision = steps.op(x, state, *next(noise), prior)
                     chosen.append(decision)
                 decisions += chosen
                 nodes.append(tf.stack([chosen[i][0] for i in (0, 2, 1, 3)], axis=1))

@@ -3,6 +3,7 @@
 from enas import diagrams, layout
 from enas.diagrams import Diagram, Vertex
 from enas.micro import arc as arcs
+from enas.micro.op_table import op_table
 
 _OPS_PER_ROW = 6
 
@@ -24,6 +25,21 @@ _COLOURS = {
     "concat": ("#e2e8f0", "#475569"),
     "output": ("#e2e8f0", "#475569"),
 }
+# Where a picture's convolutions differ in precision, the colour of each: from red (1 bit) over yellow and green to blue.
+_SCHEME_COLOURS = {
+    "binary": ("#fecaca", "#b91c1c"),
+    "k1": ("#fbcfe8", "#be185d"),
+    "ternary": ("#fed7aa", "#c2410c"),
+    "k2": ("#fde68a", "#b45309"),
+    "k3": ("#fef08a", "#a16207"),
+    "k4": ("#d9f99d", "#4d7c0f"),
+    "k5": ("#bbf7d0", "#15803d"),
+    "k6": ("#a7f3d0", "#047857"),
+    "k7": ("#99f6e4", "#0f766e"),
+    "k8": ("#a5f3fc", "#0e7490"),
+    "fp16": ("#bfdbfe", "#1d4ed8"),
+    "fp32": ("#ddd6fe", "#6d28d9"),
+}
 _INPUT_COLOURS = (("#ccfbf1", "#0f766e"), ("#fce7f3", "#be185d"))
 _CELLS = {
     "normal": ("normal cell", "keeps height and width"),
@@ -31,24 +47,27 @@ _CELLS = {
 }
 
 
-def describe(cell, name, scheme):
-    """Returns the `Diagram` of a cell.
+def describe(cell, name, table):
+    """Returns the `Diagram` of a cell. Convolutions get a colour per kind, or, where the table has several schemes, a
+    colour per scheme.
 
     Node k of the cell is vertex `k` (an input or an add); its ops are `k.1` and `k.2`.
 
     Args:
       cell: an `arc.Cell`.
       name: one of `arc.CELLS`.
-      scheme: the arithmetic shown on convolutions, one of `config.SCHEMES`.
+      table: the op table, see `op_table.op_table`.
     """
+    mixed = len({op.scheme for op in table if op.kernel}) > 1
     inputs = zip(("0", "1"), ("h[i-1]", "h[i]"), _INPUT_COLOURS, strict=True)
     vertices = [Vertex(id, label, "input", *colours, colours[1]) for id, label, colours in inputs]
     edges = []
     for k, node in enumerate(cell.nodes, 2):
         for side, (index, op) in enumerate(node.sides, 1):
-            kind = arcs.OPS[op]
-            label = _OP_LABELS[kind] + (f" · {scheme}" if kind.startswith("sep_conv") else "")
-            vertices.append(_vertex(f"{k}.{side}", label, kind))
+            kind, scheme, _ = table[op]
+            label = _OP_LABELS[kind] + (f" · {scheme}" if scheme else "")
+            colours = _SCHEME_COLOURS[scheme] if mixed and scheme else _COLOURS[kind]
+            vertices.append(Vertex(f"{k}.{side}", label, kind, *colours))
             edges += [(str(index), f"{k}.{side}"), (f"{k}.{side}", str(k))]
         vertices.append(_vertex(str(k), f"add {k}", "add"))
     vertices += [_vertex("concat", "concat", "concat"), _vertex("output", "h[i+1]", "output")]
@@ -63,13 +82,33 @@ def _vertex(id, label, kind):
     return Vertex(id, label, kind, *_COLOURS[kind])
 
 
-def write(arc, scheme, output_dir):
+def picture(arc, child, caption=""):
+    """Both cells as SVG text without an XML declaration, drawn by matplotlib: what goes into a report.
+
+    Args:
+      arc: an `arc.Arc`.
+      child: the `ChildConfig` it is drawn for.
+      caption: a line below.
+    """
+    from enas import draw_matplotlib
+
+    text = draw_matplotlib.render(_cells(arc, op_table(child)), "svg", caption).decode()
+    return text[text.index("<svg") :]
+
+
+def _cells(arc, table):
+    return [describe(cell, name, table) for name, cell in zip(arcs.CELLS, (arc.normal, arc.reduction), strict=True)]
+
+
+def write(arc, table, output_dir, caption=""):
     """Writes `normal_cell`, `reduction_cell` and `cells` (both), each as .dot, .png and .svg.
 
     Args:
       arc: an `arc.Arc`.
-      scheme: the arithmetic shown on convolutions, one of `config.SCHEMES`.
+      table: the op table, see `op_table.op_table`.
       output_dir: see `diagrams.write`, also for what is returned and raised.
+      caption: a line below `cells`.
     """
-    cells = [describe(cell, name, scheme) for name, cell in zip(arcs.CELLS, (arc.normal, arc.reduction), strict=True)]
-    return diagrams.write({"normal_cell": cells[:1], "reduction_cell": cells[1:], "cells": cells}, output_dir)
+    cells = _cells(arc, table)
+    pictures = {"normal_cell": cells[:1], "reduction_cell": cells[1:], "cells": cells}
+    return diagrams.write(pictures, output_dir, {"cells": caption})

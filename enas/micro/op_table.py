@@ -34,12 +34,28 @@ class Op(NamedTuple):
 def op_table(config):
     """The op table of a child: a tuple of `Op`, position = id.
 
+    Where precision is searched each convolution comes once under every scheme, in the order of --search_precision; ops
+    without weights come once.
+
     Args:
       config: a `ChildConfig`.
     """
-    return tuple(Op(kind, config.scheme if kind in KERNELS else "", kind) for kind in OPS)
+    if not config.precisions:
+        return tuple(Op(kind, config.scheme if kind in KERNELS else "", kind) for kind in OPS)
+    pairs = [(kind, scheme) for kind in OPS for scheme in (config.precisions if kind in KERNELS else ("",))]
+    return tuple(Op(kind, scheme, f"{kind}_{scheme}" if scheme else kind) for kind, scheme in pairs)
 
 
-def legend(table):
-    """One line that says which id is which op: "0 sep_conv_3x3 k4, 1 ..."."""
-    return ", ".join(f"{id} {op}" for id, op in enumerate(table))
+def of_one_precision(values, table, scheme):
+    """An arc's integers with every convolution under one scheme of the table.
+
+    Args:
+      values: list of int, see `arc.Arc.to_list`.
+      table: an op table of a search of precision that has the scheme.
+      scheme: name of the scheme.
+    """
+    ids = {(op.kind, op.scheme): id for id, op in enumerate(table)}
+    return [
+        ids[table[value].kind, scheme] if position % 2 and table[value].kernel else value
+        for position, value in enumerate(values)
+    ]

@@ -29,6 +29,12 @@ def option(default, help, low=None, high=None, choices=None, above=None, flexibl
     return dataclasses.field(default=default, metadata={**meta, "kind": type(default)})
 
 
+def other_default(config_class, name, default):
+    """The field `name` of a config class with another default, for a class derived from it."""
+    [field] = [field for field in dataclasses.fields(config_class) if field.name == name]
+    return dataclasses.field(default=default, metadata=field.metadata)
+
+
 def checked(name, value, field):
     """Returns the value of the option `field`, an int as a float where the option is one.
 

@@ -62,11 +62,16 @@ class ChildConfig:
     )
     loss_scale: str = option(
         "dynamic",
-        "Loss scale of --child_scheme=fp16: a number, or dynamic (halved at an overflow, "
+        "Loss scale where fp16 is among the schemes: a number, or dynamic (halved at an overflow, "
         "doubled after 2,000 good steps; Mixed Precision Training, arXiv 1710.03740, section 3.2). "
-        "Other schemes do not scale.",
+        "Without fp16 nothing is scaled.",
         prefixed=False,
     )
+
+    @property
+    def schemes(self):
+        """All schemes the child may compute under."""
+        return (self.scheme,)
 
     def __post_init__(self):
         number = re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,20})?(e\+?[0-9]{1,2})?", self.loss_scale, re.ASCII)

@@ -11,6 +11,12 @@ class ControllerConfig:
 
     lr: float = option(0.0035, "Adam's learning rate. Paper: 0.0035.", above=0.0)
     train_steps: int = option(30, "Controller updates in one controller phase. ENAS authors: 30.", 1)
+    warmup_epochs: int = option(
+        0,
+        "Epochs at the start in which the shared weights are trained on uniformly sampled arcs and the controller rests. "
+        "ENAS authors: 0.",
+        0,
+    )
     train_every: int = option(1, "Epochs between controller phases. ENAS authors: 1.", 1)
     num_aggregate: int = option(10, "Arcs sampled for one update; their gradients are averaged. ENAS authors: 10.", 1)
     batch_size: int = option(
@@ -32,9 +38,25 @@ class ControllerConfig:
         above=0.0,
     )
     bl_dec: float = option(
-        0.99, "Decay of the reward baseline's moving average, per update. ENAS authors: 0.99.", 0.0, 1.0
+        0.99, "Decay of the moving averages of rewards and advantages, per update. ENAS authors: 0.99.", 0.0, 1.0
+    )
+    baseline: str = option(
+        "moving",
+        "What a reward is compared with. leave_one_out: the mean reward of the update's other arcs; moving: a moving "
+        "average (see --controller_bl_dec), also used where an update has one arc. ENAS authors: moving.",
+        choices=("leave_one_out", "moving"),
+    )
+    normalize_advantage: bool = option(
+        False,
+        "Divide advantages by a moving average (see --controller_bl_dec) of their root mean square, so that updates do "
+        "not depend on how far accuracies lie apart. ENAS authors: off.",
     )
     lstm_size: int = option(64, "Hidden units of the LSTM. ENAS authors: 64 (paper: 100).", 1, 4096)
+
+    @property
+    def authors(self):
+        """The controller is the ENAS authors' own."""
+        return False
 
 
 @dataclasses.dataclass(frozen=True)

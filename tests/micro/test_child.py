@@ -36,7 +36,7 @@ for _node in range(12):
         for _source in range(_node + 2):
             ROW[_node, _side, _source] = len(ROW)
 
-SLOT_VARIABLE = re.compile(r"(.*?)node_(\d+)_side_(\d+)_source_(\d+)_(sep_conv_\dx\d)(/\w+:0)")
+SLOT_VARIABLE = re.compile(r"(.*?)node_(\d+)_side_(\d+)_source_(\d+)_(sep_conv_\dx\d\w*)(/\w+:0)")
 
 
 def images(seed=0, side=8):

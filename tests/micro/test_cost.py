@@ -12,6 +12,7 @@ from enas.cost import readable
 from enas.micro import arc as arcs
 from enas.micro import cost
 from enas.micro.config import ChildConfig
+from enas.micro.op_table import op_table
 from quantize import schemes
 
 SMALL = ChildConfig(num_layers=2, num_cells=2, out_filters=4)
@@ -40,11 +41,13 @@ def counted(arc, config, shape, num_classes):
         (BOTH_CONVS, (8, 8, 3), {"scheme": "fp16", "quantize_ends": True}),
         (LONE_END, (9, 9, 1), {"scheme": "binary", "quantize_ends": True, "out_filters": 3}),
         (LONE_END, (8, 8, 1), {"scheme": "ternary", "num_layers": 3}),
+        ("0 0 1 1 2 5 1 2   1 3 1 4 1 8 2 6", (8, 8, 1), {"scheme": "k3", "search_precision": "binary,k4,fp16"}),
     ],
 )
 def test_the_cost_model_is_what_the_built_graph_holds(graph, text, shape, changes):
     del graph
-    config, arc = dataclasses.replace(SMALL, **changes), arcs.parse(text)
+    config = dataclasses.replace(SMALL, **changes)
+    arc = arcs.parse(text, num_ops=len(op_table(config)))
     assert cost.cost(arc, config, shape, 7) == counted(arc, config, shape, 7)
 
 

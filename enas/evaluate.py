@@ -1,0 +1,297 @@
+"""Evaluation of a search: do its arcs beat random ones, and do its shared weights rank arcs?
+
+The protocol of Yu et al. (arXiv 1902.08142) and Li and Talwalkar (arXiv 1902.07638): arcs of the controller and uniformly
+random ones are trained from scratch alike, with several seeds.
+"""
+
+import contextlib
+import io
+import json
+import os
+
+import numpy as np
+from tqdm import tqdm
+
+from enas import budget, config, evaluation_report, policy, search, session, statistics, train
+from enas.errors import UserError
+from enas.run_directory import data_facts, open_run, stored_values
+
+RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the budget
+DRAWN_AT_ONCE = 500
+
+
+def run_evaluation(settings, space):
+    """Evaluates a search, resuming where an earlier process stopped; writes report.json, report.html and best_arc.txt.
+
+    Args:
+      settings: an `EvaluationConfig`.
+      space: the search space's package.
+
+    Raises:
+      UserError: the search is not finished, or see `open_run` and `train.run_training`.
+      signals.Stopped: a signal came; the same command goes on from there.
+    """
+    with open_run(settings, "evaluation") as run:
+        ranked = _ranked(run, settings, space)
+        arcs = _selected(Trainings(run, settings, space, settings.evaluation.finalist_epochs), ranked)
+        trainings = Trainings(run, settings, space, settings.run.num_epochs)
+        trainings.run_all([(f"arc-{i}", arc, seed) for i, arc in enumerate(arcs) for seed in seeds(settings)])
+        for i, arc in enumerate(arcs):
+            results = [trainings.results(f"arc-{i}", seed) for seed in seeds(settings)]
+            arc["test_accuracies"] = [result["test_accuracy"] for result in results]
+            arc["test_accuracy"] = float(np.mean(arc["test_accuracies"]))
+            arc["cost"] = {name: results[0][name] for name in ("parameters", "macs", "bitops", "model_bytes")}
+        found = figures(settings, arcs)
+        run.write("best_arc.txt", found["best_arc"] + "\n")
+        run.write("report.json", json.dumps(found, indent=2) + "\n")
+        curves = {**_search_curves(settings), **_training_curves(trainings, arcs, settings)}
+        evaluation_report.write(run.file("report.html"), found, curves, _diagrams(settings, space, arcs))
+        for line in evaluation_report.summary(found):
+            run.log(line)
+        run.log(f"report: {run.file('report.html')}")
+
+
+def seeds(settings):
+    """The seeds each arc is trained with."""
+    return range(settings.run.seed, settings.run.seed + settings.evaluation.num_seeds)
+
+
+def search_config(search_dir, space):
+    """The config of a search, by its run directory.
+
+    Raises:
+      UserError: there is no search.
+    """
+    stored = stored_values(search_dir)
+    if stored is None or stored.get("kind") != "search":
+        raise UserError(f"--search_dir={search_dir}: expected the run directory of a search")
+    values = {**stored, "output_dir": search_dir, "reset_output_dir": False}
+    return config.from_values(space.config.SearchConfig, values)
+
+
+def _ranked(run, settings, space):
+    """Arcs with their shared-weight accuracy: {"controller": best first, "random": as drawn}; lists of dicts."""
+    path = run.file("candidates.json")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    options = settings.evaluation
+    of_search = search_config(options.search_dir, space)
+    with session.opened(of_search, "search", space.task, lambda data: search.build(of_search, space, data)) as opened:
+        restored = opened.last.restore(opened.session)
+        done = restored[1]["epoch"] if restored else 0
+        if done < of_search.run.num_epochs:
+            raise UserError(
+                f"--search_dir={options.search_dir}: the search has done {done} of {of_search.run.num_epochs} epochs; "
+                "finish it first (the same command goes on)"
+            )
+        scorer = Scorer(opened, space, settings)
+        ranked = {
+            "controller": scorer.score(scorer.sampled(options.num_candidates, options.num_arcs // 2), "controller"),
+            "random": scorer.score(scorer.random(options.num_arcs // 2), "random"),
+        }
+    ranked["controller"].sort(key=lambda arc: -arc["reward"])
+    run.write("candidates.json", json.dumps(ranked, indent=1) + "\n")
+    return ranked
+
+
+class Scorer:
+    """Draws arcs from a finished search and scores them with its shared weights."""
+
+    def __init__(self, opened, space, settings):
+        self.opened, self.space, self.settings = opened, space, settings
+        self.budget = budget.of(opened.config, space, opened.dataset)
+        opened.graph.scorer.start(opened.session)
+
+    def sampled(self, count, least):
+        """Up to `count` different arcs sampled from the controller.
+
+        Raises:
+          UserError: it is so sure of itself that there are not even `least`.
+        """
+        found = self._drawn(count, 20 * max(count, DRAWN_AT_ONCE), "controller", lambda _: True)
+        if len(found) < least:
+            raise UserError(
+                f"--search_dir={self.opened.run.path}: its controller samples only {len(found)} different arcs, expected "
+                f"at least {least}; ask for fewer, or stop the search earlier"
+            )
+        return found
+
+    def random(self, count):
+        """`count` different uniformly random arcs; under a budget such as cost within `budget.TOLERANCE` of the target, so
+        that they compete with arcs of the same cost.
+
+        Raises:
+          UserError: there are too few such arcs.
+        """
+        met = self.budget.met if self.budget else lambda _: True
+        found = self._drawn(count, RANDOM_DRAWS, "random", met, policy.UNIFORM)
+        if len(found) < count:
+            raise UserError(
+                f"--cost_target={self.opened.config.budget.cost_target:g} of the search: of {RANDOM_DRAWS:,} random arcs "
+                f"only {len(found)} cost about as much, expected {count}"
+            )
+        return found
+
+    def _drawn(self, count, most, purpose, wanted, noise_scale=1.0):
+        """The first `count` different wanted arcs among at most `most` draws."""
+        controller, child = self.opened.graph.controller, self.opened.config.child
+        found = {}
+        for first in range(0, most, DRAWN_AT_ONCE):
+            steps = range(first, first + DRAWN_AT_ONCE)
+            noise = self.space.controller.gumbel_noise(self.settings.run.seed, f"evaluation/{purpose}", steps, child)
+            for values in self.opened.session.run(controller.arcs, {controller.noise: noise * noise_scale}):
+                arc = self.space.arc.for_child(values.reshape(-1), child)
+                if wanted(arc):
+                    found.setdefault(str(arc), arc)
+            if len(found) >= count:
+                break
+        return list(found.values())[:count]
+
+    def score(self, arcs, title):
+        """Scores arcs on the whole validation set; a list of dicts."""
+        graph, scored = self.opened.graph, []
+        for arc in tqdm(arcs, f"scoring {title} arcs", disable=None, leave=False):
+            values = np.reshape(arc.to_list(), graph.arc.shape)
+            accuracy = graph.scorer.score(self.opened.session, "valid", {graph.arc: values})
+            reward = accuracy - (self.budget.penalty(arc) if self.budget else 0.0)
+            scored.append({"group": title, "arc": str(arc), "shared_accuracy": accuracy, "reward": reward})
+        return scored
+
+
+class Trainings:
+    """Trainings from scratch, each in a run directory of its own below the evaluation's.
+
+    Args:
+      run: the evaluation's `RunDirectory`.
+      settings: the `EvaluationConfig`.
+      space: the search space's package.
+      num_epochs: how long each training is.
+    """
+
+    def __init__(self, run, settings, space, num_epochs):
+        self.run, self.settings, self.space, self.num_epochs = run, settings, space, num_epochs
+
+    def path(self, name, seed):
+        """The run directory of a training."""
+        return self.run.file(os.path.join("trainings", f"{name}-epochs-{self.num_epochs}-seed-{seed}"))
+
+    def results(self, name, seed):
+        """The content of a training's results.json; None where it has not ended."""
+        try:
+            with open(os.path.join(self.path(name, seed), "results.json"), encoding="utf-8") as file:
+                return json.load(file)
+        except FileNotFoundError:
+            return None
+
+    def run_all(self, jobs):
+        """Trains what is not trained yet. jobs: (name, arc, seed) tuples."""
+        self.run.log(f"{len(jobs)} trainings of {self.num_epochs} epochs")
+        for name, arc, seed in tqdm(jobs, "trainings", disable=None, leave=False):
+            if self.results(name, seed) is None:
+                # The training's own log goes into its own directory.
+                with contextlib.redirect_stdout(io.StringIO()):
+                    train.run_training(self._config(name, arc, seed), self.space)
+                accuracy = self.results(name, seed)["test_accuracy"]
+                self.run.log(f"{name} ({arc['group']}), seed {seed}: test_accuracy {accuracy:.4f}")
+
+    def _config(self, name, arc, seed):
+        values = {**config.to_values(self.settings), "output_dir": self.path(name, seed), "reset_output_dir": False}
+        values.update(seed=seed, child_fixed_arc=arc["arc"], num_epochs=self.num_epochs)
+        values.update(eval_every_epochs=self.num_epochs)
+        if self.num_epochs != self.settings.run.num_epochs:
+            values.update(child_lr_T_0=self.num_epochs)
+        return config.from_values(self.space.config.TrainConfig, values)
+
+
+def _selected(trainings, ranked):
+    """The arcs to be trained in full: the best finalists by short training, best first, then the random ones."""
+    settings = trainings.settings
+    finalists = ranked["controller"][: settings.evaluation.num_finalists]
+    jobs = [(f"finalist-{i}", arc, settings.run.seed) for i, arc in enumerate(finalists)]
+    trainings.run_all(jobs)
+    for name, arc, seed in jobs:
+        arc["finalist_accuracy"] = trainings.results(name, seed)["valid_accuracy"]
+    best = sorted(finalists, key=lambda arc: -arc["finalist_accuracy"])
+    return best[: settings.evaluation.num_arcs // 2] + ranked["random"]
+
+
+def figures(settings, arcs):
+    """The content of report.json.
+
+    Args:
+      settings: an `EvaluationConfig`.
+      arcs: dicts with group, arc, shared_accuracy, test_accuracies (one for each seed), test_accuracy (their mean) and
+        cost; the first is the chosen one.
+    """
+    options = settings.evaluation
+    groups = {name: [arc["test_accuracy"] for arc in arcs if arc["group"] == name] for name in evaluation_report.GROUPS}
+    shared = [arc["shared_accuracy"] for arc in arcs]
+    alone = [arc["test_accuracy"] for arc in arcs]
+    found = {"search_dir": options.search_dir, "num_arcs": len(arcs), "seeds": list(seeds(settings))}
+    for name, values in groups.items():
+        found[f"{name}_mean"], found[f"{name}_std"] = float(np.mean(values)), float(np.std(values, ddof=1))
+    found["accuracy_over_random"] = found["controller_mean"] - found["random_mean"]
+    found["mann_whitney_p"] = statistics.mann_whitney_p(groups["controller"], groups["random"])
+    found["kendall_tau"] = statistics.kendall_tau(shared, alone)
+    found["kendall_tau_interval"] = list(statistics.kendall_tau_interval(shared, alone, settings.run.seed))
+    found["num_candidates"], found["num_finalists"] = options.num_candidates, options.num_finalists
+    found["best_arc"], found["best_arc_accuracy"] = arcs[0]["arc"], arcs[0]["test_accuracy"]
+    found["budget"] = _training_budget(settings)
+    found["arcs"] = arcs
+    return found
+
+
+def _training_budget(settings):
+    run, child, data = settings.run, settings.child, settings.data
+    return {
+        "dataset": data.dataset,
+        "num_epochs": run.num_epochs,
+        "batch_size": run.batch_size,
+        "max_train_images": data.max_train_images,
+        "child_num_layers": child.num_layers,
+        "child_out_filters": child.out_filters,
+        "child_scheme": child.scheme,
+        "search_precision": child.search_precision,
+        "finalist_epochs": settings.evaluation.finalist_epochs,
+    }
+
+
+def _search_curves(settings):
+    """The controller's rewards and entropies over its updates."""
+    path = os.path.join(settings.evaluation.search_dir, "metrics.jsonl")
+    with open(path, encoding="utf-8") as file:
+        records = [record for line in file if (record := json.loads(line))["kind"] == "controller"]
+    steps = [record["step"] for record in records]
+    return {
+        f"search: {name}": ("controller updates", label, [(steps, [record[name] for record in records], "", "#1d4ed8")])
+        for name, label in (("reward", "mean reward"), ("normalized_entropy", "normalised entropy"))
+    }
+
+
+def _training_curves(trainings, arcs, settings):
+    """The mean loss of each group over the steps of the trainings."""
+    lines = []
+    for group, colour in evaluation_report.GROUPS.items():
+        losses = {}
+        for i, arc in enumerate(arcs):
+            for seed in seeds(settings) if arc["group"] == group else ():
+                with open(os.path.join(trainings.path(f"arc-{i}", seed), "metrics.jsonl"), encoding="utf-8") as file:
+                    for record in map(json.loads, file):
+                        if record["kind"] == "child" and record["loss"] is not None:
+                            losses.setdefault(record["step"], []).append(record["loss"])
+        lines.append((list(losses), [float(np.mean(values)) for values in losses.values()], group, colour))
+    return {"from scratch: loss": ("steps", "training loss", lines)}
+
+
+def _diagrams(settings, space, arcs):
+    """{title: SVG} of the best arc of each group."""
+    shape = data_facts(settings.evaluation.search_dir).get("image_shape")
+    pictures = {}
+    for group in evaluation_report.GROUPS:
+        best = max((arc for arc in arcs if arc["group"] == group), key=lambda arc: arc["test_accuracy"])
+        caption = ", ".join(f"{name} {value:,}" for name, value in best["cost"].items())
+        arc = space.arc.for_child(list(map(int, best["arc"].split())), settings.child)
+        title = f"The best {group} arc ({best['test_accuracy']:.2%})"
+        pictures[title] = space.picture(arc, settings.child, f"{caption}; images of {shape}")
+    return pictures

@@ -1,0 +1,95 @@
+"""The figures and the report of an evaluation, from trainings that are made up; the whole program is in test_mains."""
+
+import json
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from enas import evaluation_report, pareto
+from enas.micro import arc as arcs
+from enas.micro import diagram
+from enas.micro.config import ChildConfig, EvaluationConfig
+from enas.micro.op_table import of_one_precision, op_table
+from enas.options.evaluation import EvaluationOptions
+
+ARC = "0 0 1 1 0 2 1 3"
+COST = {"parameters": 10, "macs": 2_000, "bitops": 30_000, "model_bytes": 400}
+
+
+def trained(group, shared, accuracies):
+    facts = {"group": group, "arc": ARC, "shared_accuracy": shared, "test_accuracies": accuracies, "cost": COST}
+    return {**facts, "test_accuracy": float(np.mean(accuracies))}
+
+
+ARCS = [
+    trained("controller", 0.8, [0.97, 0.99]),
+    trained("controller", 0.7, [0.96, 0.98]),
+    trained("controller", 0.9, [0.95, 0.95]),
+    trained("random", 0.5, [0.90, 0.92]),
+    trained("random", 0.4, [0.80, 0.80]),
+    trained("random", 0.6, [0.93, 0.91]),
+]
+
+
+@pytest.fixture(scope="module")
+def figures():
+    from enas import evaluate
+
+    return evaluate.figures(EvaluationConfig(evaluation=EvaluationOptions("there <b>", num_arcs=6, num_seeds=2)), ARCS)
+
+
+def test_the_figures_are_those_of_the_groups(figures):
+    assert figures["controller_mean"] == pytest.approx((0.98 + 0.97 + 0.95) / 3)
+    assert figures["random_mean"] == pytest.approx((0.91 + 0.80 + 0.92) / 3)
+    assert figures["accuracy_over_random"] == pytest.approx(figures["controller_mean"] - figures["random_mean"])
+    assert figures["random_std"] == pytest.approx(np.std([0.91, 0.80, 0.92], ddof=1))
+    # Of 20 ways to pick 3 of 6 ranks this is the one furthest up.
+    assert figures["mann_whitney_p"] == pytest.approx(1 / 20)
+    # Of 15 pairs two are out of order: 0.9 came out below 0.8 and 0.7.
+    assert figures["kendall_tau"] == pytest.approx((13 - 2) / 15)
+    low, high = figures["kendall_tau_interval"]
+    assert low < figures["kendall_tau"] <= high
+    assert (figures["num_arcs"], figures["seeds"], figures["best_arc"]) == (6, [0, 1], ARC)
+    assert json.loads(json.dumps(figures)) == figures
+
+
+def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
+    child = ChildConfig(num_cells=1)
+    picture = diagram.picture(arcs.parse(ARC), child, "what it costs")
+    curves = {"loss": ("steps", "loss", [([1, 2], [0.5, 0.4], "controller", "#1d4ed8")])}
+    evaluation_report.write(tmp_path / "report.html", figures, curves, {"The best": picture})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert text.count("<svg") == 3 and "there &lt;b&gt;" in text and "there <b>" not in text
+    assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    assert "<script" not in text and "src=" not in text and "what it costs" in text
+    assert all(f"{arc['test_accuracies'][0]:.2%}" in text for arc in ARCS)
+    ElementTree.fromstring(picture)
+    lines = list(evaluation_report.summary(figures))
+    assert "not shown to be better" in lines[0] and f"kendall_tau: {figures['kendall_tau']:.4f}" in lines[1]
+
+
+def test_groups_are_compared_by_the_area_above_one_reference():
+    sweep = [
+        {"group": group, "cost": cost, "test_accuracy": accuracy}
+        for group, cost, accuracy in [
+            ("controller", 10, 0.9),
+            ("random", 100, 0.9),
+            ("random", 1000, 0.5),
+            ("uniform", 10, 0.7),
+        ]
+    ]
+    found = pareto.compared(sweep)
+    assert found["controller"]["hypervolume"] == pytest.approx(2 * 0.4)
+    assert found["random"]["hypervolume"] == pytest.approx(1 * 0.4)
+    assert found["uniform"]["hypervolume"] == pytest.approx(2 * 0.2)
+    assert found["random"]["front"] == [(100, 0.9)] and found["random"]["num_arcs"] == 2
+
+
+def test_an_arc_of_one_precision_keeps_its_wiring_and_its_kinds_of_op():
+    table = op_table(ChildConfig(search_precision="binary,k4"))
+    values = [0, 0, 1, 3, 0, 4, 1, 1]
+    assert of_one_precision(values, table, "k4") == [0, 1, 1, 3, 0, 4, 1, 1]
+    assert of_one_precision(values, table, "binary") == [0, 0, 1, 2, 0, 4, 1, 0]
