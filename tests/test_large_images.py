@@ -12,7 +12,7 @@ import pytest
 
 from enas import data, spaces, train
 from enas.errors import UserError
-from enas.micro.config import ChildConfig, DataConfig, FixedArcConfig, RunConfig, TrainConfig
+from enas.micro.config import ChildConfig, DataConfig, RetrainConfig, RunConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 CELLS = "0 0 1 4 0 0 1 4"
@@ -44,7 +44,7 @@ def trained(tmp_path_factory):
             channel=1,
         ),
         child=ChildConfig(num_layers=2, num_cells=1, out_filters=2, drop_path_keep_prob=1.0),
-        arc=FixedArcConfig(child_fixed_arc=CELLS),
+        arc=RetrainConfig(child_fixed_arc=CELLS),
         run=RunConfig(output_dir=str(root / "run"), batch_size=8, num_epochs=1),
     )
     train.run_training(config, spaces.module("micro", "space"))

@@ -98,8 +98,11 @@ def load(config, seed, known=None):
             splits[name] = Split(*augment.with_copies(images, part.labels[indices], copies, seed), numbers)
             continue
         selection = streaming.Selection(part.files, indices, copies, seed, name)
-        opened = streaming.open_images(selection, config, known["bad_images"].get(name, []) if same else None)
-        bad_images[name], counts = opened.bad, opened.counts if name == "train" else counts
+        bad = known["bad_images"].get(name, []) if same else None
+        opened = streaming.open_images(selection, config, bad)
+        # The reasons name the files where they were first read, which may have moved since.
+        bad_images[name] = opened.bad if bad is None else bad
+        counts = opened.counts if name == "train" else counts
         splits[name] = _file_split(part, selection, opened)
         _check_left(splits[name].labels, opened.bad, name, files)
     mean, std = _mean_std(splits["train"].images, counts, known, files.where)

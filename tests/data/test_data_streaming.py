@@ -202,6 +202,14 @@ def test_unreadable_files_are_left_out_and_listed(bad, cache):
     np.testing.assert_allclose(loaded.mean, pixels(loaded.train).mean(axis=(0, 1, 2)) / 255, rtol=1e-5)
 
 
+@pytest.mark.parametrize("cache", CACHES)
+def test_the_same_files_elsewhere_have_the_same_facts(bad, cache, tmp_path):
+    config = with_(bad[0], cache=cache, skip_bad_images=True)
+    known = facts.of(data.load(config, 0))
+    shutil.move(config.data_dir, tmp_path / "moved")
+    assert facts.of(resumed(with_(config, data_dir=str(tmp_path / "moved")), known)) == known
+
+
 def test_a_cache_made_without_bad_files_refuses_them_later(bad):
     config = with_(bad[0], cache="disk", skip_bad_images=True)
     data.load(config, 0)
