@@ -91,7 +91,7 @@ def test_the_published_arc_trains_and_evaluates(tmp_path):
     assert f"test_perplexity: {results['test_perplexity']:.4f}\n" in trained.stdout
     vocabulary = len(json.loads((tmp_path / "run" / "data.json").read_text())["words"])
     assert results["parameters"] == results["macs"] == vocabulary * 8 + 13 * 8 * 16
-    assert results["test_perplexity"] < 0.6 * vocabulary
+    assert results["test_perplexity"] < 0.9 * vocabulary
     evaluated = run("train_fixed_arc.py", "--eval_only", f"--output_dir={tmp_path}/run")
     assert evaluated.returncode == 0, evaluated.stderr
     assert evaluated.stdout.splitlines()[-2:] == trained.stdout.splitlines()[-2:]
