@@ -29,11 +29,11 @@ TINY = {
     "child_num_layers": 2,
     "child_num_cells": 2,
     "child_out_filters": 4,
-    "max_train_images": 128,
+    "max_train_images": 512,
     "max_valid_images": 64,
     "max_test_images": 64,
     "log_every": 1,
-    "controller_train_steps": 3,
+    "controller_train_steps": 10,
     "controller_num_aggregate": 2,
     "child_fixed_arc": "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1",
 }
@@ -48,7 +48,7 @@ def main():
     parser.add_argument("--kills", type=int, default=50, help="kills to reach in all")
     parser.add_argument("--epochs", type=int, default=4, help="epochs of the run that is killed")
     parser.add_argument("--steps", type=int, default=10000, help="child steps of the run that is watched")
-    parser.add_argument("--checkpoint_every_minutes", type=float, default=0.005)
+    parser.add_argument("--minutes", type=float, default=60.0, help="stop after this time, to be continued")
     parser.add_argument("--scheme", choices=configs.SCHEMES, default="fp32")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--output_dir", type=Path, required=True)
@@ -63,33 +63,31 @@ def main():
 
 def kills(arguments):
     """Kills a run until it has been killed often enough, lets it end and compares."""
-    folder = arguments.output_dir
-    whole = _config(arguments, folder / "whole", num_epochs=arguments.epochs, checkpoint_every_minutes=10.0)
-    killed = _config(
-        arguments,
-        folder / "killed",
-        num_epochs=arguments.epochs,
-        checkpoint_every_minutes=arguments.checkpoint_every_minutes,
-    )
-    alone = _left_alone(whole)
-    if alone is None:
-        print(f"the run left alone failed, see {folder}/whole.log")
-        return 1
-    tally = folder / "kills"
+    folder, deadline = arguments.output_dir, time.monotonic() + 60 * arguments.minutes
+    figures, tally = folder / "figures", folder / "kills"
+    if not figures.exists():
+        alone = _left_alone(_config(arguments, folder / "whole"))
+        if alone is None:
+            print(f"the run left alone failed, see {folder}/whole.log")
+            return 1
+        figures.write_text(f"{alone.lines} {alone.opened}")
+    lines, opened = map(float, figures.read_text().split())
     done = len(tally.read_text()) if tally.exists() else 0
     moments = random.Random(f"{arguments.seed} {done}")
     while done < arguments.kills:
-        code = _killed_at_random(killed, alone, moments, arguments.kills)
-        if code == 0:
-            print(f"the run ended after {done} kills; raise --epochs")
-            break
+        if time.monotonic() > deadline:
+            print(f"killed {done} times so far; run it again to go on")
+            return 3
+        # Both a checkpoint after each unit and one now and then, so that units have to be done again.
+        config = _config(arguments, folder / "killed", checkpoint_every_minutes=moments.choice((0.0, 0.005)))
+        code = _killed_at_random(config, moments, lines / (arguments.kills + 1), opened)
         if code != -signal.SIGKILL:
-            print(f"the run failed after {done} kills with {code}, see {folder}/killed.log")
+            print(f"after {done} kills the run ended by itself with {code}, see {folder}/killed.log")
             return 1
         done += 1
         tally.write_text("x" * done)
-    if _waited(_started(killed)) != 0:
-        print(f"the run failed after {done} kills, see {folder}/killed.log")
+    if _waited(_started(_config(arguments, folder / "killed"))) != 0:
+        print(f"after {done} kills the run failed, see {folder}/killed.log")
         return 1
     wrong = differences(folder / "whole", folder / "killed")
     print(f"killed {done} times: {', '.join(wrong) + ' differ' if wrong else 'nothing differs'}")
@@ -130,7 +128,8 @@ def _left_alone(config):
 
 def _config(arguments, path, **values):
     kind = micro_config.SearchConfig if arguments.kind == "search" else micro_config.TrainConfig
-    values = {**TINY, "child_scheme": arguments.scheme, "output_dir": str(path), **values}
+    values = {"num_epochs": arguments.epochs, "child_scheme": arguments.scheme, "output_dir": str(path), **values}
+    values = {**TINY, **values}
     return configs.from_values(kind, values)
 
 
@@ -160,24 +159,23 @@ def _waited(process):
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def _killed_at_random(config, whole, moments, kills):
-    """Starts a process and kills it: one in five before the run is open, the others up to the share of all log lines that
-    leaves enough for the other kills. Returns the exit code.
+def _killed_at_random(config, moments, lines, opened):
+    """Starts a process and kills it: one in five before the run is open, the others while it works. Returns the exit code.
 
     Args:
       config: of the run.
-      whole: a finished run's `_Watched`.
       moments: `random.Random`.
-      kills: how often the run will be killed in all.
+      lines: log lines after which it is killed at the latest.
+      opened: seconds that opening takes.
     """
     early, share, delay = moments.random() < 0.2, moments.random(), moments.random()
-    lines = 1 + int(share * whole.lines / (kills + 1))
+    lines = 1 + int(share * lines)
     run = _Watched(config)
     while True:
         code = run.look()
         if code is not None:
             return code
-        if (early and time.monotonic() - run.start > delay * whole.opened) or run.lines >= lines:
+        if (early and time.monotonic() - run.start > delay * opened) or run.lines >= lines:
             time.sleep(0.05 * delay)
             os.kill(run.process, signal.SIGKILL)
             return _waited(run.process)
