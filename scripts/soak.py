@@ -96,24 +96,33 @@ def kills(arguments):
 
 def steps(arguments):
     """Runs a search for many steps and prints its memory and open files as it goes."""
-    per_epoch = TINY["max_train_images"] // 2  # of the smallest batches, whose steps are the fastest
-    epochs = -(-arguments.steps // per_epoch)
-    config = _config(arguments, arguments.output_dir / "long", num_epochs=epochs, batch_size=2, log_every=20)
+    batch_size = 8
+    per_epoch = TINY["max_train_images"] // batch_size
+    config = _config(
+        arguments,
+        arguments.output_dir / "long",
+        num_epochs=-(-arguments.steps // per_epoch),
+        batch_size=batch_size,
+        log_every=20,
+        eval_arc_batches=1,
+        eval_every_epochs=10,
+        checkpoint_every_minutes=0.1,
+    )
     process, seen, step = _started(config), [], 0
-    while os.waitpid(process, os.WNOHANG) == (0, 0):
+    while (ended := os.waitpid(process, os.WNOHANG)) == (0, 0):
         time.sleep(0.2)
         reached = _steps_done(config)
-        if reached < step + arguments.steps // 20:
-            continue
-        step, memory, files = reached, _resident_mib(process), len(os.listdir(f"/proc/{process}/fd"))
-        seen.append((step, memory, files))
-        print(f"step {step}: {memory:.0f} MiB resident, {files} open files", flush=True)
+        if reached >= step + arguments.steps // 20:
+            step, memory, files = reached, _resident_mib(process), len(os.listdir(f"/proc/{process}/fd"))
+            seen.append((step, memory, files))
+            print(f"step {step}: {memory:.0f} MiB resident, {files} open files", flush=True)
+    if ended[1]:
+        print(f"the run failed, see {arguments.output_dir}/long.log")
+        return 1
     # The first quarter fills TensorFlow's and the C library's pools.
-    settled = seen[len(seen) // 4 :]
-    print(
-        f"from step {settled[0][0]} to {settled[-1][0]}: {settled[-1][1] - settled[0][1]:+.0f} MiB resident, ", end=""
-    )
-    print(f"{settled[-1][2] - settled[0][2]:+d} open files")
+    first, last = seen[len(seen) // 4], seen[-1]
+    change = f"{last[1] - first[1]:+.0f} MiB resident, {last[2] - first[2]:+d} open files"
+    print(f"{_steps_done(config)} steps; from step {first[0]} to {last[0]}: {change}")
     return 0
 
 
