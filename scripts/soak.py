@@ -1,7 +1,7 @@
 """Wears a run out: kills it at random moments and compares its end with that of a run left alone, or watches its memory.
 
   python scripts/soak.py kills --kills=50 --output_dir=/tmp/soak
-  python scripts/soak.py kills --kind=training --kills=20 --output_dir=/tmp/soak_training
+  python scripts/soak.py kills --kind=training --kills=20 --signals=KILL,TERM --output_dir=/tmp/soak_training
   python scripts/soak.py steps --steps=10000 --output_dir=/tmp/soak_steps
 
 `kills` prints how often the run was killed, and exits with code 1 where weights, metrics.jsonl, arcs.jsonl, best_arc.txt
@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from enas import cli, run_directory
+from enas import cli, run_directory, signals
 from enas import config as configs
 from enas.micro import config as micro_config
 
@@ -46,6 +46,7 @@ def main():
     parser.add_argument("what", choices=("kills", "steps"))
     parser.add_argument("--kind", choices=("search", "training"), default="search")
     parser.add_argument("--kills", type=int, default=50, help="kills to reach in all")
+    parser.add_argument("--signals", default="KILL", help="KILL, TERM, INT, apart by commas: sent in turn")
     parser.add_argument("--epochs", type=int, default=4, help="epochs of the run that is killed")
     parser.add_argument("--steps", type=int, default=10000, help="child steps of the run that is watched")
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after this time, to be continued")
@@ -80,8 +81,9 @@ def kills(arguments):
             return 3
         # Both a checkpoint after each unit and one now and then, so that units have to be done again.
         config = _config(arguments, folder / "killed", checkpoint_every_minutes=moments.choice((0.0, 0.005)))
-        code = _killed_at_random(config, moments, lines / (arguments.kills + 1), opened)
-        if code != -signal.SIGKILL:
+        number = _signals(arguments)[done % len(_signals(arguments))]
+        code = _killed_at_random(config, moments, lines / (arguments.kills + 1), opened, number)
+        if code not in (-number, 128 + number):
             print(f"after {done} kills the run ended by itself with {code}, see {folder}/killed.log")
             return 1
         done += 1
@@ -149,6 +151,7 @@ def _started(config):
         return process
     code = 1
     try:
+        signal.signal(signal.SIGINT, signals.stop_at_once)
         log = os.open(f"{config.run.output_dir}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
@@ -158,6 +161,8 @@ def _started(config):
         run = search.run_search if isinstance(config, micro_config.SearchConfig) else train.run_training
         run(config, space)
         code = 0
+    except signals.Stopped as stopped:
+        code = 128 + stopped.signal
     except BaseException:
         traceback.print_exc()
     finally:
@@ -168,7 +173,11 @@ def _waited(process):
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def _killed_at_random(config, moments, lines, opened):
+def _signals(arguments):
+    return [signal.Signals[f"SIG{name}"] for name in arguments.signals.split(",")]
+
+
+def _killed_at_random(config, moments, lines, opened, number):
     """Starts a process and kills it: one in five before the run is open, the others while it works. Returns the exit code.
 
     Args:
@@ -176,6 +185,7 @@ def _killed_at_random(config, moments, lines, opened):
       moments: `random.Random`.
       lines: log lines after which it is killed at the latest.
       opened: seconds that opening takes.
+      number: the signal.
     """
     early, share, delay = moments.random() < 0.2, moments.random(), moments.random()
     lines = 1 + int(share * lines)
@@ -186,7 +196,7 @@ def _killed_at_random(config, moments, lines, opened):
             return code
         if (early and time.monotonic() - run.start > delay * opened) or run.lines >= lines:
             time.sleep(0.05 * delay)
-            os.kill(run.process, signal.SIGKILL)
+            os.kill(run.process, number)
             return _waited(run.process)
         time.sleep(0.005)
 
