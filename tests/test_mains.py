@@ -121,7 +121,7 @@ def test_bad_numbers_stop_a_search_and_never_reach_the_weights(flag, words, tmp_
 
     flags = [*SEARCH, flag, "--max_bad_steps=3", "--checkpoint_every_minutes=0", f"--output_dir={tmp_path}/run"]
     message = error("search_micro.py", *flags, "--num_epochs=40")
-    assert all(word in message for word in [*words, "3 steps in a row (--max_bad_steps=3)"]), message
+    assert all(word in message for word in [*words, "3 such steps in a row (--max_bad_steps=3)"]), message
     assert len(re.findall("step skipped, nothing changed", (tmp_path / "run" / "stdout").read_text())) >= 3
     newest = max((tmp_path / "run" / "checkpoints").glob("last-*.json"), key=os.path.getmtime)
     reader = tf.train.load_checkpoint(str(newest.with_suffix("")))
