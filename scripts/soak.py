@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from enas import cli, run_directory, signals
+from enas import cli, run_directory, signals, spaces
 from enas import config as configs
 from enas.micro import config as micro_config
 
@@ -55,11 +55,27 @@ def main():
     parser.add_argument("--output_dir", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    # Once, for all the processes that are forked: it takes longer than everything else they do.
-    cli.load_tensorflow()
-    from enas import search, train  # noqa: F401
+    _prepare(arguments)
 
     return kills(arguments) if arguments.what == "kills" else steps(arguments)
+
+
+def _prepare(arguments):
+    """Imports TensorFlow, loads the data and builds the graph once, for all the processes that are forked: it takes longer
+    than everything else they do."""
+    cli.load_tensorflow()
+    from enas import arc_input, search, session, train
+    from enas.micro import space
+
+    config = _config(
+        arguments, arguments.output_dir / "killed", **(_long(arguments) if arguments.what == "steps" else {})
+    )
+    if arguments.kind == "search":
+        built = session.prepared(config, space.task, lambda dataset: search.build(config, space, dataset))
+    else:
+        arc = arc_input.given(config, space.arc)
+        built = session.prepared(config, space.task, lambda dataset: train.build(config, arc, space, dataset))
+    session.prepared = lambda *_: built
 
 
 def kills(arguments):
@@ -98,18 +114,7 @@ def kills(arguments):
 
 def steps(arguments):
     """Runs a search for many steps and prints its memory and open files as it goes."""
-    batch_size = 8
-    per_epoch = TINY["max_train_images"] // batch_size
-    config = _config(
-        arguments,
-        arguments.output_dir / "long",
-        num_epochs=-(-arguments.steps // per_epoch),
-        batch_size=batch_size,
-        log_every=20,
-        eval_arc_batches=1,
-        eval_every_epochs=10,
-        checkpoint_every_minutes=0.1,
-    )
+    config = _config(arguments, arguments.output_dir / "long", **_long(arguments))
     process, seen, step = _started(config), [], 0
     while (ended := os.waitpid(process, os.WNOHANG)) == (0, 0):
         time.sleep(0.2)
@@ -126,6 +131,20 @@ def steps(arguments):
     change = f"{last[1] - first[1]:+.0f} MiB resident, {last[2] - first[2]:+d} open files"
     print(f"{_steps_done(config)} steps; from step {first[0]} to {last[0]}: {change}")
     return 0
+
+
+def _long(arguments):
+    """The options in which the run that is watched differs."""
+    batch_size = 8
+    epochs = -(-arguments.steps * batch_size // TINY["max_train_images"])
+    return {
+        "batch_size": batch_size,
+        "num_epochs": epochs,
+        "log_every": 20,
+        "eval_arc_batches": 1,
+        "eval_every_epochs": 10,
+        "checkpoint_every_minutes": 0.1,
+    }
 
 
 def _left_alone(config):
@@ -156,10 +175,9 @@ def _started(config):
         os.dup2(log, 1)
         os.dup2(log, 2)
         from enas import search, train
-        from enas.micro import space
 
         run = search.run_search if isinstance(config, micro_config.SearchConfig) else train.run_training
-        run(config, space)
+        run(config, spaces.module("micro", "space"))
         code = 0
     except signals.Stopped as stopped:
         code = 128 + stopped.signal
