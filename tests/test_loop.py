@@ -15,6 +15,7 @@ from enas.loop import Loop, Position, evaluation
 from enas.micro.config import SearchConfig
 
 EPOCHS = 3
+TASK = SimpleNamespace(METRIC=SimpleNamespace(name="accuracy"), ADVICE="something else")
 
 
 class Crash(BaseException):
@@ -60,7 +61,7 @@ class World:
             run=RunConfig(output_dir=str(self.path), num_epochs=EPOCHS, checkpoint_every_minutes=self.minutes)
         )
         with signals.noted(), run_directory.open_run(config, "search") as self.run:
-            self.loop = Loop(SimpleNamespace(config=config, run=self.run, session=None, last=self))
+            self.loop = Loop(SimpleNamespace(config=config, run=self.run, session=None, last=self, task=TASK))
             self.loop.epochs([self.train, self.score, self.evaluate])
 
     def train(self, epoch, unit):
@@ -68,7 +69,7 @@ class World:
             self.moment()
             self.x = self.x * 7 % 1000 + epoch + i
             self.moment()
-            self.run.append("metrics.jsonl", {"epoch": epoch, "step": i, "x": self.x})
+            self.run.append("metrics.jsonl", {"kind": "child", "epoch": epoch, "step": i, "x": self.x})
             self.moment()
             yield
 
@@ -86,9 +87,9 @@ class World:
             return self.x + len(name) / 10
 
         def finished(figures):
-            self.run.append("metrics.jsonl", {"epoch": epoch, **figures})
+            self.run.append("metrics.jsonl", {"kind": "child", "epoch": epoch, **figures})
 
-        yield from evaluation(self.loop.position, accuracy, finished)
+        yield from evaluation(self.loop, accuracy, finished)
 
     def outcome(self):
         """Runs processes until one ends by itself; returns all that is to be the same."""
