@@ -86,8 +86,8 @@ class Loop:
         except signals.Stopped as stopped:
             self._save()
             self.run.log(
-                f"{stopped} {self._where()}; checkpoint saved; run the same command again to go on "
-                f"(--output_dir={self.run.path})"
+                f"{stopped} in epoch {self.position.epoch + 1} of {self.config.num_epochs}; checkpoint saved; "
+                f"run the same command again to go on (--output_dir={self.run.path})"
             )
             raise
 
@@ -108,7 +108,7 @@ class Loop:
             return
         bad = [name for name, good in zip(watch.names, finite, strict=True) if not good]
         more = f" and {len(bad) - 2} more" if bad[2:] else ""
-        what = f"{' and '.join(bad[:2]) if not more else ', '.join(bad[:2])}{more} not finite"
+        what = f"not finite: {', '.join(bad[:2])}{more}"
         self.run.log(f"{kind} step {step}: {what}; step skipped, nothing changed")
         if ordinary:
             return
@@ -117,9 +117,9 @@ class Loop:
         self.position.bad_steps[kind] = in_a_row
         if in_a_row >= self.config.max_bad_steps:
             raise UserError(
-                f"{kind} step {step}: {what}, like {in_a_row} steps in a row (--max_bad_steps={in_a_row}); the last "
-                f"checkpoint in {self.run.path} is kept, with the weights of good steps; in another --output_dir, "
-                f"try {advice}"
+                f"{kind} step {step}: {what}; it was the last of {in_a_row} such steps in a row "
+                f"(--max_bad_steps={self.config.max_bad_steps}); the last checkpoint in {self.run.path} is kept, with the "
+                f"weights of good steps; in another --output_dir, try {advice}"
             )
 
     def _count_unit(self):
@@ -134,9 +134,6 @@ class Loop:
         self.run.sync()
         self.last.save(self.session, dataclasses.asdict(self.position))
         self.saved = time.monotonic()
-
-    def _where(self):
-        return f"in epoch {self.position.epoch + 1} of {self.config.num_epochs}"
 
 
 def position_of(path, facts):

@@ -25,11 +25,12 @@ def stop_at_once(number, _frame=None):
 
 @contextlib.contextmanager
 def noted():
-    """Within it SIGINT and SIGTERM are only noted, for `check`; a second SIGINT stops at once."""
+    """Within it SIGINT and SIGTERM are only noted, for `check`; a second SIGINT is a plain KeyboardInterrupt, anywhere."""
 
     def note(number, _frame):
         if _received and number == signal.SIGINT:
-            raise Stopped(number)
+            # Not `Stopped`, after which a checkpoint is saved: here variables and position may not agree.
+            raise KeyboardInterrupt
         _received.append(number)
 
     if threading.current_thread() is not threading.main_thread():  # Python allows handlers in no other

@@ -1,7 +1,7 @@
 """Wears a run out: kills it at random moments and compares its end with that of a run left alone, or watches its memory.
 
   python scripts/soak.py kills --kills=50 --output_dir=/tmp/soak
-  python scripts/soak.py kills --kind=training --kills=20 --output_dir=/tmp/soak_training
+  python scripts/soak.py kills --kind=training --kills=20 --signals=KILL,TERM --output_dir=/tmp/soak_training
   python scripts/soak.py steps --steps=10000 --output_dir=/tmp/soak_steps
 
 `kills` prints how often the run was killed, and exits with code 1 where weights, metrics.jsonl, arcs.jsonl, best_arc.txt
@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from enas import cli, run_directory
+from enas import cli, run_directory, signals, spaces
 from enas import config as configs
 from enas.micro import config as micro_config
 
@@ -29,11 +29,11 @@ TINY = {
     "child_num_layers": 2,
     "child_num_cells": 2,
     "child_out_filters": 4,
-    "max_train_images": 128,
+    "max_train_images": 512,
     "max_valid_images": 64,
     "max_test_images": 64,
     "log_every": 1,
-    "controller_train_steps": 3,
+    "controller_train_steps": 10,
     "controller_num_aggregate": 2,
     "child_fixed_arc": "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1",
 }
@@ -46,50 +46,66 @@ def main():
     parser.add_argument("what", choices=("kills", "steps"))
     parser.add_argument("--kind", choices=("search", "training"), default="search")
     parser.add_argument("--kills", type=int, default=50, help="kills to reach in all")
+    parser.add_argument("--signals", default="KILL", help="KILL, TERM, INT, apart by commas: sent in turn")
     parser.add_argument("--epochs", type=int, default=4, help="epochs of the run that is killed")
     parser.add_argument("--steps", type=int, default=10000, help="child steps of the run that is watched")
-    parser.add_argument("--checkpoint_every_minutes", type=float, default=0.005)
+    parser.add_argument("--minutes", type=float, default=60.0, help="stop after this time, to be continued")
     parser.add_argument("--scheme", choices=configs.SCHEMES, default="fp32")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--output_dir", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    # Once, for all the processes that are forked: it takes longer than everything else they do.
-    cli.load_tensorflow()
-    from enas import search, train  # noqa: F401
+    _prepare(arguments)
 
     return kills(arguments) if arguments.what == "kills" else steps(arguments)
 
 
+def _prepare(arguments):
+    """Imports TensorFlow, loads the data and builds the graph once, for all the processes that are forked: it takes longer
+    than everything else they do."""
+    cli.load_tensorflow()
+    from enas import arc_input, search, session, train
+    from enas.micro import space
+
+    config = _config(
+        arguments, arguments.output_dir / "killed", **(_long(arguments) if arguments.what == "steps" else {})
+    )
+    if arguments.kind == "search":
+        built = session.prepared(config, space.task, lambda dataset: search.build(config, space, dataset))
+    else:
+        arc = arc_input.given(config, space.arc)
+        built = session.prepared(config, space.task, lambda dataset: train.build(config, arc, space, dataset))
+    session.prepared = lambda *_: built
+
+
 def kills(arguments):
     """Kills a run until it has been killed often enough, lets it end and compares."""
-    folder = arguments.output_dir
-    whole = _config(arguments, folder / "whole", num_epochs=arguments.epochs, checkpoint_every_minutes=10.0)
-    killed = _config(
-        arguments,
-        folder / "killed",
-        num_epochs=arguments.epochs,
-        checkpoint_every_minutes=arguments.checkpoint_every_minutes,
-    )
-    alone = _left_alone(whole)
-    if alone is None:
-        print(f"the run left alone failed, see {folder}/whole.log")
-        return 1
-    tally = folder / "kills"
+    folder, deadline = arguments.output_dir, time.monotonic() + 60 * arguments.minutes
+    figures, tally = folder / "figures", folder / "kills"
+    if not figures.exists():
+        alone = _left_alone(_config(arguments, folder / "whole"))
+        if alone is None:
+            print(f"the run left alone failed, see {folder}/whole.log")
+            return 1
+        figures.write_text(f"{alone.lines} {alone.opened}")
+    lines, opened = map(float, figures.read_text().split())
     done = len(tally.read_text()) if tally.exists() else 0
     moments = random.Random(f"{arguments.seed} {done}")
     while done < arguments.kills:
-        code = _killed_at_random(killed, alone, moments, arguments.kills)
-        if code == 0:
-            print(f"the run ended after {done} kills; raise --epochs")
-            break
-        if code != -signal.SIGKILL:
-            print(f"the run failed after {done} kills with {code}, see {folder}/killed.log")
+        if time.monotonic() > deadline:
+            print(f"killed {done} times so far; run it again to go on")
+            return 3
+        # Both a checkpoint after each unit and one now and then, so that units have to be done again.
+        config = _config(arguments, folder / "killed", checkpoint_every_minutes=moments.choice((0.0, 0.005)))
+        number = _signals(arguments)[done % len(_signals(arguments))]
+        code = _killed_at_random(config, moments, lines / (arguments.kills + 1), opened, number)
+        if code not in (-number, 128 + number):
+            print(f"after {done} kills the run ended by itself with {code}, see {folder}/killed.log")
             return 1
         done += 1
         tally.write_text("x" * done)
-    if _waited(_started(killed)) != 0:
-        print(f"the run failed after {done} kills, see {folder}/killed.log")
+    if _waited(_started(_config(arguments, folder / "killed"))) != 0:
+        print(f"after {done} kills the run failed, see {folder}/killed.log")
         return 1
     wrong = differences(folder / "whole", folder / "killed")
     print(f"killed {done} times: {', '.join(wrong) + ' differ' if wrong else 'nothing differs'}")
@@ -98,25 +114,37 @@ def kills(arguments):
 
 def steps(arguments):
     """Runs a search for many steps and prints its memory and open files as it goes."""
-    per_epoch = TINY["max_train_images"] // 2  # of the smallest batches, whose steps are the fastest
-    epochs = -(-arguments.steps // per_epoch)
-    config = _config(arguments, arguments.output_dir / "long", num_epochs=epochs, batch_size=2, log_every=20)
+    config = _config(arguments, arguments.output_dir / "long", **_long(arguments))
     process, seen, step = _started(config), [], 0
-    while os.waitpid(process, os.WNOHANG) == (0, 0):
+    while (ended := os.waitpid(process, os.WNOHANG)) == (0, 0):
         time.sleep(0.2)
         reached = _steps_done(config)
-        if reached < step + arguments.steps // 20:
-            continue
-        step, memory, files = reached, _resident_mib(process), len(os.listdir(f"/proc/{process}/fd"))
-        seen.append((step, memory, files))
-        print(f"step {step}: {memory:.0f} MiB resident, {files} open files", flush=True)
+        if reached >= step + arguments.steps // 20:
+            step, memory, files = reached, _resident_mib(process), len(os.listdir(f"/proc/{process}/fd"))
+            seen.append((step, memory, files))
+            print(f"step {step}: {memory:.0f} MiB resident, {files} open files", flush=True)
+    if ended[1]:
+        print(f"the run failed, see {arguments.output_dir}/long.log")
+        return 1
     # The first quarter fills TensorFlow's and the C library's pools.
-    settled = seen[len(seen) // 4 :]
-    print(
-        f"from step {settled[0][0]} to {settled[-1][0]}: {settled[-1][1] - settled[0][1]:+.0f} MiB resident, ", end=""
-    )
-    print(f"{settled[-1][2] - settled[0][2]:+d} open files")
+    first, last = seen[len(seen) // 4], seen[-1]
+    change = f"{last[1] - first[1]:+.0f} MiB resident, {last[2] - first[2]:+d} open files"
+    print(f"{_steps_done(config)} steps; from step {first[0]} to {last[0]}: {change}")
     return 0
+
+
+def _long(arguments):
+    """The options in which the run that is watched differs."""
+    batch_size = 8
+    epochs = -(-arguments.steps * batch_size // TINY["max_train_images"])
+    return {
+        "batch_size": batch_size,
+        "num_epochs": epochs,
+        "log_every": 20,
+        "eval_arc_batches": 1,
+        "eval_every_epochs": 10,
+        "checkpoint_every_minutes": 0.1,
+    }
 
 
 def _left_alone(config):
@@ -130,7 +158,8 @@ def _left_alone(config):
 
 def _config(arguments, path, **values):
     kind = micro_config.SearchConfig if arguments.kind == "search" else micro_config.TrainConfig
-    values = {**TINY, "child_scheme": arguments.scheme, "output_dir": str(path), **values}
+    values = {"num_epochs": arguments.epochs, "child_scheme": arguments.scheme, "output_dir": str(path), **values}
+    values = {**TINY, **values}
     return configs.from_values(kind, values)
 
 
@@ -141,15 +170,17 @@ def _started(config):
         return process
     code = 1
     try:
+        signal.signal(signal.SIGINT, signals.stop_at_once)
         log = os.open(f"{config.run.output_dir}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
         from enas import search, train
-        from enas.micro import space
 
         run = search.run_search if isinstance(config, micro_config.SearchConfig) else train.run_training
-        run(config, space)
+        run(config, spaces.module("micro", "space"))
         code = 0
+    except signals.Stopped as stopped:
+        code = 128 + stopped.signal
     except BaseException:
         traceback.print_exc()
     finally:
@@ -160,26 +191,30 @@ def _waited(process):
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def _killed_at_random(config, whole, moments, kills):
-    """Starts a process and kills it: one in five before the run is open, the others up to the share of all log lines that
-    leaves enough for the other kills. Returns the exit code.
+def _signals(arguments):
+    return [signal.Signals[f"SIG{name}"] for name in arguments.signals.split(",")]
+
+
+def _killed_at_random(config, moments, lines, opened, number):
+    """Starts a process and kills it: one in five before the run is open, the others while it works. Returns the exit code.
 
     Args:
       config: of the run.
-      whole: a finished run's `_Watched`.
       moments: `random.Random`.
-      kills: how often the run will be killed in all.
+      lines: log lines after which it is killed at the latest.
+      opened: seconds that opening takes.
+      number: the signal.
     """
     early, share, delay = moments.random() < 0.2, moments.random(), moments.random()
-    lines = 1 + int(share * whole.lines / (kills + 1))
+    lines = 1 + int(share * lines)
     run = _Watched(config)
     while True:
         code = run.look()
         if code is not None:
             return code
-        if (early and time.monotonic() - run.start > delay * whole.opened) or run.lines >= lines:
+        if (early and time.monotonic() - run.start > delay * opened) or run.lines >= lines:
             time.sleep(0.05 * delay)
-            os.kill(run.process, signal.SIGKILL)
+            os.kill(run.process, number)
             return _waited(run.process)
         time.sleep(0.005)
 

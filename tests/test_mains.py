@@ -145,12 +145,28 @@ def test_bad_numbers_stop_a_search_and_never_reach_the_weights(flag, words, tmp_
 
     flags = [*SEARCH, flag, "--max_bad_steps=3", "--checkpoint_every_minutes=0", f"--output_dir={tmp_path}/run"]
     message = error("search_micro.py", *flags, "--num_epochs=40")
-    assert all(word in message for word in [*words, "3 steps in a row (--max_bad_steps=3)"]), message
+    assert all(word in message for word in [*words, "3 such steps in a row (--max_bad_steps=3)"]), message
     assert len(re.findall("step skipped, nothing changed", (tmp_path / "run" / "stdout").read_text())) >= 3
     newest = max((tmp_path / "run" / "checkpoints").glob("last-*.json"), key=os.path.getmtime)
     reader = tf.train.load_checkpoint(str(newest.with_suffix("")))
     for name in reader.get_variable_to_shape_map():
         assert np.isfinite(reader.get_tensor(name)).all(), name
+
+
+@pytest.mark.slow
+def test_a_full_disk_stops_a_search_and_once_there_is_room_it_goes_on(search, tmp_path):
+    """No file may grow beyond 300 kB, which a checkpoint would."""
+    flags = [*SEARCH, "--child_scheme=k4", f"--output_dir={tmp_path}/run"]
+    command = ["bash", "-c", 'ulimit -f 300; exec "$@"', "-", sys.executable, str(ROOT / "search_micro.py"), *flags]
+    full = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=ROOT, check=False)
+    assert full.returncode == 2
+    assert re.fullmatch(
+        "error: .*/checkpoints/last-1: can't be written: .*; make room and run .* again to go on\n", full.stderr
+    )
+    done = run("search_micro.py", *flags)
+    assert done.returncode == 0, done.stderr
+    for name in ("arcs.jsonl", "metrics.jsonl", "best_arc.txt"):
+        assert (tmp_path / "run" / name).read_bytes() == (search[0] / name).read_bytes()
 
 
 def test_reset_deletes_only_runs(tmp_path):
