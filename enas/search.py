@@ -3,6 +3,7 @@
 Works on any search space of images; `enas/spaces.py` says what a space is.
 """
 
+import concurrent.futures
 import dataclasses
 
 import numpy as np
@@ -68,6 +69,8 @@ class Search:
         first = {"train": step, "reward": updates * self.config.controller.num_aggregate}
         streams = {"train": self.graph.training.stream, **self.graph.streams}
         self.handles = session.start(self.session, streams, first)
+        # Arcs do not depend on one another: two at a time keep the cores busier than the ops of one.
+        self.pool = concurrent.futures.ThreadPoolExecutor(max_workers=2)
 
     def sample(self, purpose, steps):
         """Samples one arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), ...]`."""
@@ -97,7 +100,7 @@ class Search:
             step = int(self.session.run(controller.step))
             noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
             arcs = self.session.run(controller.arcs, {controller.noise: noise})
-            rewards = np.array([self._reward(arc) for arc in arcs], np.float32)
+            rewards = np.array(list(self.pool.map(self._reward, arcs)), np.float32)
             # Nothing may stop between here and the yield: the update changes the variables.
             fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
             (loss, entropy, norm, baseline), finite, _ = self.session.run(

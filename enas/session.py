@@ -27,6 +27,15 @@ def graph_mode():
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
+def open_session():
+    """Returns a session on the default graph."""
+    config = tf.ConfigProto()
+    # Rewriting the graph around the functions takes longer than all that comes before a search's first step, a hundred
+    # megabytes, and saves nothing: the work is in the functions, which are rewritten all the same.
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return tf.Session(config=config)
+
+
 class Events:
     """Scalars for TensorBoard, in a file that can be cut back like the run's other records."""
 
@@ -90,7 +99,7 @@ def opened(config, kind, build):
         saver = tf.train.Saver(max_to_keep=None)
         initialize = tf.global_variables_initializer()
         tf.get_default_graph().finalize()
-        with signals.noted(), open_run(config, kind) as run, tf.Session() as sess:
+        with signals.noted(), open_run(config, kind) as run, open_session() as sess:
             _check_data(run, config, dataset)
             run.events = Events(run)
             sess.run(initialize)
