@@ -79,17 +79,18 @@ def update(build, objective, variables, rate, step):
         skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
     # Read before the step adapts it: what is reported is what was used.
     used_scale = tf.identity(scale)
-    gradients = functions.gradients(objective * used_scale, variables)
-    gradients = [_dense(g) / used_scale for g in gradients]
+    # Of each variable, or of the rows of it that the step uses, which are another variable's worth to all but `_apply`.
+    rows, gradients = zip(*map(_rows, functions.gradients(objective * used_scale, variables)), strict=True)
+    gradients = gradients if "fp16" not in build.config.schemes else [g / used_scale for g in gradients]
     norm = tf.global_norm(gradients)
-    gradients = _clipped(gradients, norm, build.config)
-    gradients = _decayed(_latent_scaled(gradients, variables, build), variables, build.config.l2_reg)
+    gradients = _latent_scaled(_clipped(gradients, norm, build.config), variables, build)
     watch = watches.watch(objective, gradients, variables, norm_of_all_gradients=norm, **_statistics(build))
 
     def apply():
         optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
         averages = [v.assign_sub((1 - layers.BN_DECAY) * (v - value)) for v, value in build.moving_updates]
-        with tf.control_dependencies([optimizer.apply_gradients(zip(gradients, variables, strict=True)), *averages]):
+        moves = _apply(optimizer, rate, variables, rows, gradients, build.config.l2_reg)
+        with tf.control_dependencies([moves, *averages]):
             # BinaryConnect, arXiv 1511.00363, section 2.4.
             return tf.group(*[v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in variables if v.name in build.latent])
 
@@ -128,11 +129,30 @@ def _adapt_loss_scale(scale, good_steps, finite):
         return [scale.assign(next_scale), good_steps.assign(next_good)]
 
 
-def _dense(gradient):
-    """A gradient as a tensor; that of a gathered bank comes as rows."""
-    if isinstance(gradient, tf.IndexedSlices):
-        return tf.scatter_nd(gradient.indices[:, None], gradient.values, gradient.dense_shape)
-    return gradient
+def _rows(gradient):
+    """(rows, their gradients) of a gathered bank, each row once; (None, gradient) of any other variable."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return None, gradient
+    rows, position = tf.unique(gradient.indices)
+    return rows, tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
+
+
+def _apply(optimizer, rate, variables, rows, gradients, l2_reg):
+    """Nesterov momentum with weight decay.
+
+    The step is linear in the gradient, so a bank takes it in two parts: decay and momentum of all its rows, and the
+    gradients of the rows in use. A gradient of the whole bank, nearly all zeros, is never made.
+    """
+    decay = [2.0 * l2_reg * v for v in variables]
+    dense = [d if row is not None else d + g for d, row, g in zip(decay, rows, gradients, strict=True)]
+    moved = optimizer.apply_gradients(zip(dense, variables, strict=True))
+    additions = []
+    with tf.control_dependencies([moved]):
+        for v, row, g in zip(variables, rows, gradients, strict=True):
+            if row is not None:
+                additions.append(optimizer.get_slot(v, "momentum").scatter_add(tf.IndexedSlices(g, row)))
+                additions.append(v.scatter_sub(tf.IndexedSlices(rate * (1.0 + MOMENTUM) * g, row)))
+    return tf.group(moved, *additions)
 
 
 def _clipped(gradients, norm, config):
@@ -153,9 +173,3 @@ def _latent_scaled(gradients, variables, build):
     """
     factors = [max(1.0, build.latent.get(v.name, 0) / 2.0) for v in variables]
     return [g if factor == 1.0 else g * factor for g, factor in zip(gradients, factors, strict=True)]
-
-
-def _decayed(gradients, variables, l2_reg):
-    if l2_reg == 0.0:
-        return gradients
-    return [g + 2.0 * l2_reg * v for g, v in zip(gradients, variables, strict=True)]

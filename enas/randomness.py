@@ -31,4 +31,6 @@ def stateless_seed(seed, purpose, step):
     import tensorflow.compat.v1 as tf
 
     key = zlib.crc32(f"{seed}/{purpose}".encode()) & 0x7FFFFFFF
+    if isinstance(step, int):
+        return tf.constant([key, step], tf.int32)
     return tf.stack([tf.constant(key, tf.int32), tf.cast(step, tf.int32)])

@@ -27,6 +27,15 @@ def graph_mode():
     tf.config.optimizer.set_experimental_options({"remapping": False, "arithmetic_optimization": False})
 
 
+def open_session(graph=None):
+    """Returns a session on a graph, by default the default graph."""
+    config = tf.ConfigProto()
+    # Rewriting the graph around the functions takes longer than all that comes before a search's first step, a hundred
+    # megabytes, and saves nothing: the work is in the functions, which are rewritten all the same.
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return tf.Session(graph=graph, config=config)
+
+
 class Events:
     """Scalars for TensorBoard, in a file that can be cut back like the run's other records."""
 
@@ -90,7 +99,7 @@ def opened(config, kind, task, build):
     with (
         signals.noted(),
         open_run(config, kind) as run,
-        tf.Session(graph=built.tf_graph) as sess,
+        open_session(built.tf_graph) as sess,
         pipeline.unreadable_files_told(),
     ):
         _check_data(run, config, task.facts(built.dataset))

@@ -60,7 +60,14 @@ def drop_path(op, x, mask):
     """Multiplies each image of x `[N, H, W, C]` by its factor in mask `[N]`; identity ops keep every path."""
     if mask is None or op.kind == "identity":
         return x
-    return x * tf.cast(tf.reshape(mask, [-1, 1, 1, 1]), x.dtype)
+    with tf.get_default_graph().gradient_override_map({"Mul": "DropPath"}):
+        return tf.multiply(x, tf.cast(tf.reshape(mask, [-1, 1, 1, 1]), x.dtype))
+
+
+@tf.RegisterGradient("DropPath")
+def _drop_path_gradient(op, gradient):
+    """Nobody asks for the mask's gradient, but a function would compute it, and keep x for it."""
+    return gradient * op.inputs[1], None
 
 
 def op_variables(build, op, channels, rows=()):

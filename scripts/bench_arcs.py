@@ -1,0 +1,34 @@
+"""The arcs and images that every side of the benchmark is given. Nothing here imports TensorFlow."""
+
+import numpy as np
+
+from enas.data import DataSet, Split
+from enas.micro import arc as arcs
+from enas.randomness import generator
+
+NUM_CLASSES = 10
+
+
+def random_arc(seed, step, num_cells):
+    """An `arcs.Arc` drawn uniformly from the search space, keyed by (seed, step)."""
+    draw = generator(seed, "bench/arc", step)
+    limits = [limit for node in range(num_cells) for limit in (node + 2, len(arcs.OPS)) * 2] * 2
+    return arcs.from_list([draw.integers(limit) for limit in limits])
+
+
+def array(arc):
+    """An arc as int32 `[2, num_cells, 4]`."""
+    return np.reshape(arc.to_list(), [2, arc.num_cells, 4]).astype(np.int32)
+
+
+def dataset(seed, batch_size, image_size):
+    """A `DataSet` of random images: 10 training batches, two of validation and of test."""
+    draw = generator(seed, "bench/images")
+
+    def split(count):
+        images = draw.integers(0, 256, [count, image_size, image_size, 3], np.uint8)
+        return Split(images, draw.integers(0, NUM_CLASSES, count).astype(np.int32))
+
+    names = tuple(map(str, range(NUM_CLASSES)))
+    parts = [split(batches * batch_size) for batches in (10, 2, 2)]
+    return DataSet(*parts, names, np.full(3, 0.5, np.float32), np.full(3, 0.25, np.float32))

@@ -1,0 +1,101 @@
+"""The benchmark's own arithmetic and its answers to bad flags; what it measures is measured by running it."""
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from enas.micro import arc as arcs
+from enas.micro import cost
+from enas.micro.config import ChildConfig
+
+SCRIPTS = pathlib.Path(__file__).resolve().parent.parent / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+import bench_arcs  # noqa: E402
+import bench_machine  # noqa: E402
+import bench_plot  # noqa: E402
+import bench_table  # noqa: E402
+
+
+def flags_of(child, image_size):
+    return {
+        "child_num_layers": child.num_layers,
+        "child_out_filters": child.out_filters,
+        "child_num_cells": child.num_cells,
+        "image_size": image_size,
+    }
+
+
+@pytest.mark.parametrize("num_layers, filters, cells, side", [(6, 20, 5, 32), (2, 5, 1, 15), (4, 8, 3, 28)])
+def test_multiply_accumulates_are_those_of_the_cost_model(num_layers, filters, cells, side):
+    """All but the classifier's, which the bound leaves out."""
+    child = ChildConfig(num_layers=num_layers, out_filters=filters, num_cells=cells)
+    for step in range(3):
+        arc = bench_arcs.random_arc(7, step, cells)
+        macs, _ = bench_machine.forward_work(flags_of(child, side), arc)
+        assert macs == cost.cost(arc, child, (side, side, 3), 10).macs - 4 * filters * 10
+
+
+def test_values_moved_are_counted_once_for_each_reader_and_writer():
+    """Identity ops on a network small enough to count by hand: 8x8 images, 2 filters, one node, layers R R N N."""
+    arc = arcs.parse("0 4 1 4   0 4 1 4")
+    _, values = bench_machine.forward_work(flags_of(ChildConfig(num_layers=2, out_filters=2, num_cells=1), 8), arc)
+
+    def adapter(channels, side, outputs, new_side):
+        # ReLU; convolution; batch norm.
+        return 2 * channels * side**2 + (channels + outputs) * new_side**2 + 2 * outputs * new_side**2
+
+    def cell(channels, side):
+        # The node's sum of two; then, of the one loose end, ReLU, convolution and batch norm.
+        return (3 + 2 + 2 + 2) * channels * side**2
+
+    stem = (3 + 6) * 64 + 2 * 6 * 64
+    reductions = 2 * adapter(6, 8, 4, 4) + cell(4, 4)
+    second = adapter(6, 8, 8, 4) + adapter(8, 4, 8, 2) + adapter(4, 4, 8, 2) + cell(8, 2)
+    assert bench_machine.reduction_layers(2) == (0, 1)
+    third = adapter(4, 4, 8, 2) + cell(8, 2)
+    assert values == stem + reductions + second + third + cell(8, 2)
+
+
+def test_arcs_are_valid_and_keyed_by_seed_and_step():
+    drawn = [bench_arcs.random_arc(0, step, 5) for step in range(200)]
+    assert drawn[3] == bench_arcs.random_arc(0, 3, 5) != bench_arcs.random_arc(1, 3, 5)
+    values = np.array([bench_arcs.array(arc) for arc in drawn])
+    assert values.shape == (200, 2, 5, 4)
+    for node in range(5):
+        for column, bound in ((0, node + 2), (1, len(arcs.OPS)), (2, node + 2), (3, len(arcs.OPS))):
+            assert set(values[:, :, node, column].flat) == set(range(bound))
+
+
+def test_a_summary_is_the_median_of_the_wall_times_and_of_the_cpu_times():
+    figures = bench_table.summary("step", [(1.0, 5.0), (9.0, 2.0), (2.0, 3.0)])
+    assert figures == {"step_s": 2.0, "step_min_s": 1.0, "step_cpu_s": 3.0}
+
+
+def test_the_plot_is_written(tmp_path):
+    cost = {"child_out_filters": [(10, 0.2, 0.1), (20, 0.4, 0.3)], "batch_size": [(16, 0.2, 0.1), (32, 0.4, 0.3)]}
+    bench_plot.draw(cost, str(tmp_path / "cost.png"))
+    assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "flag, words",
+    [
+        ("--against=torch,keras", "--against=torch,keras: keras is not one of classic, torch"),
+        ("--schemes=k9", "--schemes=k9: k9 is not one of fp32, fp16"),
+        ("--parts=fast", "--parts=fast: fast is not one of search, controller"),
+        ("--json=/no/such/folder/x.json", "--json=/no/such/folder/x.json: no such folder"),
+        ("--plot=x.pdf", "--plot=x.pdf: expected a file name ending in .png"),
+        ("--steps=0", "--steps=0: expected at least 1"),
+    ],
+)
+def test_bad_flags_are_told_in_one_line_before_anything_runs(flag, words):
+    done = subprocess.run(
+        [sys.executable, str(SCRIPTS / "bench.py"), flag], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {words}")
+    assert done.stderr.count("\n") == 1
