@@ -2,6 +2,7 @@
 
   python scripts/bench.py --json=bench.json                            (ours alone, about 2 minutes)
   python scripts/bench.py --against=classic,torch --schemes=k4,binary  (with comparisons, about 15 minutes)
+  python scripts/bench.py --space=macro --against=torch                (another search space; also rnn)
   python scripts/bench.py --plot=docs/cost.png                         (cost against filters, layers, nodes, batch size)
 
 Every implementation runs in a process of its own and they take turns, a few steps each, on the same arcs: what disturbs
@@ -11,6 +12,7 @@ one disturbs the others. `--against=torch` needs PyTorch, which nothing else her
 import dataclasses
 import json
 import os
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -20,7 +22,7 @@ import bench_plot
 import bench_table
 from bench_worker import Worker
 
-from enas import cli, config, flags
+from enas import cli, config, flags, spaces
 from enas.errors import UserError
 from enas.micro.config import ChildConfig, ControllerConfig
 from enas.options import option
@@ -209,5 +211,11 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    space = spaces.chosen(sys.argv)
+    if space != "micro":
+        # The other spaces' benchmarks have flags of their own.
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"bench_{space}.py")
+        sys.exit(subprocess.call([sys.executable, script, *sys.argv[1:]]))
+    spaces.define_flag()
     flags.define(BenchConfig)
     cli.run(main)

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 import numpy as np
 
-from enas import cli, flags
+from enas import cli, flags, spaces
 from enas import config as configs
 from enas.errors import UserError
 from enas.options import option
@@ -145,5 +145,6 @@ def main(arguments):
 
 
 if __name__ == "__main__":
+    spaces.define_flag()
     flags.define(BenchConfig)
     cli.run(main)
