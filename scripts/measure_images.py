@@ -17,7 +17,9 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+# A 5-node cell as searches find them, and one that costs as little as a cell can.
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
+LEAST_ARC = "0 4 1 4 0 4 1 4"
 TURNS = 4
 KEPT = 256  # images handed over again
 
@@ -29,6 +31,7 @@ def arguments():
     parser.add_argument("--img_size", default="96x192", help="as of train_fixed_arc.py (default: %(default)s)")
     parser.add_argument("--cache", default="none", choices=("none", "memory", "disk"), help="default: %(default)s")
     parser.add_argument("--cache_dir", default="data/cache", help="default: %(default)s")
+    parser.add_argument("--fixed_arc", default=ARC, help=f"the network (default: one of 5 nodes; least: {LEAST_ARC})")
     for name, default, help in (
         ("batch_size", 32, "images a step"),
         ("child_num_layers", 2, "normal cells"),
@@ -63,11 +66,13 @@ class Switch:
 
 
 def prepared(options):
-    """Opens the data; returns (config, data set, switch, figures)."""
+    """Opens the data; returns (config, arc, data set, switch, figures)."""
     from enas import data
     from enas.data.streaming import Streamed
+    from enas.micro.arc import parse
     from enas.micro.config import ChildConfig, DataConfig, RunConfig, TrainConfig
 
+    arc = parse(options.fixed_arc)
     config = TrainConfig(
         data=DataConfig(
             dataset="folder",
@@ -76,7 +81,9 @@ def prepared(options):
             cache=options.cache,
             cache_dir=options.cache_dir,
         ),
-        child=ChildConfig(num_layers=options.child_num_layers, out_filters=options.child_out_filters),
+        child=ChildConfig(
+            num_layers=options.child_num_layers, out_filters=options.child_out_filters, num_cells=arc.num_cells
+        ),
         run=RunConfig(batch_size=options.batch_size),
     )
     before, start = rss_mb(), time.perf_counter()
@@ -97,7 +104,13 @@ def prepared(options):
     }
     switch = Switch(dataset.train.images, min(KEPT, len(dataset.train.labels)))
     train = data.Split(Streamed(dataset.train.images.shape, switch.read), dataset.train.labels)
-    return config, data.DataSet(train, *splits[1:], dataset.class_names, dataset.mean, dataset.std), switch, figures
+    return (
+        config,
+        arc,
+        data.DataSet(train, *splits[1:], dataset.class_names, dataset.mean, dataset.std),
+        switch,
+        figures,
+    )
 
 
 def memory(session, training, steps):
@@ -151,26 +164,26 @@ def main():
     options = arguments()
     from enas import child_graph, session
     from enas.micro import child
-    from enas.micro.arc import from_list
 
     session.graph_mode()
     import tensorflow.compat.v1 as tf
 
-    config, dataset, switch, figures = prepared(options)
-    arc = from_list([int(word) for word in ARC.split()])
+    config, arc, dataset, switch, figures = prepared(options)
     training = child_graph.training(config, dataset, child, arc, moving_averages=True)
     figures["graph_mb"] = tf.get_default_graph().as_graph_def().ByteSize() / 1e6
+    tell_data(figures)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         training.stream.restart(sess)
         steps = options.epoch_steps or training.stream.per_epoch
         samples = memory(sess, training, steps)
+        settled = [mb for step, mb in samples if step >= steps // 10]
+        figures["rss_mb"] = {"first_tenth": settled[0], "end": settled[-1], "most": max(settled)}
+        figures["epoch_steps"], figures["batch_size"] = steps, options.batch_size
+        tell_memory(figures)
         figures["steps"] = step_times(sess, training, switch, options.steps)
-    settled = [mb for step, mb in samples if step >= steps // 10]
-    figures["rss_mb"] = {"first_tenth": settled[0], "end": settled[-1], "most": max(settled)}
-    figures["epoch_steps"], figures["batch_size"] = steps, options.batch_size
-    figures["load_average"] = os.getloadavg()[0]
-    report(figures)
+        figures["load_average"] = os.getloadavg()[0]
+        tell_steps(figures)
     if options.picture:
         draw(options.picture, samples, options.batch_size)
     if options.json:
@@ -178,24 +191,35 @@ def main():
             json.dump({**figures, "settings": vars(options), "rss_samples": samples}, file, indent=2)
 
 
-def report(figures):
-    """Prints the figures as a table."""
-    shape, rss = "x".join(map(str, figures["image_shape"])), figures["rss_mb"]
-    print(f"images                        {figures['images']:,} ({figures['file_gb']:.2f} GB of files)")
-    print(f"decoded                       {shape}, {figures['decoded_gb']:.2f} GB in all")
-    print(f"pass before training          {figures['pass_s']:.1f} s, {figures['pass_images_per_s']:.0f} images/s")
-    print(f"graph                         {figures['graph_mb']:.2f} MB")
-    print(f"memory before, after the pass {figures['rss_before_pass_mb']:.0f}, {figures['rss_after_pass_mb']:.0f} MB")
-    print(
-        f"memory over {figures['epoch_steps']} steps of {figures['batch_size']}: {rss['first_tenth']:.0f} MB after a tenth, "
-        f"{rss['end']:.0f} MB at the end, at most {rss['most']:.0f} MB"
-    )
+def tell(what, words):
+    """Prints a line of the table at once."""
+    print(f"{what:28s}  {words}", flush=True)
+
+
+def tell_data(figures):
+    """Prints what the pass over the data found."""
+    shape = "x".join(map(str, figures["image_shape"]))
+    tell("images", f"{figures['images']:,} ({figures['file_gb']:.2f} GB of files)")
+    tell("decoded", f"{shape}, {figures['decoded_gb']:.2f} GB in all")
+    tell("pass before training", f"{figures['pass_s']:.1f} s, {figures['pass_images_per_s']:.0f} images/s")
+    tell("memory before, after the pass", f"{figures['rss_before_pass_mb']:.0f}, {figures['rss_after_pass_mb']:.0f} MB")
+    tell("graph", f"{figures['graph_mb']:.2f} MB")
+
+
+def tell_memory(figures):
+    """Prints what training did to memory."""
+    rss, steps = figures["rss_mb"], f"{figures['epoch_steps']} steps of {figures['batch_size']}"
+    words = f"{rss['first_tenth']:.0f} MB after a tenth, {rss['end']:.0f} MB at the end, at most {rss['most']:.0f} MB"
+    tell(f"memory, {steps}", words)
+
+
+def tell_steps(figures):
+    """Prints how long steps took."""
     for kind, times in figures["steps"].items():
-        print(
-            f"step, {kind.replace('_', ' '):12s}            {1e3 * times['median_s']:.1f} ms median, "
-            f"{1e3 * times['min_s']:.1f} ms least, {1e3 * times['cpu_s']:.1f} ms of CPU"
-        )
-    print(f"load average                  {figures['load_average']:.1f}")
+        median, least, cpu = (1e3 * times[name] for name in ("median_s", "min_s", "cpu_s"))
+        words = f"{median:.1f} ms median, {least:.1f} ms least, {cpu:.1f} ms of CPU"
+        tell(f"step, {kind.replace('_', ' ')}", words)
+    tell("load average", f"{figures['load_average']:.1f}")
 
 
 if __name__ == "__main__":
