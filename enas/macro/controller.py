@@ -6,6 +6,7 @@ in `enas/policy.py`.
 """
 
 import dataclasses
+import math
 
 import tensorflow.compat.v1 as tf
 
@@ -64,7 +65,19 @@ def build(config, child, seed):
         sampled, chooser, skip_logits = _walk(weights, noise)
     penalty = config.skip_weight * skip_penalty(skip_logits, config.skip_target)
     log_prob, entropy = tf.add_n(chooser.log_probs), tf.add_n(chooser.entropies)
-    return policy.trained(config, noise, sampled, log_prob, entropy, list(weights.variables.values()), penalty)
+    variables = list(weights.variables.values())
+    return policy.trained(
+        config, noise, sampled, log_prob, entropy, variables, penalty, entropy_range=_entropy_range(config, child)
+    )
+
+
+def _entropy_range(config, child):
+    """(lowest, highest) entropy of an arc; None where channels are a choice: how many there are depends on other choices."""
+    if not child.controller_search_whole_channels:
+        return None
+    counts = {len(arcs.OPS): child.num_layers, 2: child.num_layers * (child.num_layers - 1) // 2}
+    low = sum(n * policy.lowest_entropy([0.0] * choices, config.tanh_constant) for choices, n in counts.items())
+    return low, sum(n * math.log(choices) for choices, n in counts.items())
 
 
 def skip_penalty(logits, target):
