@@ -13,9 +13,6 @@ import tensorflow.compat.v1 as tf
 from enas import policy
 from enas.macro import arc as arcs
 
-# Logit of a choice that is not allowed: finite, so that 0 times its log-probability is 0, and below any noise.
-_NEVER = -1e38
-
 
 @dataclasses.dataclass(frozen=True)
 class _Weights:
@@ -154,11 +151,9 @@ def _choose_op(weights, chooser, x, state):
     for name, width in _choices(weights.child).items():
         state = policy.lstm(x, state, weights["lstm"])
         logits = weights.squash(state[1] @ weights[f"{name}_logits"] + weights[f"{name}_bias"])
-        if name.startswith("count_"):
-            # Choice c is c + 1 channels; only as many as there are from the first one on.
-            allowed = tf.range(width) < width - values[-1][:, None]
-            logits = tf.where_v2(allowed, logits, _NEVER)
-        choice = chooser.choose(logits)
+        # Choice c is c + 1 channels; there are only those from the first one on.
+        exists = tf.range(width) < width - values[-1][:, None] if name.startswith("count_") else None
+        choice = chooser.choose(logits, exists)
         x = tf.gather(weights[f"{name}_embedding"], choice)
         values.append(choice + 1 if name.startswith("count_") else choice)
     return x, state, values
