@@ -169,8 +169,8 @@ def reinforce_loss(advantage, log_prob, entropy, entropy_weight):
 
 
 def choose(logits, noise, exists=None):
-    """Samples from `softmax(logits)`, logits `[A, choices]`, among the choices that exist, bool `[choices]` or `[A, choices]`;
-    returns int32 `[A]`, log-probability and entropy `[A]`."""
+    """Samples from `softmax(logits)`, logits `[A, choices]`, among the choices that exist, bool `[choices]` or
+    `[A, choices]`; returns int32 `[A]`, log-probability and entropy `[A]`."""
     noisy = logits + noise[:, : logits.shape[1]]
     if exists is not None:
         logits, noisy = (tf.where_v2(exists, x, low) for x, low in ((logits, NEVER), (noisy, -float("inf"))))
