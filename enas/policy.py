@@ -169,8 +169,8 @@ def reinforce_loss(advantage, log_prob, entropy, entropy_weight):
 
 
 def choose(logits, noise, exists=None):
-    """Samples from `softmax(logits)`, logits `[A, choices]`, among the choices that exist, bool `[choices]`; returns int32
-    `[A]`, log-probability and entropy `[A]`."""
+    """Samples from `softmax(logits)`, logits `[A, choices]`, among the choices that exist, bool `[choices]` or
+    `[A, choices]`; returns int32 `[A]`, log-probability and entropy `[A]`."""
     noisy = logits + noise[:, : logits.shape[1]]
     if exists is not None:
         logits, noisy = (tf.where_v2(exists, x, low) for x, low in ((logits, NEVER), (noisy, -float("inf"))))
@@ -187,9 +187,9 @@ class Chooser:
         self.noise = tf.unstack(noise, axis=1)
         self.log_probs, self.entropies = [], []
 
-    def choose(self, logits):
-        """Samples from `softmax(logits)`, logits `[A, choices]`; returns int32 `[A]`."""
-        choice, log_prob, entropy = choose(logits, self.noise[len(self.log_probs)])
+    def choose(self, logits, exists=None):
+        """Samples from `softmax(logits)`, logits `[A, choices]`, as `choose` does; returns int32 `[A]`."""
+        choice, log_prob, entropy = choose(logits, self.noise[len(self.log_probs)], exists)
         self.log_probs.append(log_prob)
         self.entropies.append(entropy)
         return choice

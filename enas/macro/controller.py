@@ -6,14 +6,12 @@ in `enas/policy.py`.
 """
 
 import dataclasses
+import math
 
 import tensorflow.compat.v1 as tf
 
 from enas import policy
 from enas.macro import arc as arcs
-
-# Logit of a choice that is not allowed: finite, so that 0 times its log-probability is 0, and below any noise.
-_NEVER = -1e38
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +62,19 @@ def build(config, child, seed):
         sampled, chooser, skip_logits = _walk(weights, noise)
     penalty = config.skip_weight * skip_penalty(skip_logits, config.skip_target)
     log_prob, entropy = tf.add_n(chooser.log_probs), tf.add_n(chooser.entropies)
-    return policy.trained(config, noise, sampled, log_prob, entropy, list(weights.variables.values()), penalty)
+    variables = list(weights.variables.values())
+    return policy.trained(
+        config, noise, sampled, log_prob, entropy, variables, penalty, entropy_range=_entropy_range(config, child)
+    )
+
+
+def _entropy_range(config, child):
+    """(lowest, highest) entropy of an arc; None where channels are a choice: how many there are depends on other choices."""
+    if not child.controller_search_whole_channels:
+        return None
+    counts = {len(arcs.OPS): child.num_layers, 2: child.num_layers * (child.num_layers - 1) // 2}
+    low = sum(n * policy.lowest_entropy([0.0] * choices, config.tanh_constant) for choices, n in counts.items())
+    return low, sum(n * math.log(choices) for choices, n in counts.items())
 
 
 def skip_penalty(logits, target):
@@ -141,11 +151,9 @@ def _choose_op(weights, chooser, x, state):
     for name, width in _choices(weights.child).items():
         state = policy.lstm(x, state, weights["lstm"])
         logits = weights.squash(state[1] @ weights[f"{name}_logits"] + weights[f"{name}_bias"])
-        if name.startswith("count_"):
-            # Choice c is c + 1 channels; only as many as there are from the first one on.
-            allowed = tf.range(width) < width - values[-1][:, None]
-            logits = tf.where_v2(allowed, logits, _NEVER)
-        choice = chooser.choose(logits)
+        # Choice c is c + 1 channels; there are only those from the first one on.
+        exists = tf.range(width) < width - values[-1][:, None] if name.startswith("count_") else None
+        choice = chooser.choose(logits, exists)
         x = tf.gather(weights[f"{name}_embedding"], choice)
         values.append(choice + 1 if name.startswith("count_") else choice)
     return x, state, values

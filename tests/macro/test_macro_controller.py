@@ -12,7 +12,15 @@ from enas.macro import controller
 from enas.macro.config import ChildConfig, ControllerConfig
 
 OPS = len(arcs.OPS)
-SMALL = ControllerConfig(lstm_size=8, skip_target=0.3, skip_weight=0.7, entropy_weight=0.02, temperature=0.8)
+SMALL = ControllerConfig(
+    lstm_size=8,
+    skip_target=0.3,
+    skip_weight=0.7,
+    entropy_weight=0.02,
+    temperature=0.8,
+    baseline="moving",
+    normalize_advantage=False,
+)
 WHOLE = ChildConfig(num_layers=4)
 CHANNELS = ChildConfig(num_layers=3, out_filters=5, controller_search_whole_channels=False)
 
@@ -147,6 +155,17 @@ def test_every_sampled_arc_is_valid(built):
             pairs = {(first, first + n) for first in range(5) for n in range(1, 6 - first)}
             assert {(a, a + n) for arc in found for a, n in arc.layers[i].channels} == pairs
         assert {bit for arc in found for bit in arc.layers[i].skips} == ({0, 1} if i else set())
+
+
+def test_a_new_controller_has_no_preference_and_its_entropy_lies_in_the_stated_range(whole):
+    whole.session.run(whole.initialize)
+    entropy = whole.sample(gumbel(200, WHOLE))[2]
+    low, high = whole.controller.entropy_range
+    assert high == pytest.approx(4 * np.log(6) + 6 * np.log(2))
+    assert (entropy <= high + 1e-3).all() and entropy.min() > 0.99 * high
+    whole.shake(30.0)
+    decided = whole.sample(gumbel(200, WHOLE))[2]
+    assert (decided >= low - 1e-3).all() and decided.min() < low + 0.35 * (high - low)
 
 
 def test_noise_is_keyed_by_seed_purpose_and_step():
