@@ -2,7 +2,7 @@
 # Trains one recurrent cell from scratch on the text of Python's own reference manual and reports its test perplexity.
 #
 # The arc: --arc_file=FILE or --child_fixed_arc="0 0 ..."; by default the best of scripts/rnn_search_pydoc.sh. An LSTM of
-# the same size instead: --baseline=lstm. Takes about MINUTES minutes on 2 CPU cores. Writes into outputs/rnn_final_pydoc.
+# the same size instead: --baseline=lstm. Takes about 5 minutes on 2 CPU cores. Writes into outputs/rnn_final_pydoc.
 # Run it again to resume. Flags given to this script override the ones below.
 
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Searches a recurrent cell of a small language model on the text of Python's own reference manual; needs no data.
 #
-# Takes about MINUTES minutes on 2 CPU cores. Writes into outputs/rnn_search_pydoc; the best arc is in best_arc.txt there.
+# Takes about 5 minutes on 2 CPU cores. Writes into outputs/rnn_search_pydoc; the best arc is in best_arc.txt there.
 # Run it again to resume. Flags given to this script override the ones below.
 
 set -euo pipefail
