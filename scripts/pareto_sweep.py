@@ -33,7 +33,9 @@ def define_flags():
 def main(arguments):
     """Runs the sweep the flags describe."""
     cli.no_arguments(arguments)
-    of_search = flags.parse_config(SearchConfig, defaults=PRESETS[FLAGS.controller_preset])
+    of_search = flags.parse_config(
+        SearchConfig, defaults={"output_dir": "outputs/sweep", **PRESETS[FLAGS.controller_preset]}
+    )
     if of_search.budget.cost_target:
         raise UserError(f"--cost_target={of_search.budget.cost_target:g}: expected --cost_targets here")
     if not of_search.child.precisions:
