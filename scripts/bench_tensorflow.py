@@ -7,23 +7,12 @@ from enas.micro.config import SearchConfig, TrainConfig
 
 
 class _Silent:
-    """Stands in for a run directory where a loop logs."""
+    """Stands in for a run directory and a loop, where the search logs."""
 
-    def __init__(self):
-        self.events = self
+    events = property(lambda self: self)
 
-    def log(self, line=""):
-        """Drops a line."""
-
-    def append(self, name, record):
-        """Drops a record."""
-
-    def scalars(self, step, **values):
-        """Drops figures."""
-
-    def minutes(self):
-        """No time has passed."""
-        return 0.0
+    def __getattr__(self, name):
+        return lambda *_, **__: 0.0
 
 
 def _config(config_class, values):
@@ -51,8 +40,9 @@ class Search:
         clock.mark("graph_build_s")
         self.session = session.open_session()
         self.session.run(initialize)
-        self.search = search.Search(self.config, space, _Silent(), self.graph, self.session)
-        self.search.start()
+        run = _Silent()
+        opened = session.Opened(self.config, space.task, run, data, self.graph, self.session, last=None, best=None)
+        self.search = search.Search(space, opened, run)
         clock.mark("initialize_s")
 
     def space(self, space):
@@ -61,18 +51,16 @@ class Search:
 
     def child(self):
         """One step of the shared weights on a new arc."""
-        training, arc = (
-            self.graph.training,
-            bench_arcs.random_arc(self.values["seed"], self.step, self.config.child.num_cells),
-        )
-        update = training.update
-        fetches = [training.loss, update.grad_norm, training.correct, update.loss_scale, update.skipped, update.op]
+        arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child.num_cells)
+        training, update = self.graph.training, self.graph.training.update
+        fetches = [training.loss, update.grad_norm, training.judged, update.loss_scale, update.watch.finite, update.op]
         self.session.run(fetches, {training.rate: 0.05, self.graph.arc: bench_arcs.array(arc)})
         self.step += 1
 
     def controller(self):
         """One update of the controller: arcs sampled, each rewarded on a batch, one REINFORCE step."""
-        self.search.train_controller(0)
+        for _ in self.search.train_controller(0, 0):
+            pass
 
 
 class Classic(Search):
@@ -84,7 +72,7 @@ class Classic(Search):
 
         import classic_supernet
 
-        return types.SimpleNamespace(child=classic_supernet, controller=space.controller)
+        return types.SimpleNamespace(child=classic_supernet, controller=space.controller, task=space.task)
 
 
 class Fixed:
@@ -106,9 +94,8 @@ class Fixed:
         clock.mark("graph_build_s")
         self.session = session.open_session()
         self.session.run(initialize)
-        for stream in (self.graph.training.stream, self.graph.streams["valid"]):
-            stream.restart(self.session)
-        self.handle = self.session.run(self.graph.streams["valid"].iterator.string_handle())
+        self.graph.training.start(self.session)
+        self.graph.scorer.start(self.session)
         clock.mark("initialize_s")
 
     def child(self):
@@ -118,5 +105,5 @@ class Fixed:
 
     def evaluate(self):
         """One batch of an evaluation."""
-        scoring = self.graph.scoring
-        self.session.run([scoring.correct, scoring.counted], {scoring.handle: self.handle})
+        scorer = self.graph.scorer
+        self.session.run(scorer.scoring.correct, {scorer.scoring.handle: scorer.handles["valid"]})
