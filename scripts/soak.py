@@ -27,7 +27,7 @@ from enas.micro import config as micro_config
 
 TINY = {
     "child_num_layers": 2,
-    "child_num_cells": 2,
+    "child_num_cells": 1,
     "child_out_filters": 4,
     "max_train_images": 512,
     "max_valid_images": 64,
@@ -35,7 +35,7 @@ TINY = {
     "log_every": 1,
     "controller_train_steps": 10,
     "controller_num_aggregate": 2,
-    "child_fixed_arc": "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1",
+    "child_fixed_arc": "0 0 1 1 1 2 0 0",
 }
 COMPARED = ("metrics.jsonl", "arcs.jsonl", "best_arc.txt", "results.json")
 
@@ -55,27 +55,20 @@ def main():
     parser.add_argument("--output_dir", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    _prepare(arguments)
+    _prepare()
 
     return kills(arguments) if arguments.what == "kills" else steps(arguments)
 
 
-def _prepare(arguments):
-    """Imports TensorFlow, loads the data and builds the graph once, for all the processes that are forked: it takes longer
-    than everything else they do."""
+def _prepare():
+    """Imports what takes long, once, for all processes that are forked. A graph can not be built here: TensorFlow starts
+    threads while it builds one, and a forked process has none of them."""
     cli.load_tensorflow()
-    from enas import arc_input, search, session, train
-    from enas.micro import space
+    import sklearn.datasets  # noqa: F401
 
-    config = _config(
-        arguments, arguments.output_dir / "killed", **(_long(arguments) if arguments.what == "steps" else {})
-    )
-    if arguments.kind == "search":
-        built = session.prepared(config, space.task, lambda dataset: search.build(config, space, dataset))
-    else:
-        arc = arc_input.given(config, space.arc)
-        built = session.prepared(config, space.task, lambda dataset: train.build(config, arc, space, dataset))
-    session.prepared = lambda *_: built
+    from enas import search, train  # noqa: F401
+
+    spaces.module("micro", "space")
 
 
 def kills(arguments):

@@ -136,7 +136,11 @@ def test_an_existing_run_with_other_flags_is_refused_and_kept(search):
     "flag, words",
     [
         ("--child_lr_max=1000", ["child step ", "the gradient of child/", "a lower --child_lr_max"]),
-        ("--controller_lr=1e30", ["controller step ", "the gradient of controller/", "a lower --controller_lr"]),
+        pytest.param(
+            "--controller_lr=1e30",
+            ["controller step ", "the gradient of controller/", "a lower --controller_lr"],
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_bad_numbers_stop_a_search_and_never_reach_the_weights(flag, words, tmp_path):

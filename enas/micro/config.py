@@ -1,12 +1,13 @@
 """The settings of the micro search space; see `enas/config.py`. Nothing here imports TensorFlow."""
 
 import dataclasses
+import math
 from typing import ClassVar
 
 from enas import config
 from enas.config import SCHEMES, DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
 from enas.errors import UserError
-from enas.micro.op_table import op_table
+from enas.micro.op_table import OPS, op_table
 from enas.options import option, other_default
 from enas.options.budget import BudgetConfig
 from enas.options.evaluation import EvaluationOptions
@@ -129,6 +130,25 @@ class _WithOps:
         return {"ops": [str(op) for op in op_table(self.child)]}
 
 
+def op_prior(controller, num_ops=len(OPS)):
+    """Parses --controller_op_prior: a list of `num_ops` floats, zeros for none.
+
+    Raises:
+      UserError: it is not one finite number for each op.
+    """
+    if controller.op_prior == "none":
+        return [0.0] * num_ops
+    try:
+        prior = [float(word) for word in controller.op_prior.split(",")]
+    except ValueError:
+        prior = []
+    if len(prior) != num_ops or not all(map(math.isfinite, prior)):
+        raise UserError(
+            f"--controller_op_prior={controller.op_prior}: expected none or {num_ops} numbers apart by commas"
+        )
+    return prior
+
+
 @dataclasses.dataclass(frozen=True)
 class SearchConfig(_WithOps):
     """Everything a search of the micro space needs."""
@@ -141,6 +161,9 @@ class SearchConfig(_WithOps):
     score: ScoreConfig = ScoreConfig()
     outcome: OutcomeConfig = OutcomeConfig()
     run: RunConfig = RunConfig()
+
+    def __post_init__(self):
+        op_prior(self.controller, len(op_table(self.child)))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas import policy
-from enas.errors import UserError
 from enas.functions import out_of_line
 from enas.micro import arc as arcs
+from enas.micro.config import op_prior
 from enas.micro.op_table import OPS, op_table
 
 # Of the ENAS authors' code (micro_controller.py), for ops 0 and 1.
@@ -40,9 +40,6 @@ def build(config, child, seed):
 
     Returns:
       `policy.Controller`; its arcs are int32 `[A, 2, num_cells, 4]`.
-
-    Raises:
-      UserError: --controller_op_prior is not one number for each op.
     """
     num_ops, num_cells = len(op_table(child)), child.num_cells
     shape = noise_shape(num_cells, num_ops)
@@ -62,19 +59,6 @@ def build(config, child, seed):
     return policy.trained(
         config, noise, sampled, log_prob, entropy, weights, entropy_range=_entropy_range(config, num_cells, priors)
     )
-
-
-def op_prior(config, num_ops=len(OPS)):
-    """Parses --controller_op_prior: a list of `num_ops` floats, zeros for none."""
-    if config.op_prior == "none":
-        return [0.0] * num_ops
-    try:
-        prior = [float(word) for word in config.op_prior.split(",")]
-    except ValueError:
-        prior = []
-    if len(prior) != num_ops or not np.all(np.isfinite(prior)):
-        raise UserError(f"--controller_op_prior={config.op_prior}: expected none or {num_ops} numbers apart by commas")
-    return prior
 
 
 def _op_priors(config, num_ops):
