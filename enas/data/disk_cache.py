@@ -56,10 +56,14 @@ def filled(folder, name, row_bytes, rows, fill):
                 return json.load(file)
     except OSError as error:
         raise UserError(f"--cache_dir={folder}: {error.strerror or error}; expected a folder with room") from None
-    except ValueError:
-        raise UserError(
-            f"{facts}: damaged; expected a file of --cache=disk (delete it to have it made again)"
-        ) from None
+    except (ValueError, RecursionError):
+        raise damaged(folder, name) from None
+
+
+def damaged(folder, name):
+    """The UserError for a cache whose facts are none."""
+    path = os.path.join(folder, f"{name}.json")
+    return UserError(f"{path}: damaged; expected a file of --cache=disk (delete it to have it made again)")
 
 
 def reader(folder, name, total_bytes, row_bytes):
