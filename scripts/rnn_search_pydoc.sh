@@ -23,8 +23,8 @@ exec "$python" "$root/search_rnn.py" \
     --child_lstm_x_keep=0.8 \
     --child_lstm_h_keep=0.9 \
     --child_lstm_o_keep=0.8 \
-    --child_lr=20 \
-    --child_grad_bound=0.25 \
+    --child_lr=2 \
+    --child_grad_bound=1.0 \
     --child_lr_dec_start=5 \
     --child_lr_dec_rate=0.8 \
     --controller_lr=0.01 \
