@@ -84,13 +84,18 @@ def update(build, objective, variables, rate, step):
     gradients = gradients if "fp16" not in build.config.schemes else [g / used_scale for g in gradients]
     norm = tf.global_norm(gradients)
     gradients = _latent_scaled(_clipped(gradients, norm, build.config), variables, build)
-    watch = watches.watch(objective, gradients, variables, norm_of_all_gradients=norm, **_statistics(build))
+    moves = _moves(rows, gradients, variables, build.config.l2_reg)
+    watched = [
+        move if row is None else tf.stack([tf.norm(gradient), tf.norm(move)])
+        for row, gradient, move in zip(rows, gradients, moves, strict=True)
+    ]
+    watch = watches.watch(objective, watched, variables, norm_of_all_gradients=norm, **_statistics(build))
 
     def apply():
         optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
         averages = [v.assign_sub((1 - layers.BN_DECAY) * (v - value)) for v, value in build.moving_updates]
-        moves = _apply(optimizer, rate, variables, rows, gradients, build.config.l2_reg)
-        with tf.control_dependencies([moves, *averages]):
+        moved = _apply(optimizer, rate, variables, moves, rows, gradients)
+        with tf.control_dependencies([moved, *averages]):
             # BinaryConnect, arXiv 1511.00363, section 2.4.
             return tf.group(*[v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in variables if v.name in build.latent])
 
@@ -137,15 +142,19 @@ def _rows(gradient):
     return rows, tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
 
 
-def _apply(optimizer, rate, variables, rows, gradients, l2_reg):
+def _moves(rows, gradients, variables, l2_reg):
+    """What momentum is given for each variable: weight decay and the gradient; for a bank, decay alone."""
+    decay = [2.0 * l2_reg * v for v in variables]
+    return [d if row is not None else d + g for d, row, g in zip(decay, rows, gradients, strict=True)]
+
+
+def _apply(optimizer, rate, variables, moves, rows, gradients):
     """Nesterov momentum with weight decay.
 
     The step is linear in the gradient, so a bank takes it in two parts: decay and momentum of all its rows, and the
     gradients of the rows in use. A gradient of the whole bank, nearly all zeros, is never made.
     """
-    decay = [2.0 * l2_reg * v for v in variables]
-    dense = [d if row is not None else d + g for d, row, g in zip(decay, rows, gradients, strict=True)]
-    moved = optimizer.apply_gradients(zip(dense, variables, strict=True))
+    moved = optimizer.apply_gradients(zip(moves, variables, strict=True))
     additions = []
     with tf.control_dependencies([moved]):
         for v, row, g in zip(variables, rows, gradients, strict=True):

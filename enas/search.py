@@ -3,9 +3,7 @@
 Works on any search space; `enas/spaces.py` says what that is.
 """
 
-import concurrent.futures
 import dataclasses
-import functools
 import shlex
 
 import numpy as np
@@ -61,8 +59,6 @@ class Search:
         self.budget = budget.of(self.config, space, opened.dataset)
         self.graph.training.start(self.session)
         self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
-        # Arcs do not depend on one another: two at a time keep the cores busier than the ops of one.
-        self.pool = concurrent.futures.ThreadPoolExecutor(max_workers=2)
 
     def sample(self, purpose, steps, uniform=False):
         """Samples one arc for each step, keyed by (seed, purpose, step), from the controller or uniformly: int32
@@ -93,7 +89,7 @@ class Search:
             step = int(self.session.run(controller.step))
             noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
             arcs = self.session.run(controller.arcs, {controller.noise: noise})
-            merits = np.array(list(self.pool.map(functools.partial(self._reward, step), arcs)), np.float32)
+            merits = np.array([self._reward(step, arc) for arc in arcs], np.float32)
             rewards = merits - [self._penalty(self._arc(arc)) for arc in arcs]
             # Nothing may stop between here and the yield: the update changes the variables.
             fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline

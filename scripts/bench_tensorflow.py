@@ -51,11 +51,8 @@ class Search:
 
     def child(self):
         """One step of the shared weights on a new arc."""
-        training, arc = (
-            self.graph.training,
-            bench_arcs.random_arc(self.values["seed"], self.step, self.config.child.num_cells),
-        )
-        update = training.update
+        arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child.num_cells)
+        training, update = self.graph.training, self.graph.training.update
         fetches = [training.loss, update.grad_norm, training.judged, update.loss_scale, update.watch.finite, update.op]
         self.session.run(fetches, {training.rate: 0.05, self.graph.arc: bench_arcs.array(arc)})
         self.step += 1

@@ -88,7 +88,7 @@ def test_the_plot_is_written(tmp_path):
         ("--schemes=k9", "--schemes=k9: k9 is not one of fp32, fp16"),
         ("--parts=fast", "--parts=fast: fast is not one of search, controller"),
         ("--json=/no/such/folder/x.json", "--json=/no/such/folder/x.json: no such folder"),
-        ("--plot=x.pdf", "--plot=x.pdf: expected a file name ending in .png"),
+        ("--plot=x.pdf", "--plot=x.pdf: expected a file in an existing folder, its name ending in .png"),
         ("--steps=0", "--steps=0: expected at least 1"),
     ],
 )
