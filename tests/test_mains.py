@@ -119,7 +119,7 @@ def test_the_op_table_of_a_search_of_precision_goes_with_its_arcs(search, tmp_pa
     drawn = run("visualize_micro.py", f"--arc_file={out}/best_arc.txt", f"--output_dir={tmp_path}/cells")
     assert drawn.returncode == 0, drawn.stderr
     bitops = json.loads((tmp_path / "final" / "results.json").read_text())["bitops"]
-    assert f"{readable(bitops)}bit operations" in (tmp_path / "cells" / "cells.dot").read_text().replace("\\", "")
+    assert f"{readable(bitops)} bit operations" in (tmp_path / "cells" / "cells.dot").read_text(encoding="utf-8")
     message = error("train_fixed_arc.py", *flags, "--search_precision=k4,k8")
     assert "--search_precision=k4,k8" in message and "binary,k4" in message
 
