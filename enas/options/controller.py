@@ -24,7 +24,7 @@ class ControllerConfig:
     )
     entropy_weight: float = option(
         1e-4,
-        "Weight of the sampling entropy, nats, in the controller's loss. Paper: 0.1, in the reward; ENAS authors' scripts: 1e-4.",
+        "Weight of the sampling entropy, nats, in the controller's loss. Paper: 0.1, in the reward; ENAS authors: 1e-4.",
         0.0,
     )
     tanh_constant: float = option(
