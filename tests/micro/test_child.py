@@ -17,7 +17,9 @@ from enas.micro.config import ChildConfig
 
 pytestmark = pytest.mark.usefixtures("graph")
 
+# What other widths would show, these do.
 SCHEMES = ("fp32", "fp16", "binary", "ternary", "k1", "k4", "k8")
+OTHER_SCHEMES = [pytest.param(f"k{bits}", marks=pytest.mark.slow) for bits in (2, 3, 5, 6, 7)]
 BATCH, CLASSES, LAYERS = 4, 7, 3
 CONFIG = ChildConfig(num_layers=LAYERS, num_cells=2, out_filters=4)
 # Both cells together: every op, sides that read the same node, one loose end and several, an input among them.
@@ -222,7 +224,7 @@ def cell_inputs(build):
     return inputs, tf.constant([[[0, 2, 1, 1], [1, 0, 2, 1]], [[2, 0, 1, 1], [0, 1, 3, 1]]], tf.float32)
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", [*SCHEMES, *OTHER_SCHEMES])
 def test_a_sampled_cell_is_the_fixed_cell_for_every_op_source_and_side(start, scheme):
     """One cell on the same inputs, so that no difference can come from, or hide behind, other layers. Gradients, in the
     weights and in the inputs, for some of the arcs. Sources do not depend on the scheme: float32 has them all."""
