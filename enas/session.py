@@ -95,41 +95,6 @@ def opened(config, kind, task, build):
       UserError: see the task's `load`, `check_output_dir` and what `build` raises.
     """
     check_output_dir(config, kind)
-    built = prepared(config, task, build)
-    with (
-        signals.noted(),
-        open_run(config, kind) as run,
-        open_session(built.tf_graph) as sess,
-        pipeline.unreadable_files_told(),
-    ):
-        _check_data(run, config, task.facts(built.dataset))
-        run.events = Events(run)
-        sess.run(built.initialize)
-        last, best = (Checkpoints(run, name, built.saver) for name in ("last", "best"))
-        yield Opened(config, task, run, built.dataset, built.graph, sess, last, best)
-
-
-@dataclasses.dataclass(frozen=True)
-class Prepared:
-    """What a run needs and takes time to make, before anything is written.
-
-    Attributes:
-      dataset: what the task loaded.
-      tf_graph: the finalized `tf.Graph`.
-      graph: what `build` returned.
-      saver: a `tf.train.Saver` of all variables.
-      initialize: the operation that gives them their initial values.
-    """
-
-    dataset: object
-    tf_graph: object
-    graph: object
-    saver: object
-    initialize: object
-
-
-def prepared(config, task, build):
-    """Loads the data and builds the graph; see `opened`. Returns `Prepared`."""
     graph_mode()
     dataset = task.load(config)
     with tf.Graph().as_default() as tf_graph:
@@ -137,7 +102,17 @@ def prepared(config, task, build):
         saver = tf.train.Saver(max_to_keep=None)
         initialize = tf.global_variables_initializer()
         tf_graph.finalize()
-    return Prepared(dataset, tf_graph, graph, saver, initialize)
+    with (
+        signals.noted(),
+        open_run(config, kind) as run,
+        open_session(tf_graph) as sess,
+        pipeline.unreadable_files_told(),
+    ):
+        _check_data(run, config, task.facts(dataset))
+        run.events = Events(run)
+        sess.run(initialize)
+        last, best = (Checkpoints(run, name, saver) for name in ("last", "best"))
+        yield Opened(config, task, run, dataset, graph, sess, last, best)
 
 
 def start(sess, streams, batches=None):
