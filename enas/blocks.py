@@ -19,12 +19,20 @@ def stem(build, images, filters):
 
 
 def reduction_inputs(x):
-    """What the two 1x1 convolutions of stride 2 of a factorized reduction read (ENAS, 2.4): x `[N, H, W, C]`, and x from one
-    pixel further down and right on."""
-    # An odd side has no further pixel at its end; elsewhere the convolution does not reach what is cut off.
-    odd = [[0, 0], *([0, int(side) % 2] for side in x.shape[1:3]), [0, 0]]
-    shifted = tf.slice(x, [0, 1, 1, 0], [-1, -1, -1, -1])
-    return x, tf.pad(shifted, odd) if any(end for _, end in odd) else shifted
+    """What the two 1x1 convolutions of a factorized reduction read (ENAS, 2.4): of x `[N, H, W, C]` every second pixel of
+    every second row, from the first of each and from the second; two tensors `[N, ceil(H / 2), ceil(W / 2), C]`.
+
+    Beyond an odd side lies zero. Reshaped and unstacked, because the gradient of a slice with strides is slow.
+    """
+    count, height, width, channels = x.shape
+    if height % 2 or width % 2:
+        x = tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]])
+    height, width = -(-height // 2), -(-width // 2)
+    rows = tf.unstack(tf.reshape(x, [count, height, 2, 2 * width, channels]), axis=2)
+    return [
+        tf.unstack(tf.reshape(row, [count, height, width, 2, channels]), axis=3)[first]
+        for first, row in enumerate(rows)
+    ]
 
 
 def pool_3x3(op, x):
@@ -61,11 +69,11 @@ def _max_pool_gradient(op, gradient):
     )
 
 
-def conv1x1(build, name, x, filters, stride=1):
-    """1x1 convolution with a variable of its own; `[N, H, W, filters]`, height and width over `stride`."""
+def conv1x1(build, name, x, filters):
+    """1x1 convolution with a variable of its own; `[N, H, W, filters]`."""
     channels = x.shape[-1]
     w = layers.weight(build, name, [1, 1, channels, filters], channels, build.scheme)
-    return ops.conv2d(x, w, build.scheme, stride)
+    return ops.conv2d(x, w, build.scheme)
 
 
 def classifier(build, x):

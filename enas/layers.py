@@ -9,6 +9,7 @@ import math
 
 import tensorflow.compat.v1 as tf
 
+from enas import functions
 from enas.config import ChildConfig
 from enas.randomness import stateless_seed
 from quantize import schemes
@@ -134,16 +135,44 @@ def batch_norm(build, x, scale, offset, moving_mean=None, moving_variance=None):
     """
     if build.batch_statistics:
         moving_mean = moving_variance = tf.constant([], tf.float32)
-    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=x,
-        scale=scale,
-        offset=offset,
-        mean=moving_mean,
-        variance=moving_variance,
-        epsilon=BN_EPSILON,
-        is_training=build.batch_statistics,
-    )
+    y, mean, variance, *_ = _fused_norm(x, scale, offset, moving_mean, moving_variance, build.batch_statistics)
     return y, mean, variance
+
+
+def _fused_norm(x, scale, offset, mean, variance, by_batch):
+    return tf.raw_ops.FusedBatchNormV3(
+        x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=BN_EPSILON, is_training=by_batch
+    )
+
+
+def batch_norm_of(build, function, tensors, scale, offset, *moving):
+    """`batch_norm` of `function(*tensors)`, `[N, H, W, C]`, which training computes anew in the backward pass rather than
+    keep it: for something as quick as a 1x1 convolution.
+
+    Args:
+      build, scale, offset, *moving: see `batch_norm`, which also says what is returned.
+      function: of tensors.
+      tensors: what it takes.
+    """
+    if not build.training:
+        return batch_norm(build, function(*tensors), scale, offset, *moving)
+
+    @tf.custom_gradient
+    def run(scale, offset, *tensors):
+        none = tf.constant([], tf.float32)
+        y, mean, variance, *kept = _fused_norm(function(*tensors), scale, offset, none, none, True)
+
+        def gradient(of_y, *_):
+            inputs = functions.local(tensors)
+            x, kept_by_name = function(*inputs), {f"reserve_space_{i}": tensor for i, tensor in enumerate(kept, 1)}
+            of_x, of_scale, of_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                y_backprop=of_y, x=x, scale=scale, epsilon=BN_EPSILON, is_training=True, **kept_by_name
+            )
+            return [of_scale, of_offset, *functions.gradients(x, inputs, of_x)]
+
+        return (y, mean, variance), gradient
+
+    return run(*functions.local([scale, offset, *tensors]))
 
 
 def norm(build, x):

@@ -13,8 +13,7 @@ slots of one feature-map size and is kept out of line, which makes the graph sma
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import blocks, layers
-from enas.functions import out_of_line
+from enas import blocks, functions, layers
 from enas.micro.op_table import REPEATS, op_table
 from quantize import ops, schemes
 
@@ -39,14 +38,23 @@ def run_op(build, op, x, weights=()):
     scheme, dtype = schemes.get(op.scheme), x.dtype
     means, variances = [], []
     for depthwise, pointwise, *norm in zip(*[tf.unstack(w) for w in weights], strict=True):
-        x = ops.activate(_in_range_of(scheme, build, x), scheme)
-        x = ops.separable_conv2d(x, depthwise, tf.reshape(pointwise, [1, 1, *pointwise.shape]), scheme)
-        x, mean, variance = layers.batch_norm(build, x, *norm)
+        # Of all that is computed on the way only what is costly is kept for the gradient: what the depthwise convolution
+        # gives, and the batch norm. That is half the memory of a search.
+        x = functions.recomputed(lambda x, w: _depthwise(build, scheme, x, w), x, depthwise)
+        x, mean, variance = layers.batch_norm_of(build, lambda x, w: _pointwise(scheme, x, w), (x, pointwise), *norm)
         means.append(mean)
         variances.append(variance)
     if build.moving_averages:
         layers.track(build, weights[4:], tf.stack(means), tf.stack(variances))
     return tf.cast(x, dtype)
+
+
+def _depthwise(build, scheme, x, w):
+    return ops.depthwise_conv2d(ops.activate(_in_range_of(scheme, build, x), scheme), w, scheme)
+
+
+def _pointwise(scheme, x, w):
+    return ops.conv2d(x, tf.reshape(w, [1, 1, *w.shape]), scheme)
 
 
 def _in_range_of(scheme, build, x):
@@ -202,7 +210,7 @@ def slot_function(build):
 
         return tf.switch_case(id, [branch(op) for op in op_table(build.config)])
 
-    return out_of_line(slot)
+    return functions.out_of_line(slot)
 
 
 def run_cell(build, runner):
