@@ -177,8 +177,9 @@ class SampledCell:
         i = 2 * node + side
         x = self.array.read(self.sources[i])
         mask = [] if self.masks is None else [self.masks[node][side]]
-        y = self.function(tf.ensure_shape(x, self.shape), self.ops[i], *self.weights[i], *mask)
-        return tf.ensure_shape(y, self.shape)
+        y = self.function(x, self.ops[i], *self.weights[i], *mask)
+        y.set_shape(self.shape)
+        return y
 
     def append(self, x):
         """Adds the next node's output."""
