@@ -6,8 +6,8 @@ import os
 
 import numpy as np
 
-from enas import budget, config, evaluate, search, session, statistics
-from enas.evaluate import Scorer, Trainings
+from enas import budget, config, evaluate, finished, search, statistics
+from enas.evaluate import Trainings
 from enas.micro.op_table import of_one_precision, op_table
 from enas.run_directory import open_run
 
@@ -74,9 +74,7 @@ def _found(run, settings, of_search, sweep, space, with_random):
             return json.load(file)
     run.log(f"search with --cost_target={of_search.budget.cost_target:g}")
     search.run_search(of_search, space)
-    with session.opened(of_search, "search", space.task, lambda data: search.build(of_search, space, data)) as opened:
-        opened.last.restore(opened.session)
-        scorer = Scorer(opened, space, settings)
+    with finished.opened(of_search, space, settings) as scorer:
         sampled = scorer.sampled(settings.evaluation.num_candidates, sweep.arcs_per_target)
         found = scorer.score(sampled, "controller")
         found = sorted(found, key=lambda arc: -arc["reward"])[: sweep.arcs_per_target]
