@@ -36,7 +36,8 @@ def opened(of_search, space, settings):
     with session.opened(of_search, "search", space.task, lambda data: search.build(of_search, space, data)) as opened:
         restored = opened.last.restore(opened.session)
         done = restored[1]["epoch"] if restored else 0
-        if done < of_search.run.num_epochs:
+        early = search.stopped_early(of_search.outcome, space.task.METRIC, opened.run)
+        if done < of_search.run.num_epochs and not early:
             raise UserError(
                 f"--search_dir={of_search.run.output_dir}: the search has done {done} of {of_search.run.num_epochs} epochs; "
                 "finish it first (the same command goes on)"

@@ -172,9 +172,7 @@ class Search:
 
     def is_over(self):
         """An arc has passed --early_stop_over."""
-        limit = self.config.outcome.early_stop_over
-        scores = [scored[f"val_{self.metric.name}"] for scored in self.run.read("arcs.jsonl")] if limit else []
-        return any(self.metric.goodness(score) > self.metric.goodness(limit) for score in scores)
+        return stopped_early(self.config.outcome, self.metric, self.run)
 
     def evaluate(self, epoch, _unit):
         """A phase: scores of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
@@ -212,6 +210,13 @@ def run_search(config, space):
         phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
         loop.epochs(phases, search.is_over)
         finish(search)
+
+
+def stopped_early(outcome, metric, run):
+    """An arc of the run has passed --early_stop_over."""
+    limit = outcome.early_stop_over
+    scores = [scored[f"val_{metric.name}"] for scored in run.read("arcs.jsonl")] if limit else []
+    return any(metric.goodness(score) > metric.goodness(limit) for score in scores)
 
 
 def best_of(metric, scored):

@@ -78,13 +78,15 @@ def test_groups_are_compared_by_the_area_above_one_reference():
             ("controller", 10, 0.9),
             ("random", 100, 0.9),
             ("random", 1000, 0.5),
-            ("uniform", 10, 0.7),
+            ("uniform k4", 10, 0.7),
+            ("uniform k8", 1000, 0.7),
         ]
     ]
     found = pareto.compared(sweep)
     assert found["controller"]["hypervolume"] == pytest.approx(2 * 0.4)
     assert found["random"]["hypervolume"] == pytest.approx(1 * 0.4)
-    assert found["uniform"]["hypervolume"] == pytest.approx(2 * 0.2)
+    assert found["uniform k4"]["hypervolume"] == pytest.approx(2 * 0.2)
+    assert found["uniform k8"]["hypervolume"] == 0
     assert found["random"]["front"] == [(100, 0.9)] and found["random"]["num_arcs"] == 2
 
 
