@@ -30,6 +30,10 @@ class Budget:
         """The arc costs about what it should."""
         return abs(self.cost(arc) / self.config.cost_target - 1) <= TOLERANCE
 
+    def share_met(self, arcs):
+        """Share of the arcs, a list, that cost about what they should."""
+        return sum(map(self.met, arcs)) / len(arcs)
+
 
 def of(config, space, dataset):
     """The `Budget` of a search; None where its config sets no --cost_target, or has no budget.

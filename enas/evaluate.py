@@ -12,12 +12,8 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from enas import budget, config, evaluation_report, policy, search, session, statistics, train
-from enas.errors import UserError
-from enas.run_directory import data_facts, open_run, stored_values
-
-RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the budget
-DRAWN_AT_ONCE = 500
+from enas import config, evaluation_report, finished, statistics, train
+from enas.run_directory import data_facts, open_run
 
 
 def run_evaluation(settings, space):
@@ -41,7 +37,7 @@ def run_evaluation(settings, space):
             arc["test_accuracies"] = [result["test_accuracy"] for result in results]
             arc["test_accuracy"] = float(np.mean(arc["test_accuracies"]))
             arc["cost"] = {name: results[0][name] for name in ("parameters", "macs", "bitops", "model_bytes")}
-        found = figures(settings, arcs)
+        found = figures(settings, arcs, ranked["share_on_target"])
         run.write("best_arc.txt", found["best_arc"] + "\n")
         run.write("report.json", json.dumps(found, indent=2) + "\n")
         curves = {**_search_curves(settings), **_training_curves(trainings, arcs, settings)}
@@ -56,19 +52,6 @@ def seeds(settings):
     return range(settings.run.seed, settings.run.seed + settings.evaluation.num_seeds)
 
 
-def search_config(search_dir, space):
-    """The config of a search, by its run directory.
-
-    Raises:
-      UserError: there is no search.
-    """
-    stored = stored_values(search_dir)
-    if stored is None or stored.get("kind") != "search":
-        raise UserError(f"--search_dir={search_dir}: expected the run directory of a search")
-    values = {**stored, "output_dir": search_dir, "reset_output_dir": False}
-    return config.from_values(space.config.SearchConfig, values)
-
-
 def _ranked(run, settings, space):
     """Arcs with their shared-weight accuracy: {"controller": best first, "random": as drawn}; lists of dicts."""
     path = run.file("candidates.json")
@@ -76,87 +59,15 @@ def _ranked(run, settings, space):
         with open(path, encoding="utf-8") as file:
             return json.load(file)
     options = settings.evaluation
-    of_search = search_config(options.search_dir, space)
-    with session.opened(of_search, "search", space.task, lambda data: search.build(of_search, space, data)) as opened:
-        restored = opened.last.restore(opened.session)
-        done = restored[1]["epoch"] if restored else 0
-        if done < of_search.run.num_epochs:
-            raise UserError(
-                f"--search_dir={options.search_dir}: the search has done {done} of {of_search.run.num_epochs} epochs; "
-                "finish it first (the same command goes on)"
-            )
-        scorer = Scorer(opened, space, settings)
+    with finished.opened(finished.config_of(options.search_dir, space), space, settings) as scorer:
         ranked = {
             "controller": scorer.score(scorer.sampled(options.num_candidates, options.num_arcs // 2), "controller"),
             "random": scorer.score(scorer.random(options.num_arcs // 2), "random"),
+            "share_on_target": scorer.share_on_target(),
         }
     ranked["controller"].sort(key=lambda arc: -arc["reward"])
     run.write("candidates.json", json.dumps(ranked, indent=1) + "\n")
     return ranked
-
-
-class Scorer:
-    """Draws arcs from a finished search and scores them with its shared weights."""
-
-    def __init__(self, opened, space, settings):
-        self.opened, self.space, self.settings = opened, space, settings
-        self.budget = budget.of(opened.config, space, opened.dataset)
-        opened.graph.scorer.start(opened.session)
-
-    def sampled(self, count, least):
-        """Up to `count` different arcs sampled from the controller.
-
-        Raises:
-          UserError: it is so sure of itself that there are not even `least`.
-        """
-        found = self._drawn(count, 20 * max(count, DRAWN_AT_ONCE), "controller", lambda _: True)
-        if len(found) < least:
-            raise UserError(
-                f"--search_dir={self.opened.run.path}: its controller samples only {len(found)} different arcs, expected "
-                f"at least {least}; ask for fewer, or stop the search earlier"
-            )
-        return found
-
-    def random(self, count):
-        """`count` different uniformly random arcs; under a budget such as cost within `budget.TOLERANCE` of the target, so
-        that they compete with arcs of the same cost.
-
-        Raises:
-          UserError: there are too few such arcs.
-        """
-        met = self.budget.met if self.budget else lambda _: True
-        found = self._drawn(count, RANDOM_DRAWS, "random", met, policy.UNIFORM)
-        if len(found) < count:
-            raise UserError(
-                f"--cost_target={self.opened.config.budget.cost_target:g} of the search: of {RANDOM_DRAWS:,} random arcs "
-                f"only {len(found)} cost about as much, expected {count}"
-            )
-        return found
-
-    def _drawn(self, count, most, purpose, wanted, noise_scale=1.0):
-        """The first `count` different wanted arcs among at most `most` draws."""
-        controller, child = self.opened.graph.controller, self.opened.config.child
-        found = {}
-        for first in range(0, most, DRAWN_AT_ONCE):
-            steps = range(first, first + DRAWN_AT_ONCE)
-            noise = self.space.controller.gumbel_noise(self.settings.run.seed, f"evaluation/{purpose}", steps, child)
-            for values in self.opened.session.run(controller.arcs, {controller.noise: noise * noise_scale}):
-                arc = self.space.arc.for_child(values.reshape(-1), child)
-                if wanted(arc):
-                    found.setdefault(str(arc), arc)
-            if len(found) >= count:
-                break
-        return list(found.values())[:count]
-
-    def score(self, arcs, title):
-        """Scores arcs on the whole validation set; a list of dicts."""
-        graph, scored = self.opened.graph, []
-        for arc in tqdm(arcs, f"scoring {title} arcs", disable=None, leave=False):
-            values = np.reshape(arc.to_list(), graph.arc.shape)
-            accuracy = graph.scorer.score(self.opened.session, "valid", {graph.arc: values})
-            reward = accuracy - (self.budget.penalty(arc) if self.budget else 0.0)
-            scored.append({"group": title, "arc": str(arc), "shared_accuracy": accuracy, "reward": reward})
-        return scored
 
 
 class Trainings:
@@ -216,13 +127,14 @@ def _selected(trainings, ranked):
     return best[: settings.evaluation.num_arcs // 2] + ranked["random"]
 
 
-def figures(settings, arcs):
+def figures(settings, arcs, share_on_target=None):
     """The content of report.json.
 
     Args:
       settings: an `EvaluationConfig`.
       arcs: dicts with group, arc, shared_accuracy, test_accuracies (one for each seed), test_accuracy (their mean) and
         cost; the first is the chosen one.
+      share_on_target: see `finished.Scorer.share_on_target`.
     """
     options = settings.evaluation
     groups = {name: [arc["test_accuracy"] for arc in arcs if arc["group"] == name] for name in evaluation_report.GROUPS}
@@ -236,6 +148,7 @@ def figures(settings, arcs):
     found["kendall_tau"] = statistics.kendall_tau(shared, alone)
     found["kendall_tau_interval"] = list(statistics.kendall_tau_interval(shared, alone, settings.run.seed))
     found["num_candidates"], found["num_finalists"] = options.num_candidates, options.num_finalists
+    found["share_on_target"] = share_on_target
     found["best_arc"], found["best_arc_accuracy"] = arcs[0]["arc"], arcs[0]["test_accuracy"]
     found["budget"] = _training_budget(settings)
     found["arcs"] = arcs

@@ -65,6 +65,8 @@ def _figures(report):
     yield "accuracy over the average random arc", f"{report['accuracy_over_random']:+.2%}"
     yield "Mann–Whitney p, controller greater (one-sided)", f"{report['mann_whitney_p']:.3g}"
     yield "Kendall's tau, shared weights and stand-alone", f"{report['kendall_tau']:.3f} ({low:.3f} to {high:.3f})"
+    if report["share_on_target"] is not None:
+        yield "arcs sampled from the controller within 10% of the cost target", f"{report['share_on_target']:.0%}"
     yield "arcs, seeds", f"{report['num_arcs']}, {len(report['seeds'])}"
     yield "test accuracy of the chosen arc", f"{report['best_arc_accuracy']:.2%}"
 
@@ -76,6 +78,8 @@ def summary(report):
     yield f"kendall_tau: {report['kendall_tau']:.4f} ({low:.4f} to {high:.4f})"
     for name in ("controller_mean", "random_mean", "accuracy_over_random", "mann_whitney_p", "best_arc_accuracy"):
         yield f"{name}: {report[name]:.4g}"
+    if report["share_on_target"] is not None:
+        yield f"share_on_target: {report['share_on_target']:.4g}"
 
 
 def _budget(report):

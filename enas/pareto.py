@@ -1,17 +1,18 @@
 """The trade-off of accuracy against cost: searches under several budgets, and what they are compared with."""
 
 import dataclasses
+import itertools
 import json
 import os
 
 import numpy as np
 
-from enas import budget, config, evaluate, search, session, statistics
-from enas.evaluate import Scorer, Trainings
+from enas import budget, config, evaluate, finished, search, statistics
+from enas.evaluate import Trainings
 from enas.micro.op_table import of_one_precision, op_table
 from enas.run_directory import open_run
 
-GROUPS = {"controller": "#1d4ed8", "random": "#c2410c", "uniform": "#4d7c0f"}
+COLOURS = ("#1d4ed8", "#c2410c", "#4d7c0f", "#7e22ce", "#0e7490", "#a16207")
 
 
 def run_sweep(settings, of_search, sweep, space):
@@ -30,7 +31,7 @@ def run_sweep(settings, of_search, sweep, space):
         arcs += _uniform(arcs, of_search.child)
         trainings = Trainings(run, settings, space, settings.run.num_epochs)
         seeds = evaluate.seeds(settings)
-        names = [f"{arc['group']}-{i}" for i, arc in enumerate(arcs)]
+        names = [f"{arc['group'].replace(' ', '-')}-{i}" for i, arc in enumerate(arcs)]
         trainings.run_all([(name, arc, seed) for name, arc in zip(names, arcs, strict=True) for seed in seeds])
         for name, arc in zip(names, arcs, strict=True):
             results = [trainings.results(name, seed) for seed in seeds]
@@ -47,7 +48,9 @@ def run_sweep(settings, of_search, sweep, space):
 def compared(arcs):
     """{group: {"num_arcs", "front", "hypervolume"}} of arcs with "group", "cost" and "test_accuracy". The reference point
     is the same for all groups: the highest cost and the lowest accuracy of any arc."""
-    points = {group: [(a["cost"], a["test_accuracy"]) for a in arcs if a["group"] == group] for group in GROUPS}
+    points = {}
+    for arc in arcs:
+        points.setdefault(arc["group"], []).append((arc["cost"], arc["test_accuracy"]))
     worst = max(arc["cost"] for arc in arcs), min(arc["test_accuracy"] for arc in arcs)
     return {
         group: {
@@ -74,9 +77,7 @@ def _found(run, settings, of_search, sweep, space, with_random):
             return json.load(file)
     run.log(f"search with --cost_target={of_search.budget.cost_target:g}")
     search.run_search(of_search, space)
-    with session.opened(of_search, "search", space.task, lambda data: search.build(of_search, space, data)) as opened:
-        opened.last.restore(opened.session)
-        scorer = Scorer(opened, space, settings)
+    with finished.opened(of_search, space, settings) as scorer:
         sampled = scorer.sampled(settings.evaluation.num_candidates, sweep.arcs_per_target)
         found = scorer.score(sampled, "controller")
         found = sorted(found, key=lambda arc: -arc["reward"])[: sweep.arcs_per_target]
@@ -88,15 +89,16 @@ def _found(run, settings, of_search, sweep, space, with_random):
 
 
 def _uniform(arcs, child):
-    """The controller's arcs with all convolutions under one scheme, once for each scheme that is searched."""
-    table = op_table(child)
-    found = [
-        of_one_precision(list(map(int, arc["arc"].split())), table, scheme)
-        for scheme in child.precisions
-        for arc in arcs
-        if arc["group"] == "controller"
-    ]
-    return [{"group": "uniform", "arc": text} for text in dict.fromkeys(" ".join(map(str, values)) for values in found)]
+    """The controller's arcs with all convolutions under one scheme: a group for each scheme that is searched."""
+    table, found = op_table(child), []
+    for scheme in child.precisions:
+        texts = [
+            " ".join(map(str, of_one_precision(list(map(int, arc["arc"].split())), table, scheme)))
+            for arc in arcs
+            if arc["group"] == "controller"
+        ]
+        found += [{"group": f"uniform {scheme}", "arc": text} for text in dict.fromkeys(texts)]
+    return found
 
 
 def _draw(figures, arcs, unit, path):
@@ -104,7 +106,7 @@ def _draw(figures, arcs, unit, path):
 
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
-    for group, colour in GROUPS.items():
+    for group, colour in zip(figures, itertools.cycle(COLOURS)):
         of_group = [arc for arc in arcs if arc["group"] == group]
         x, y = [arc["cost"] for arc in of_group], [arc["test_accuracy"] for arc in of_group]
         label = f"{group} (hypervolume {figures[group]['hypervolume']:.3f})"

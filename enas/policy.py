@@ -65,6 +65,32 @@ def gumbel_noise(seed, purpose, steps, shape):
     return np.stack([generator(seed, purpose, step).gumbel(size=shape).astype(np.float32) for step in steps])
 
 
+def fair_noise(seed, purpose, steps, choices):
+    """Returns noise that takes each decision through all its choices in a random order, then in another, and so on: in any
+    `n` steps from a multiple of `n`, a decision of `n` choices makes each of them once (strict fairness, FairNAS, arXiv
+    1907.01845).
+
+    Args:
+      seed, purpose, steps: as of `gumbel_noise`; a step's noise depends on no other step.
+      choices: of each decision, how many it has.
+
+    Returns:
+      float32 `[len(steps), len(choices), max(choices)]`.
+    """
+    choices = np.asarray(choices)
+    noise = np.zeros([len(steps), len(choices), choices.max()], np.float32)
+    for count in np.unique(choices):
+        decisions = np.flatnonzero(choices == count)
+        orders = {}
+        for row, step in zip(noise, steps, strict=True):
+            round, turn = divmod(step, int(count))
+            if round not in orders:
+                drawn = generator(seed, f"{purpose}/fair/{count}", round).random((len(decisions), count))
+                orders[round] = np.argsort(drawn, axis=1)
+            row[decisions, orders[round][:, turn]] = UNIFORM
+    return noise
+
+
 def variables(shapes, seed, zeros=()):
     """Makes a controller's float32 variables in the current scope.
 
@@ -112,8 +138,9 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, ent
         baseline = tf.get_variable("baseline", [], tf.float32, tf.zeros_initializer(), trainable=False)
         square = tf.get_variable("advantage_square", [], tf.float32, tf.zeros_initializer(), trainable=False)
         step = tf.get_variable("step", [], tf.int64, tf.zeros_initializer(), trainable=False)
+    entropy_weight = config.entropy_weight * tf.pow(config.entropy_decay, tf.cast(step, tf.float32))
     # The authors reward entropy like accuracy; it then has no gradient of its own.
-    reward = rewards + config.entropy_weight * tf.stop_gradient(entropy) if authors else rewards
+    reward = rewards + entropy_weight * tf.stop_gradient(entropy) if authors else rewards
     mean_reward = tf.reduce_mean(reward)
     # The moving average starts at the first reward: one that starts at 0, as the authors', calls every early arc good.
     before = baseline if authors else tf.where(tf.equal(step, 0), mean_reward, baseline)
@@ -122,7 +149,7 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, ent
     mean_square = tf.where(tf.equal(step, 0), mean_square, _moved(config, square, mean_square))
     if config.normalize_advantage:
         advantage /= tf.sqrt(mean_square) + SMALLEST_SPREAD
-    loss = reinforce_loss(advantage, log_prob, entropy, 0.0 if authors else config.entropy_weight) + penalty
+    loss = reinforce_loss(advantage, log_prob, entropy, 0.0 if authors else entropy_weight) + penalty
     # Dense, so that the norm is of the gradient and not of the rows it was gathered from.
     gradients = [tf.convert_to_tensor(gradient) for gradient in functions.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)

@@ -9,7 +9,7 @@ import shlex
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import arc_input, budget, policy, session, signals
+from enas import arc_input, budget, session, signals
 from enas.config import given_flags
 from enas.cost import readable
 from enas.errors import UserError
@@ -60,15 +60,16 @@ class Search:
         self.graph.training.start(self.session)
         self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
 
-    def sample(self, purpose, steps, uniform=False):
-        """Samples one arc for each step, keyed by (seed, purpose, step), from the controller or uniformly: int32
-        `[len(steps), ...]`."""
-        controller, noise = self.graph.controller, self.noise(purpose, steps)
-        return self.session.run(controller.arcs, {controller.noise: noise * (policy.UNIFORM if uniform else 1.0)})
+    def sample(self, purpose, steps, warmup=False):
+        """Samples one arc for each step, keyed by (seed, purpose, step), from the controller or, for the warm-up, without
+        regard to it: int32 `[len(steps), ...]`."""
+        noise = self.noise(purpose, steps, warmup)
+        return self.session.run(self.graph.controller.arcs, {self.graph.controller.noise: noise})
 
-    def noise(self, purpose, steps):
+    def noise(self, purpose, steps, warmup=False):
         """The sampling noise of `sample`."""
-        return self.space.controller.gumbel_noise(self.config.run.seed, f"arc/{purpose}", steps, self.config.child)
+        module, key = self.space.controller, (self.config.run.seed, f"arc/{purpose}", steps, self.config.child)
+        return module.warmup_noise(self.config.controller, *key) if warmup else module.gumbel_noise(*key)
 
     def train_child(self, epoch, unit):
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
@@ -102,7 +103,9 @@ class Search:
                 figures = {"loss": loss, "entropy": entropy.mean(), "grad_norm": norm, "reward": rewards.mean()}
                 figures |= {"baseline": baseline, self.metric.reward: merits.mean()}
                 if self.budget:
-                    figures["cost"] = np.mean([self.budget.cost(self._arc(arc)) for arc in arcs])
+                    built = [self._arc(arc) for arc in arcs]
+                    figures["cost"] = np.mean([self.budget.cost(arc) for arc in built])
+                    figures["share_on_target"] = self.budget.share_met(built)
                 self._log_controller(epoch, step + 1, {name: float(value) for name, value in figures.items()})
             yield
 
@@ -119,7 +122,9 @@ class Search:
 
     def _log_controller(self, epoch, step, figures):
         figures["normalized_entropy"] = self.graph.controller.normalized(figures["entropy"])
-        cost = f"cost = {readable(figures['cost']):<7}   " if "cost" in figures else ""
+        cost = ""
+        if self.budget:
+            cost = f"cost = {readable(figures['cost']):<7}   on target = {figures['share_on_target']:<4.0%}   "
         self.run.log(
             f"ctrl_step = {step:<6d} loss = {figures['loss']:<7.3f} ent = {figures['entropy']:<5.2f}   "
             f"lr = {self.config.controller.lr:<6.4f}   |g| = {figures['grad_norm']:<8.4f} "
@@ -167,9 +172,7 @@ class Search:
 
     def is_over(self):
         """An arc has passed --early_stop_over."""
-        limit = self.config.outcome.early_stop_over
-        scores = [scored[f"val_{self.metric.name}"] for scored in self.run.read("arcs.jsonl")] if limit else []
-        return any(self.metric.goodness(score) > self.metric.goodness(limit) for score in scores)
+        return stopped_early(self.config.outcome, self.metric, self.run)
 
     def evaluate(self, epoch, _unit):
         """A phase: scores of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
@@ -207,6 +210,13 @@ def run_search(config, space):
         phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
         loop.epochs(phases, search.is_over)
         finish(search)
+
+
+def stopped_early(outcome, metric, run):
+    """An arc of the run has passed --early_stop_over."""
+    limit = outcome.early_stop_over
+    scores = [scored[f"val_{metric.name}"] for scored in run.read("arcs.jsonl")] if limit else []
+    return any(metric.goodness(score) > metric.goodness(limit) for score in scores)
 
 
 def best_of(metric, scored):

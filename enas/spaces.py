@@ -4,7 +4,8 @@ config      SearchConfig and TrainConfig, which make the flags; no TensorFlow
 arc         an architecture as a value: `from_list(values)`, `for_child(values, child_config)`, `str(arc)`,
             `arc.lines()`; no TensorFlow
 child       the network, as its task wants it: `logits(build, images, arc)` of an image classifier
-controller  `build(controller_config, child_config, seed)`, `gumbel_noise(seed, purpose, steps, child_config)`
+controller  `build(controller_config, child_config, seed)`, `gumbel_noise(seed, purpose, steps, child_config)`,
+            `warmup_noise(controller_config, seed, purpose, steps, child_config)`
 space       all that a search or a training needs of the space: the modules above, and `task`, what its children are
             trained on and judged by (see `enas/classification.py`)
 """

@@ -1,16 +1,21 @@
 """The figures and the report of an evaluation, from trainings that are made up; the whole program is in test_mains."""
 
+import contextlib
 import json
 import xml.etree.ElementTree as ElementTree
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from enas import evaluation_report, pareto
+from enas import budget, evaluation_report, pareto
+from enas.config import OutcomeConfig, RunConfig
+from enas.errors import UserError
 from enas.micro import arc as arcs
 from enas.micro import diagram
-from enas.micro.config import ChildConfig, EvaluationConfig
+from enas.micro.config import ChildConfig, EvaluationConfig, SearchConfig
 from enas.micro.op_table import of_one_precision, op_table
+from enas.options.budget import BudgetConfig
 from enas.options.evaluation import EvaluationOptions
 
 ARC = "0 0 1 1 0 2 1 3"
@@ -71,6 +76,37 @@ def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
     assert "not shown to be better" in lines[0] and f"kendall_tau: {figures['kendall_tau']:.4f}" in lines[1]
 
 
+@pytest.mark.parametrize("epochs, best, finished", [(3, 0.5, True), (2, 0.95, True), (2, 0.5, False)])
+def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeypatch, epochs, best, finished):
+    from enas import finished as module
+    from enas.micro import space
+
+    @contextlib.contextmanager
+    def opened(config, *_):
+        yield SimpleNamespace(
+            config=config,
+            session=None,
+            dataset=None,
+            run=SimpleNamespace(read=lambda _name: [{"val_accuracy": best}]),
+            last=SimpleNamespace(restore=lambda _session: ("checkpoint", {"epoch": epochs})),
+            graph=SimpleNamespace(scorer=SimpleNamespace(start=lambda _session: None)),
+        )
+
+    monkeypatch.setattr(module.session, "opened", opened)
+    config = SearchConfig(outcome=OutcomeConfig(early_stop_over=0.9), run=RunConfig(output_dir="there", num_epochs=3))
+    told = (
+        contextlib.nullcontext() if finished else pytest.raises(UserError, match="--search_dir=there.* 2 of 3 epochs")
+    )
+    with told, module.opened(config, space, None) as scorer:
+        assert scorer.share_on_target() is None
+
+
+def test_the_share_on_target_is_of_arcs_within_a_tenth():
+    costs = {"a": 91, "b": 109, "c": 111, "d": 89, "e": 100}
+    held = budget.Budget(BudgetConfig(cost_target=100.0), lambda arc: SimpleNamespace(bitops=costs[arc]))
+    assert held.share_met(list(costs)) == pytest.approx(3 / 5)
+
+
 def test_groups_are_compared_by_the_area_above_one_reference():
     sweep = [
         {"group": group, "cost": cost, "test_accuracy": accuracy}
@@ -78,13 +114,15 @@ def test_groups_are_compared_by_the_area_above_one_reference():
             ("controller", 10, 0.9),
             ("random", 100, 0.9),
             ("random", 1000, 0.5),
-            ("uniform", 10, 0.7),
+            ("uniform k4", 10, 0.7),
+            ("uniform k8", 1000, 0.7),
         ]
     ]
     found = pareto.compared(sweep)
     assert found["controller"]["hypervolume"] == pytest.approx(2 * 0.4)
     assert found["random"]["hypervolume"] == pytest.approx(1 * 0.4)
-    assert found["uniform"]["hypervolume"] == pytest.approx(2 * 0.2)
+    assert found["uniform k4"]["hypervolume"] == pytest.approx(2 * 0.2)
+    assert found["uniform k8"]["hypervolume"] == 0
     assert found["random"]["front"] == [(100, 0.9)] and found["random"]["num_arcs"] == 2
 
 

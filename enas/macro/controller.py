@@ -44,6 +44,12 @@ def gumbel_noise(seed, purpose, steps, child):
     return policy.gumbel_noise(seed, purpose, steps, noise_shape(child))
 
 
+def warmup_noise(config, seed, purpose, steps, child):
+    """As `gumbel_noise`, but so that arcs are drawn uniformly."""
+    del config
+    return policy.UNIFORM * gumbel_noise(seed, purpose, steps, child)
+
+
 def build(config, child, seed):
     """Builds the controller and its training step.
 

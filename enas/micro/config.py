@@ -101,6 +101,11 @@ class ControllerConfig(config.ControllerConfig):
         "differ from one decision to the next. 0: none. ENAS authors: none.",
         0.0,
     )
+    fair_warmup: bool = option(
+        False,
+        "In the epochs of --controller_warmup_epochs each decision goes through all its choices in random order before any "
+        "comes again (strict fairness, FairNAS, arXiv 1907.01845). Off: each step's arc is drawn on its own.",
+    )
     op_prior: str = option("none", "Comma-separated fixed logits added to the op logits, one for each op, or none.")
 
     @property

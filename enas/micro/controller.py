@@ -22,12 +22,26 @@ def noise_shape(num_cells, num_ops=len(OPS)):
     return 8 * num_cells, max(num_cells + 1, num_ops)
 
 
+def choices(child):
+    """How many choices each decision of an arc has, a list in the order of the noise."""
+    num_ops = len(op_table(child))
+    cell = [count for node in range(child.num_cells) for count in (node + 2, node + 2, num_ops, num_ops)]
+    return cell * len(arcs.CELLS)
+
+
 def gumbel_noise(seed, purpose, steps, child):
     """Returns standard Gumbel noise, float32 `[len(steps), decisions, width]`, one key (seed, purpose, step) per arc.
 
     `child` is the `ChildConfig`.
     """
     return policy.gumbel_noise(seed, purpose, steps, noise_shape(child.num_cells, len(op_table(child))))
+
+
+def warmup_noise(config, seed, purpose, steps, child):
+    """As `gumbel_noise`, but so that arcs are drawn uniformly, or fairly: see --controller_fair_warmup."""
+    if config.fair_warmup:
+        return policy.fair_noise(seed, purpose, steps, choices(child))
+    return policy.UNIFORM * gumbel_noise(seed, purpose, steps, child)
 
 
 def build(config, child, seed):

@@ -27,6 +27,13 @@ class ControllerConfig:
         "Weight of the sampling entropy, nats, in the controller's loss. Paper: 0.1, in the reward; ENAS authors: 1e-4.",
         0.0,
     )
+    entropy_decay: float = option(
+        1.0,
+        "Factor on the entropy weight at every update; 1: it stays. On the planted problem (docs/search.md) a weight of 0.1 "
+        "that falls by 0.99 finds the arc no sooner than the default. ENAS authors: 1.",
+        0.0,
+        1.0,
+    )
     tanh_constant: float = option(
         1.10,
         "Logits become this times tanh(logits) (arXiv 1611.09940); 0: off. Paper: 2.5; ENAS authors' micro search: 1.10.",

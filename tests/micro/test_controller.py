@@ -405,6 +405,34 @@ def test_noise_that_drowns_the_logits_samples_uniformly(one_cell):
     assert np.any(one_cell.sample(noise)[0] != sampled)
 
 
+def test_a_fair_warm_up_takes_every_choice_equally_often(one_cell):
+    """In any block of as many steps as a decision has choices, each comes once, in another order the next time; whatever
+    the controller prefers, and for a step asked for alone as for all of them."""
+    one_cell.shake(3.0)
+    made, child = one_cell.controller, ChildConfig(num_cells=1)
+    config = dataclasses.replace(SMALL, fair_warmup=True)
+    noise = controller.warmup_noise(config, 0, "test", range(200), child)
+    sampled = one_cell.session.run(made.arcs, {made.noise: noise}).reshape(200, 8)
+    for position, values in enumerate(sampled.T):
+        choices = OPS if position % 2 else 2
+        blocks = values.reshape(-1, choices)
+        np.testing.assert_array_equal(np.sort(blocks, axis=1), np.tile(np.arange(choices), (len(blocks), 1)))
+        assert len({tuple(block) for block in blocks}) > 1
+    columns = {tuple(column) for column in sampled.T}
+    assert len(columns) == 8
+    np.testing.assert_array_equal(controller.warmup_noise(config, 0, "test", [7, 123], child), noise[[7, 123]])
+    assert np.any(controller.warmup_noise(config, 1, "test", range(200), child) != noise)
+
+
+def test_the_entropy_weight_decays_with_every_update():
+    """Equal rewards leave the entropy alone in the loss: its weight is 0.1, then 0.1 x 0.5, then 0.1 x 0.25."""
+    config = dataclasses.replace(SMALL, baseline="leave_one_out", entropy_weight=0.1, entropy_decay=0.5)
+    made, noise = Built(config, 1), gumbel(4, 1)
+    for step in range(3):
+        entropy = made.sample(noise)[2].mean()
+        assert made.train(noise, [0.5] * 4)[0] == pytest.approx(-0.1 * 0.5**step * entropy, rel=1e-4)
+
+
 def test_the_authors_preset_is_theirs():
     """Op bias 10 for ops 0 and 1, where tanh is flat; their prior in the normal cell; the baseline starts at 0; entropy is
     rewarded and has no gradient of its own."""
