@@ -23,9 +23,7 @@ def gradients(objective, variables, of_objective=None):
       variables: a list of variables or tensors.
       of_objective: the gradient of `objective`; None: 1.
     """
-    return tf.gradients(
-        objective, variables, of_objective, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE
-    )
+    return tf.gradients(objective, variables, of_objective, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
 def recomputed(function, *tensors):

@@ -177,8 +177,14 @@ def batch_norm_of(build, function, tensors, scale, offset, *moving):
 
 def norm(build, x):
     """Batch norm with its own variables, made in the current variable scope; see `batch_norm`."""
-    variables = norm_variables(build, [x.shape[-1]])
-    y, mean, variance = batch_norm(build, x, *variables)
+    return norm_of(build, x.shape[-1], lambda x: x, x)
+
+
+def norm_of(build, channels, function, *tensors):
+    """Batch norm of `function(*tensors)`, `[N, H, W, channels]`, with its own variables, made in the current variable
+    scope; see `batch_norm_of`."""
+    variables = norm_variables(build, [channels])
+    y, mean, variance = batch_norm_of(build, function, tensors, *variables)
     track(build, variables[2:], mean, variance)
     return y
 

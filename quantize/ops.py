@@ -126,7 +126,9 @@ def depthwise_conv2d(x, w, scheme, stride=1):
     wide = stride == 1 and w.shape[1] == 2 * FAST_COLUMNS - 1 and not has_gpu()
 
     def convolved(x, w):
-        with tf.get_default_graph().gradient_override_map({"DepthwiseConv2dNative": "DepthwiseInHalves"} if wide else {}):
+        with tf.get_default_graph().gradient_override_map(
+            {"DepthwiseConv2dNative": "DepthwiseInHalves"} if wide else {}
+        ):
             return tf.nn.depthwise_conv2d_native(x, w, strides, "SAME")
 
     return _apply(convolved, scheme, x, scheme.weights(w))

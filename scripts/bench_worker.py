@@ -71,10 +71,6 @@ class Worker:
         """Largest resident set of the process so far, MB (10^6 bytes)."""
         return self.ask(run="rss")["peak_rss_mb"]
 
-    def bound(self):
-        """See `bench_machine.bound`."""
-        return self.ask(run="bound")
-
     def stop(self):
         """Ends the process."""
         self.process.stdin.close()
@@ -133,10 +129,6 @@ def _serve(request):
         request = json.loads(line)
         if request["run"] == "rss":
             answer = {"peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
-        elif request["run"] == "bound":
-            import bench_machine
-
-            answer = bench_machine.bound(values)
         else:
             answer = {"times": [_timed(getattr(side, request["run"])) for _ in range(request["steps"])]}
 

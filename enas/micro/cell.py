@@ -227,4 +227,4 @@ def run_cell(build, runner):
         runner.append(runner.slot(node, 0) + runner.slot(node, 1))
     x, w = runner.combine()
     with tf.variable_scope("combine"):
-        return layers.norm(build, ops.conv2d(ops.activate(x, build.scheme), w, build.scheme))
+        return layers.norm_of(build, w.shape[-1], lambda x, w: blocks.mixed(build, x, w), x, w)

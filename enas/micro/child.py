@@ -12,7 +12,6 @@ from enas import blocks, layers
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro.cost import reduction_layers
-from quantize import ops
 
 AUX_WEIGHT = 0.4
 AUX_FILTERS = (128, 768)
@@ -62,19 +61,27 @@ def _calibrate(build, name, x, size, filters):
         reductions = 0
         while list(x.shape[1:3]) != list(size):
             with tf.variable_scope(f"reduction_{reductions}"):
-                x = _factorized_reduction(build, ops.activate(x, build.scheme), filters)
+                x = _factorized_reduction(build, x, filters)
             reductions += 1
-        if x.shape[-1] != filters:
-            x = layers.norm(build, blocks.conv1x1(build, "w", ops.activate(x, build.scheme), filters))
-        return x
+        return x if x.shape[-1] == filters else _mix(build, x, filters)
+
+
+def _mix(build, x, filters):
+    """Activation, 1x1 convolution and batch norm; `[N, H, W, filters]`."""
+    w = blocks.mixing_variable(build, "w", x.shape[-1], filters)
+    return layers.norm_of(build, filters, lambda x, w: blocks.mixed(build, x, w), x, w)
 
 
 def _factorized_reduction(build, x, filters):
     """Halves height and width: 1x1 convolutions of every second pixel, and of those in between, concatenated (ENAS, 2.4)."""
     widths = filters // 2, filters - filters // 2
-    inputs = zip(blocks.reduction_inputs(x), widths, strict=True)
-    paths = [blocks.conv1x1(build, f"path_{i}", path, width) for i, (path, width) in enumerate(inputs)]
-    return layers.norm(build, tf.concat(paths, axis=3))
+    weights = [blocks.mixing_variable(build, f"path_{i}", x.shape[-1], width) for i, width in enumerate(widths)]
+
+    def halved(x, *weights):
+        paths = zip(blocks.reduction_inputs(x), weights, strict=True)
+        return tf.concat([blocks.mixed(build, path, w) for path, w in paths], axis=3)
+
+    return layers.norm_of(build, filters, halved, x, *weights)
 
 
 def _aux_head(build, x):
@@ -87,7 +94,7 @@ def _aux_head(build, x):
         x = blocks.pool_with(lambda x: tf.nn.avg_pool2d(x, [min(5, int(side)) for side in x.shape[1:3]], 3, "VALID"), x)
         for i, filters in enumerate(AUX_FILTERS):
             with tf.variable_scope(f"conv_{i}"):
-                x = layers.norm(build, blocks.conv1x1(build, "w", ops.activate(x, scheme), filters))
+                x = _mix(build, x, filters)
                 if i == 0:
                     x = tf.reshape(x, [x.shape[0], 1, 1, -1])
         x = tf.nn.relu(tf.cast(x[:, 0, 0], tf.float32))
