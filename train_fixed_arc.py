@@ -12,7 +12,7 @@ import sys
 
 from absl import flags as absl_flags
 
-from enas import arc_input, cli, flags, run_directory, spaces
+from enas import arc_input, cli, flags, run_directory, run_facts, spaces
 from enas.config import with_arc
 
 
@@ -21,7 +21,7 @@ def main(arguments):
     cli.no_arguments(arguments)
     space = absl_flags.FLAGS.space
     settings = spaces.module(space, "config").TrainConfig
-    inherited = run_directory.inherited(absl_flags.FLAGS.arc_file, flags.given(settings))
+    inherited = run_facts.inherited(absl_flags.FLAGS.arc_file, flags.given(settings))
     config = flags.parse_config(settings, defaults=inherited)
     if not config.arc.eval_only:
         config = with_arc(config, arc_input.given(config, spaces.module(space, "arc")))

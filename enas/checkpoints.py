@@ -14,7 +14,7 @@ import zlib
 import tensorflow.compat.v1 as tf
 
 from enas.errors import UserError
-from enas.run_directory import synced, unwritable, write_atomically
+from enas.files import synced, unwritable, write_atomically
 
 KEPT = 2
 

@@ -14,7 +14,8 @@ from tqdm import tqdm
 
 from enas import budget, config, evaluation_report, policy, search, session, statistics, train
 from enas.errors import UserError
-from enas.run_directory import data_facts, open_run, stored_values
+from enas.run_directory import open_run
+from enas.run_facts import data_facts, stored_values
 
 RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the budget
 DRAWN_AT_ONCE = 500

@@ -7,7 +7,7 @@ from enas import arc_input, session, spaces
 from enas.config import from_values, with_arc
 from enas.errors import UserError
 from enas.loop import EVALUATED, Loop, announce, child_epoch, evaluation, log_evaluation
-from enas.run_directory import stored_values
+from enas.run_facts import stored_values
 
 
 @dataclasses.dataclass(frozen=True)

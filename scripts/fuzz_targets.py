@@ -19,7 +19,7 @@ from collections.abc import Callable
 import numpy as np
 from absl import flags as absl_flags
 
-from enas import arc_input, cli, flags, run_directory, spaces
+from enas import arc_input, cli, flags, run_directory, run_facts, spaces
 from enas import config as configs
 from enas.data import cifar, folder, idx, images
 from enas.errors import UserError
@@ -346,7 +346,7 @@ def _npy(array):
 def _run_directories():
     """A run directory whose config.json, or one of whose records, is damaged; it is checked, opened and read."""
     config = micro_config.SearchConfig()
-    values = {"format": run_directory.MARK, "kind": "search", "space": "micro", **configs.to_values(config)}
+    values = {"format": run_facts.MARK, "kind": "search", "space": "micro", **configs.to_values(config)}
     good = json.dumps(values, indent=2).encode()
     record = b'{"epoch": 1, "val_accuracy": 0.5, "arc": "0 1"}\n'
 
@@ -364,7 +364,7 @@ def _run_directories():
 
         def run():
             try:
-                stored = run_directory.stored_values(path)
+                stored = run_facts.stored_values(path)
                 configs.from_values(micro_config.SearchConfig, stored)
             except UserError:
                 pass
