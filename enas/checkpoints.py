@@ -96,9 +96,9 @@ class Checkpoints:
             for name, digest in content["files"].items():
                 if name not in self._files(number) or _digest(os.path.join(self.folder, name)) != digest:
                     raise _Damaged(f"{name} is missing or damaged")
+            missing = self.run.missing(content["facts"].get("sizes"))
         except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             raise _Damaged(f"{self.name}-{number}.json is damaged") from None
-        missing = self.run.missing(content["facts"].get("sizes"))
         if missing:
             raise _Damaged(missing)
         return content["facts"]

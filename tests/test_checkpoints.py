@@ -111,6 +111,13 @@ def test_a_checkpoint_that_knows_of_records_which_are_gone_is_not_whole(setup):
     assert "arcs.jsonl has lost what it held: 10 bytes, expected 18" in (setup.path / "stdout").read_text()
 
 
+@pytest.mark.parametrize("facts", [5, None, [], {"sizes": 5}, {"sizes": [1]}, {"sizes": {"arcs.jsonl": "5"}}])
+def test_a_checkpoint_that_tells_nonsense_is_not_whole(setup, facts):
+    setup.save(1)
+    setup.checkpoints.save(setup.session, facts)
+    assert setup.restored() == 1
+
+
 def test_where_no_checkpoint_is_whole_the_run_does_not_begin_anew(setup):
     setup.save(1)
     setup.save(2)
