@@ -24,7 +24,6 @@ import os
 import shutil
 import time
 
-from enas import arc_input
 from enas import config as configs
 from enas.errors import UserError
 from enas.files import synced, unwritable, write_atomically
@@ -239,32 +238,6 @@ def _clear(path):
             shutil.rmtree(name)
         else:
             os.remove(name)
-
-
-def search_settings(config):
-    """The settings a search runs with, checked as far as they can be before anything slow.
-
-    Args:
-      config: a search's config from the flags.
-
-    Returns:
-      `config`; with --sampling_only the settings of the search in --output_dir, but for what belongs to the sampling.
-
-    Raises:
-      UserError: see `check_output_dir`; --recommended_arch can't be written; --sampling_only and there is no search.
-    """
-    path, outcome = config.run.output_dir, config.outcome
-    arc_input.check_writable(outcome.recommended_arch)
-    if not outcome.sampling_only:
-        check_output_dir(config, "search")
-        return config
-    stored = stored_values(path)
-    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", config.space):
-        raise UserError(f"--output_dir={path}: expected a search of the {config.space} space, for --sampling_only")
-    given = configs.to_values(config)
-    kept = {name: given[name] for name in ("output_dir", "sampling_only", "num_sampling", "recommended_arch")}
-    data_dir = config.data.data_dir or stored.get("data_dir", "")
-    return configs.from_values(type(config), {**stored, **kept, "data_dir": data_dir, "reset_output_dir": False})
 
 
 def _facts(config):

@@ -87,7 +87,7 @@ def test_the_run_keeps_what_it_found_out_about_its_images(trained):
 
 def test_an_evaluation_names_what_was_classified_worst(trained):
     config, root = trained
-    train.run_evaluation(config)
+    train.run_evaluation(config, spaces.module("micro", "space"))
     facts, results = json.loads(read(root, "confusion.json")), json.loads(read(root, "results.json"))
     counts = np.array(facts["counts"])
     assert counts.sum(1).tolist() == [24, 24]
