@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 
 from enas.errors import UserError
 
@@ -13,8 +14,16 @@ def unwritable(path, error):
       path: the file.
       error: an OSError or one of TensorFlow's.
     """
-    reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["unknown reason"])[0][:200]
-    return UserError(f"{path}: can't be written: {reason}; make room and run the same command again to go on")
+    # TensorFlow's reason begins with the file.
+    words = getattr(error, "strerror", None) or reason(error).rpartition("; ")[2]
+    return UserError(f"{path}: can't be written: {words}; make room and run the same command again to go on")
+
+
+def reason(error):
+    """What went wrong, on one line. TensorFlow's errors tell first where in the graph it was; here, what is behind that."""
+    behind = re.search(r"\nNode: '[^'\n]*'\n([^\n]+)", str(error))
+    lines = [behind[1]] if behind else str(error).splitlines()
+    return (lines or ["unknown reason"])[0][:200]
 
 
 def write_atomically(path, text):

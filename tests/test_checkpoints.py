@@ -139,6 +139,17 @@ def test_a_checkpoint_of_another_network_is_refused(setup):
             assert "\n" not in str(error.value)
 
 
+def test_a_checkpoint_with_another_type_is_refused_by_name(setup):
+    setup.save(1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable("v", [1000], tf.int64, tf.zeros_initializer(), use_resource=True)
+        other = Checkpoints(setup.run, "last", tf.train.Saver(max_to_keep=None))
+        with pytest.raises(
+            UserError, match="last-1: does not fit .* [(]tensor_name = v; expected dtype int64 does not"
+        ):
+            other.restore(session)
+
+
 def test_a_crash_while_saving_leaves_the_one_before_and_the_next_save_cleans_up(setup, monkeypatch):
     setup.save(1)
     with monkeypatch.context() as patch:
@@ -162,7 +173,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_one_before(setup):
     for limit in (3000, 100):  # less than the tensors, less than the index
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         try:
-            with pytest.raises(UserError, match="last-2.*: can't be written: .*; make room and run") as error:
+            with pytest.raises(UserError, match="last-2.*: can't be written: File too large; make room and") as error:
                 setup.save(2)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
