@@ -30,7 +30,7 @@ def define_flags():
     config_flags.define(SearchConfig, names=CHILD_FLAGS)
     flags.DEFINE_integer("img_size", 0, "Height and width of the images, pixels. 0: the run's, else 32.", 0, 1024)
     flags.DEFINE_integer("channel", 0, "Channels of the images. 0: the run's, else 3.", 0, 3)
-    flags.DEFINE_integer("num_classes", 0, "Classes told apart. 0: the run's, else 10.", 0)
+    flags.DEFINE_integer("num_classes", 0, "Classes told apart. 0: the run's, else 10.", 0, 1_000_000)
 
 
 def main(arguments):

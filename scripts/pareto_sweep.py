@@ -17,6 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from enas import cli, config, flags, run_directory
 from enas.errors import UserError
 from enas.micro.config import PRESETS, EvaluationConfig, SearchConfig
+from enas.options import MOST
 
 FLAGS = absl_flags.FLAGS
 
@@ -24,8 +25,8 @@ FLAGS = absl_flags.FLAGS
 def define_flags():
     """Defines this script's flags: its own, and those of a search."""
     absl_flags.DEFINE_list("cost_targets", [], "Costs to search at, apart by commas, in units of --cost.")
-    absl_flags.DEFINE_integer("arcs_per_target", 4, "Arcs of each search that are trained from scratch.", 1)
-    absl_flags.DEFINE_integer("final_epochs", 4, "Epochs of each training from scratch.", 1)
+    absl_flags.DEFINE_integer("arcs_per_target", 4, "Arcs of each search that are trained from scratch.", 1, 1000)
+    absl_flags.DEFINE_integer("final_epochs", 4, "Epochs of each training from scratch.", 1, MOST)
     flags.define(EvaluationConfig, names=("num_seeds", "num_candidates"))
     flags.define(SearchConfig)
 

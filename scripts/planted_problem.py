@@ -32,8 +32,8 @@ COLOURS = {"controller": "#1d4ed8", "authors": "#c2410c"}
 def define_flags():
     """Defines this script's flags."""
     absl_flags.DEFINE_string("output_dir", "outputs/planted", "Folder for planted.png and planted.json.")
-    absl_flags.DEFINE_integer("num_updates", 1000, "Controller updates.", SMOOTHED)
-    absl_flags.DEFINE_integer("num_seeds", 5, "Planted arcs, each with initial weights and noise of its own.", 1)
+    absl_flags.DEFINE_integer("num_updates", 1000, "Controller updates.", SMOOTHED, 1_000_000)
+    absl_flags.DEFINE_integer("num_seeds", 5, "Planted arcs, each with initial weights and noise of its own.", 1, 1000)
     flags.define(SearchConfig, names=CONTROLLER_FLAGS)
 
 
