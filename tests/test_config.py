@@ -8,11 +8,12 @@ from enas import config
 from enas.errors import UserError
 from enas.macro import config as macro_config
 from enas.micro import config as micro_config
+from enas.options.evaluation import SweepOptions
 from enas.rnn import config as rnn_config
 
 SPACES = (micro_config, macro_config, rnn_config)
 CONFIGS = [kind for space in SPACES for kind in (space.SearchConfig, space.TrainConfig)]
-CONFIGS.append(micro_config.EvaluationConfig)
+CONFIGS += [micro_config.EvaluationConfig, micro_config.SweepConfig]
 FIELDS = {(cls, name): field for cls in CONFIGS for name, _, field in config.options(cls)}
 # One class for each name and meaning: "child_lr_max", "rnn child_l2_reg", ...
 SEEN = {}
@@ -152,3 +153,22 @@ def test_given_flags_are_those_that_differ_from_their_defaults():
 def test_a_search_and_a_training_have_directories_of_their_own_by_default():
     names = [(space.SearchConfig().run.output_dir, space.TrainConfig().run.output_dir) for space in SPACES]
     assert names == [("outputs/search", "outputs/final")] * 3
+
+
+def test_a_sweep_is_its_searches_and_trainings():
+    """It is refused with other targets or epochs, whose arcs were found and trained already."""
+    values = {"cost_targets": "2e8,5e8", "num_epochs": 3, "final_epochs": 2, "seed": 5, "num_candidates": 7}
+    sweep = config.from_values(micro_config.SweepConfig, values)
+    assert sweep.sweep.targets == (2e8, 5e8)
+    assert (sweep.of_search.run.num_epochs, sweep.of_search.run.seed) == (3, 5)
+    trainings = sweep.of_trainings
+    assert (trainings.run.num_epochs, trainings.child.lr_T_0, trainings.evaluation.num_candidates) == (2, 2, 7)
+    changed = {"cost_targets": "2e8,6e8", "num_epochs": 4, "final_epochs": 3, "arcs_per_target": 9, "cost": "macs"}
+    now = config.from_values(micro_config.SweepConfig, {**values, **changed})
+    assert set(config.differences(now, config.to_values(sweep))) == set(changed)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1e8,", "1e8,-1", "nan", "inf", "0", "1e19"])
+def test_cost_targets_are_costs(text):
+    with pytest.raises(UserError, match=f"--cost_targets={text}: expected costs apart by commas"):
+        micro_config.SweepConfig(sweep=SweepOptions(text)).sweep.targets  # noqa: B018
