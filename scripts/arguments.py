@@ -1,6 +1,9 @@
 """Command lines of the scripts that have flags of their own: what is wrong is told in one line that names the flag."""
 
 import argparse
+import sys
+
+from enas.errors import UserError
 
 MOST = 10**9
 
@@ -43,3 +46,15 @@ def some_of(names):
         return found
 
     return parse
+
+
+def run_script(main):
+    """Calls `main()` and exits with what it returns; a user's mistake and a file that can't be written are one line."""
+    try:
+        sys.exit(main())
+    except UserError as error:
+        line = str(error)
+    except OSError as error:
+        line = f"{error.filename}: {error.strerror}"
+    print(f"error: {line}", file=sys.stderr)
+    sys.exit(2)

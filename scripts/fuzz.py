@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from enas.errors import UserError
 from scripts import fuzz_targets
-from scripts.arguments import Parser, number, some_of
+from scripts.arguments import Parser, number, run_script, some_of
 
 SECONDS, MEMORY, CHUNK = 10, 4 * 2**30, 2000
 # Python reports these to audit hooks; what reads a file has no business with them.
@@ -172,4 +172,4 @@ def _keep(arguments, name, number, sandbox, reason):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from scripts.arguments import MOST, Parser, number
+from scripts.arguments import MOST, Parser, number, run_script
 
 TEST_SHARE = 10
 PERIOD = 0.08  # of a stripe, in heights of the image
@@ -87,4 +87,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

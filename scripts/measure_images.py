@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from scripts.arguments import MOST, Parser, number
+from scripts.arguments import MOST, Parser, number, run_script
 
 # A 5-node cell as searches find them, and one that costs as little as a cell can.
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
@@ -224,4 +224,4 @@ def tell_steps(figures):
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from enas import cli, run_directory, signals, spaces
 from enas import config as configs
 from enas.micro import config as micro_config
-from scripts.arguments import Parser, number, some_of
+from scripts.arguments import Parser, number, run_script, some_of
 
 TINY = {
     "child_num_layers": 2,
@@ -275,4 +275,4 @@ def _resident_mib(process):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

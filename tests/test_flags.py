@@ -180,7 +180,7 @@ def test_a_users_mistake_is_one_line_and_code_2(program, argument, words):
         ),
     ],
 )
-def test_scripts_check_numbers_of_their_own_before_anything_else(command, message):
+def test_scripts_check_what_they_are_given_before_anything_else(command, message):
     command = [sys.executable, *command.split()]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
     assert done.returncode == 2

@@ -81,6 +81,12 @@ def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
         stored_settings.search_settings(
             search_config(tmp_path / "new", recommended_arch=str(tmp_path / "no" / "arc")), {}
         )
+    read_only = Path("/proc/1")  # where nobody may write, root included
+    if read_only.exists():
+        with pytest.raises(
+            UserError, match="--recommended_arch=/proc/1/arc: can't be written: its folder is read-only"
+        ):
+            stored_settings.search_settings(search_config(tmp_path / "new", recommended_arch="/proc/1/arc"), {})
     assert not (tmp_path / "new").exists()
 
 
