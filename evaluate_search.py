@@ -11,7 +11,7 @@ import os
 
 from absl import flags as absl_flags
 
-from enas import cli, config, flags, run_directory
+from enas import cli, config, flags, run_directory, run_facts
 from enas.errors import UserError
 from enas.micro.config import EvaluationConfig
 
@@ -24,7 +24,7 @@ def main(arguments):
     search_dir = FLAGS.search_dir
     if not search_dir:
         raise UserError("--search_dir='': expected the run directory of a finished search")
-    stored = run_directory.stored_values(search_dir)
+    stored = run_facts.stored_values(search_dir)
     if stored is None or (stored.get("kind"), stored.get("space")) != ("search", "micro"):
         raise UserError(f"--search_dir={search_dir}: expected the run directory of a search by search_micro.py")
     settings = flags.parse_config(EvaluationConfig, defaults=_defaults(stored))

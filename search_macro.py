@@ -5,14 +5,16 @@
 Run it again with the same --output_dir to resume. `--helpfull` explains every flag.
 """
 
-from enas import cli, flags, run_directory
+from enas import cli, flags, stored_settings
 from enas.macro import config
 
 
 def main(arguments):
     """Runs the search the flags describe."""
     cli.no_arguments(arguments)
-    search_config = run_directory.search_settings(flags.parse_config(config.SearchConfig))
+    search_config = stored_settings.search_settings(
+        flags.parse_config(config.SearchConfig), flags.given(config.SearchConfig)
+    )
     cli.load_tensorflow()  # takes seconds: bad flags are told before that
     from enas import search
     from enas.macro import space

@@ -12,27 +12,29 @@ import sys
 
 from absl import flags as absl_flags
 
-from enas import arc_input, cli, flags, run_directory, spaces
+from enas import arc_input, cli, flags, run_directory, run_facts, spaces, stored_settings
 from enas.config import with_arc
 
 
 def main(arguments):
     """Trains, or evaluates, as the flags say."""
     cli.no_arguments(arguments)
-    space = absl_flags.FLAGS.space
-    settings = spaces.module(space, "config").TrainConfig
-    inherited = run_directory.inherited(absl_flags.FLAGS.arc_file, flags.given(settings))
-    config = flags.parse_config(settings, defaults=inherited)
-    if not config.arc.eval_only:
-        config = with_arc(config, arc_input.given(config, spaces.module(space, "arc")))
+    space = absl_flags.FLAGS["space"]
+    settings = spaces.module(space.value, "config").TrainConfig
+    given = flags.given(settings)
+    config = flags.parse_config(settings, defaults=run_facts.inherited(absl_flags.FLAGS.arc_file, given))
+    if config.arc.eval_only:
+        config = stored_settings.evaluation_settings(
+            config, {**given, **({"space": space.value} if space.present else {})}
+        )
+    else:
+        config = with_arc(config, arc_input.given(config, spaces.module(space.value, "arc")))
         run_directory.check_output_dir(config, "training")
     cli.load_tensorflow()  # takes seconds: bad flags are told before that
     from enas import train
 
-    if config.arc.eval_only:
-        train.run_evaluation(config)
-    else:
-        train.run_training(config, spaces.module(space, "space"))
+    act = train.run_evaluation if config.arc.eval_only else train.run_training
+    act(config, spaces.module(config.space, "space"))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import os
 
 from absl import flags
 
-from enas import cli, config, run_directory
+from enas import cli, config, run_facts
 from enas import flags as config_flags
 from enas.errors import UserError
 from enas.micro import arc, cost, diagram, op_table
@@ -30,7 +30,7 @@ def define_flags():
     config_flags.define(SearchConfig, names=CHILD_FLAGS)
     flags.DEFINE_integer("img_size", 0, "Height and width of the images, pixels. 0: the run's, else 32.", 0, 1024)
     flags.DEFINE_integer("channel", 0, "Channels of the images. 0: the run's, else 3.", 0, 3)
-    flags.DEFINE_integer("num_classes", 0, "Classes told apart. 0: the run's, else 10.", 0)
+    flags.DEFINE_integer("num_classes", 0, "Classes told apart. 0: the run's, else 10.", 0, 1_000_000)
 
 
 def main(arguments):
@@ -39,9 +39,9 @@ def main(arguments):
         raise UserError("give the arc as arguments or by --arc_file, not both")
     if not arguments and not FLAGS.arc_file:
         raise UserError("no arc: give its integers as arguments, or a file by --arc_file (see --help)")
-    stored = run_directory.run_of(FLAGS.arc_file)
+    stored = run_facts.run_of(FLAGS.arc_file)
     given = config_flags.given(SearchConfig)
-    run_directory.inherited(FLAGS.arc_file, given)
+    run_facts.inherited(FLAGS.arc_file, given)
     values = {name: stored[name] for name in CHILD_FLAGS if name in stored} | given
     child = config.from_values(SearchConfig, values).child
     table = op_table.op_table(child)
@@ -60,7 +60,7 @@ def main(arguments):
 def _images(run_folder):
     """((height, width, channels), number of classes): the flags', else those of a run, else CIFAR-10's."""
     height, width, channels, classes = 32, 32, 3, 10
-    facts = run_directory.data_facts(run_folder) if run_folder is not None else {}
+    facts = run_facts.data_facts(run_folder) if run_folder is not None else {}
     if "image_shape" in facts:
         (height, width, channels), classes = facts["image_shape"], len(facts["class_names"])
     size = FLAGS.img_size

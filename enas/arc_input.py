@@ -95,6 +95,8 @@ def check_writable(path):
         raise UserError(f"--recommended_arch={path}: no such folder; expected a file in an existing one")
     if path and os.path.isdir(path):
         raise UserError(f"--recommended_arch={path}: is a folder, expected a file")
+    if path and not os.access(os.path.dirname(path) or ".", os.W_OK):
+        raise UserError(f"--recommended_arch={path}: can't be written: its folder is read-only")
 
 
 def write(path, arc):

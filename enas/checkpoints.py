@@ -14,7 +14,7 @@ import zlib
 import tensorflow.compat.v1 as tf
 
 from enas.errors import UserError
-from enas.run_directory import synced, unwritable, write_atomically
+from enas.files import reason, synced, unwritable, write_atomically
 
 KEPT = 2
 
@@ -78,8 +78,7 @@ class Checkpoints:
             except _Damaged as error:
                 self.run.log(f"checkpoint {path} is not whole ({error}); trying the one before it")
             except (tf.errors.OpError, ValueError) as error:
-                reason = str(error).splitlines()[0][:200]
-                raise UserError(f"{path}: does not fit the network that the flags describe ({reason})") from None
+                raise UserError(f"{path}: does not fit the network that the flags describe ({reason(error)})") from None
         if numbers:
             raise UserError(
                 f"{self.folder}: none of the {len(numbers)} checkpoints called {self.name} is whole; "
@@ -96,9 +95,9 @@ class Checkpoints:
             for name, digest in content["files"].items():
                 if name not in self._files(number) or _digest(os.path.join(self.folder, name)) != digest:
                     raise _Damaged(f"{name} is missing or damaged")
+            missing = self.run.missing(content["facts"].get("sizes"))
         except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             raise _Damaged(f"{self.name}-{number}.json is damaged") from None
-        missing = self.run.missing(content["facts"].get("sizes"))
         if missing:
             raise _Damaged(missing)
         return content["facts"]

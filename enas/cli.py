@@ -121,4 +121,6 @@ def _illegal_value(error):
         return str(error)
     if isinstance(flag, flags.EnumFlag):
         return f"{found}: expected one of {', '.join(flag.parser.enum_values)}"
-    return f"{found}: expected {_EXPECTED.get(flag.flag_type(), flag.flag_type())}"
+    low, high = (getattr(flag.parser, bound, None) for bound in ("lower_bound", "upper_bound"))
+    limits = "" if low is None else f", {low} to {high}"
+    return f"{found}: expected {_EXPECTED.get(flag.flag_type(), flag.flag_type())}{limits}"

@@ -13,7 +13,8 @@ import numpy as np
 from tqdm import tqdm
 
 from enas import config, evaluation_report, finished, statistics, train
-from enas.run_directory import data_facts, open_run
+from enas.run_directory import open_run
+from enas.run_facts import data_facts
 
 
 def run_evaluation(settings, space):

@@ -3,7 +3,7 @@
 import html
 import io
 
-from enas.run_directory import write_atomically
+from enas.files import write_atomically
 
 _STYLE = """
 body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1f2937; max-width: 62em; margin: 2em auto; padding: 0 1em }

@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from enas import budget, config, policy, search, session
 from enas.errors import UserError
-from enas.run_directory import stored_values
+from enas.run_facts import stored_values
 
 RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the budget
 DRAWN_AT_ONCE = 500

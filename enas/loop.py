@@ -145,10 +145,17 @@ def position_of(path, facts):
     position = Position()
     for field in dataclasses.fields(Position):
         value = facts.get(field.name)
-        if type(value) is not type(getattr(position, field.name)):
+        if type(value) is not type(getattr(position, field.name)) or not _counts(field.name, value):
             raise UserError(f"{path}.json: {field.name} is {value!r}; expected what a run of this program stores")
         setattr(position, field.name, value)
     return position
+
+
+def _counts(name, value):
+    """A whole number of a position, or each number in one of its dicts, is none below 0; scores are floats."""
+    kind = float if name == "scores" else int
+    numbers = value.values() if isinstance(value, dict) else [value] if isinstance(value, int) else []
+    return all(type(number) is kind and (kind is float or number >= 0) for number in numbers)
 
 
 def child_epoch(loop, training, epoch, unit, feeds=lambda _: {}):

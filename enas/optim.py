@@ -76,7 +76,6 @@ def update(build, objective, variables, rate, step):
     """
     with tf.variable_scope("optimizer"):
         scale, good_steps = _loss_scale_variables(build.config)
-        skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
     # Read before the step adapts it: what is reported is what was used.
     used_scale = tf.identity(scale)
     # Of each variable, or of the rows of it that the step uses, which are another variable's worth to all but `_apply`.
@@ -99,11 +98,10 @@ def update(build, objective, variables, rate, step):
             # BinaryConnect, arXiv 1511.00363, section 2.4.
             return tf.group(*[v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in variables if v.name in build.latent])
 
-    train = watches.when(watch.all, apply)
-    with tf.control_dependencies([train]):
-        skipped_now = skipped.assign_add(tf.cast(tf.logical_not(watch.all), tf.int64))
-        op = tf.group(step.assign_add(1), skipped_now, *_adapt_loss_scale(scale, good_steps, watch.all))
-    return Update(op, norm, used_scale, good_steps is not None, tf.identity(skipped_now), watch)
+    taken, skipped = watches.guarded(watch, apply, step)
+    with tf.control_dependencies([taken]):
+        op = tf.group(taken, *_adapt_loss_scale(scale, good_steps, watch.all))
+    return Update(op, norm, used_scale, good_steps is not None, skipped, watch)
 
 
 def _statistics(build):

@@ -1,6 +1,5 @@
 """The trade-off of accuracy against cost: searches under several budgets, and what they are compared with."""
 
-import dataclasses
 import itertools
 import json
 import os
@@ -15,16 +14,15 @@ from enas.run_directory import open_run
 COLOURS = ("#1d4ed8", "#c2410c", "#4d7c0f", "#7e22ce", "#0e7490", "#a16207")
 
 
-def run_sweep(settings, of_search, sweep, space):
+def run_sweep(sweep_config, space):
     """Searches under each budget, trains the arcs and their rivals from scratch, and writes pareto.json and pareto.png.
 
     Args:
-      settings: an `EvaluationConfig`: how arcs are trained from scratch, and where everything goes.
-      of_search: the `SearchConfig` of the searches, but for directory and target.
-      sweep: an object with `targets` (costs) and `arcs_per_target`.
+      sweep_config: a `SweepConfig`.
       space: the search space's package.
     """
-    with open_run(settings, "sweep") as run:
+    of_search, settings, sweep = sweep_config.of_search, sweep_config.of_trainings, sweep_config.sweep
+    with open_run(sweep_config, "sweep") as run:
         arcs = []
         for i, target in enumerate(sweep.targets):
             arcs += _found(run, settings, _at(run, of_search, i, target), sweep, space, i == 0)
@@ -116,11 +114,3 @@ def _draw(figures, arcs, unit, path):
     axes.set(xscale="log", xlabel=unit, ylabel="test accuracy, trained from scratch")
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)
-
-
-@dataclasses.dataclass(frozen=True)
-class Sweep:
-    """See `run_sweep`."""
-
-    targets: tuple
-    arcs_per_target: int

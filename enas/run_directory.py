@@ -18,18 +18,17 @@ events/         TensorBoard
 A resumed run cuts metrics.jsonl, arcs.jsonl and the events to the length they had at the checkpoint it goes on from.
 """
 
-import contextlib
 import fcntl
 import json
 import os
 import shutil
 import time
 
-from enas import arc_input
 from enas import config as configs
 from enas.errors import UserError
+from enas.files import synced, unwritable, write_atomically
+from enas.run_facts import MARK, stored_values
 
-MARK = "enas run directory, format 2"
 EVENTS = "events/events.out.tfevents.0"
 RECORDS = ("metrics.jsonl", "arcs.jsonl", EVENTS)
 # What a process that died while it made the directory may leave.
@@ -139,45 +138,6 @@ class RunDirectory:
         return os.path.getsize(self.file(name)) if os.path.exists(self.file(name)) else 0
 
 
-def unwritable(path, error):
-    """The `UserError` for a file that can't be written, e.g. because the disk is full.
-
-    Args:
-      path: the file.
-      error: an OSError or one of TensorFlow's.
-    """
-    reason = getattr(error, "strerror", None) or (str(error).splitlines() or ["unknown reason"])[0][:200]
-    return UserError(f"{path}: can't be written: {reason}; make room and run the same command again to go on")
-
-
-def write_atomically(path, text):
-    """Writes a text file so that a crash, or a full disk, leaves either the old one or the new one.
-
-    Raises:
-      UserError: it can't be written.
-    """
-    try:
-        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.tmp", path)
-        synced(os.path.dirname(path) or ".")
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.remove(f"{path}.tmp")
-        raise unwritable(path, error) from None
-
-
-def synced(path):
-    """Waits until a file's content, or a folder's entries, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def check_output_dir(config, kind):
     """Checks, before anything slow, that `open_run` may use `--output_dir`; changes nothing.
 
@@ -280,96 +240,9 @@ def _clear(path):
             os.remove(name)
 
 
-def stored_values(path):
-    """The content of a run's config.json as a dict; None where there is no such file.
-
-    Raises:
-      UserError: config.json is there but is not one of ours.
-    """
-    name = os.path.join(path, "config.json")
-    try:
-        with open(name, encoding="utf-8") as file:
-            values = json.load(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{name}: can't be read as a run's configuration: {str(error)[:100]}") from None
-    if not isinstance(values, dict) or values.get("format") != MARK:
-        raise UserError(f"{name}: not the configuration of a run of this program")
-    return values
-
-
-def search_settings(config):
-    """The settings a search runs with, checked as far as they can be before anything slow.
-
-    Args:
-      config: a search's config from the flags.
-
-    Returns:
-      `config`; with --sampling_only the settings of the search in --output_dir, but for what belongs to the sampling.
-
-    Raises:
-      UserError: see `check_output_dir`; --recommended_arch can't be written; --sampling_only and there is no search.
-    """
-    path, outcome = config.run.output_dir, config.outcome
-    arc_input.check_writable(outcome.recommended_arch)
-    if not outcome.sampling_only:
-        check_output_dir(config, "search")
-        return config
-    stored = stored_values(path)
-    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", config.space):
-        raise UserError(f"--output_dir={path}: expected a search of the {config.space} space, for --sampling_only")
-    given = configs.to_values(config)
-    kept = {name: given[name] for name in ("output_dir", "sampling_only", "num_sampling", "recommended_arch")}
-    data_dir = config.data.data_dir or stored.get("data_dir", "")
-    return configs.from_values(type(config), {**stored, **kept, "data_dir": data_dir, "reset_output_dir": False})
-
-
-def run_of(file):
-    """The stored values of the run in whose directory a file lies; {} where it is in no run's directory."""
-    try:
-        return (stored_values(os.path.dirname(file) or ".") or {}) if file else {}
-    except UserError:
-        return {}
-
-
-def inherited(path, given=None):
-    """The settings that give an arc's integers their meaning, from the run whose directory the arc's file lies in.
-
-    Args:
-      path: the file, or "" for none.
-      given: {flag: value} of the flags that the user gave.
-
-    Returns:
-      {"search_precision": value}; {} where the file is in no run's directory, or in one whose space has no such setting.
-
-    Raises:
-      UserError: the user gave another --search_precision.
-    """
-    stored = run_of(path)
-    if "search_precision" not in stored:
-        return {}
-    value = stored["search_precision"]
-    if (given or {}).get("search_precision", value) != value:
-        raise UserError(
-            f"--search_precision={given['search_precision']}: the op ids of --arc_file={path} count through the op table "
-            f"of its run, which has --search_precision={value}; leave the flag out"
-        )
-    return {"search_precision": value}
-
-
 def _facts(config):
     """What a config's class has to say beside its settings: `facts()`, where it has it."""
     return config.facts() if hasattr(config, "facts") else {}
-
-
-def data_facts(path):
-    """The content of a run's data.json (image shape, class names, mean, std); {} where there is none yet."""
-    try:
-        with open(os.path.join(path, "data.json"), encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return {}
 
 
 def _check_same(config, kind, stored, path):

@@ -3,11 +3,10 @@
 import dataclasses
 import json
 
-from enas import arc_input, session, spaces
-from enas.config import from_values, with_arc
+from enas import arc_input, session
+from enas.config import with_arc
 from enas.errors import UserError
 from enas.loop import EVALUATED, Loop, announce, child_epoch, evaluation, log_evaluation
-from enas.run_directory import stored_values
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,23 +99,16 @@ def _finish(opened, detailed=False):
     run.write("results.json", json.dumps({"epoch": facts["epoch"], **measured, **figures}, indent=2) + "\n")
 
 
-def run_evaluation(config):
-    """Evaluates the best checkpoint of the training run in `--output_dir`, with that run's settings, --space among them,
-    and says what the child gets wrong.
+def run_evaluation(config, space):
+    """Evaluates the best checkpoint of a training run and says what the child gets wrong.
 
-    Only --data_dir and --output_dir are taken from `config`.
+    Args:
+      config: the run's `TrainConfig`, see `stored_settings.evaluation_settings`.
+      space: the search space's package.
 
     Raises:
-      UserError: there is no training run, or it has no checkpoint yet.
+      UserError: it has no checkpoint yet.
     """
-    path = config.run.output_dir
-    stored = stored_values(path)
-    if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
-        raise UserError(f"--output_dir={path}: expected a training run of this program")
-    space = spaces.module(stored["space"], "space")
-    data_dir = config.data.data_dir or stored.get("data_dir", "")
-    values = {**stored, "output_dir": path, "data_dir": data_dir, "reset_output_dir": False}
-    config = from_values(space.config.TrainConfig, values)
     arc = arc_input.given(config, space.arc)
     with session.opened(config, "training", space.task, lambda dataset: build(config, arc, space, dataset)) as opened:
         _finish(opened, detailed=True)

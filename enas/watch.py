@@ -37,6 +37,24 @@ def watch(loss, gradients, variables, **others):
     return Watch((*names, *(name.replace("_", " ") for name in others)), finite, tf.reduce_all(finite))
 
 
+def guarded(watch, apply, step):
+    """A training step that is skipped, and counted in the variable optimizer/skipped_steps, where a number is not finite.
+
+    Args:
+      watch: the step's `Watch`.
+      apply: function without arguments that returns the operation to run where all is finite.
+      step: int64 variable, counted up in either case.
+
+    Returns:
+      (op, skipped): the operation, and int64 scalar: steps skipped so far, this one included.
+    """
+    with tf.variable_scope("optimizer"):
+        skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
+    with tf.control_dependencies([when(watch.all, apply)]):
+        skipped_now = tf.identity(skipped.assign_add(tf.cast(tf.logical_not(watch.all), tf.int64)))
+        return tf.group(step.assign_add(1), skipped_now), skipped_now
+
+
 def when(condition, build):
     """Returns an operation that runs the one `build()` makes, where the bool scalar `condition` is true."""
 

@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from enas.errors import UserError
 from scripts import fuzz_targets
+from scripts.arguments import Parser, number, run_script, some_of
 
 SECONDS, MEMORY, CHUNK = 10, 4 * 2**30, 2000
 # Python reports these to audit hooks; what reads a file has no business with them.
@@ -55,16 +56,16 @@ class Forbidden(BaseException):
 
 def main():
     """Runs the targets; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--inputs", type=int, default=110_000, help="inputs in all")
-    parser.add_argument("--only", default=",".join(fuzz_targets.TARGETS), help="targets, apart by commas")
-    parser.add_argument("--seed", type=int, default=0)
+    names = list(fuzz_targets.TARGETS)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=number(1), default=110_000, help="inputs in all")
+    parser.add_argument("--only", type=some_of(names), default=names, help="targets, apart by commas")
+    parser.add_argument("--seed", type=number(0), default=0)
     parser.add_argument("--keep", type=Path, default=Path("fuzz_failures"), help="folder for inputs that failed")
     arguments = parser.parse_args()
-    names = arguments.only.split(",")
-    shares = {name: fuzz_targets.TARGETS[name].share for name in names}
+    shares = {name: fuzz_targets.TARGETS[name].share for name in arguments.only}
     tried, failed, start = 0, 0, time.monotonic()
-    for name in names:
+    for name in arguments.only:
         count = math.ceil(arguments.inputs * shares[name] / sum(shares.values()))
         refused = 0
         for first in range(0, count, CHUNK):
@@ -171,4 +172,4 @@ def _keep(arguments, name, number, sandbox, reason):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

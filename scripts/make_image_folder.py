@@ -6,7 +6,6 @@ Each image is a cloudy background with stripes whose direction is its class, so 
 the images goes to test/. The same arguments make the same files.
 """
 
-import argparse
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 from tqdm import tqdm
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from scripts.arguments import MOST, Parser, number, run_script
 
 TEST_SHARE = 10
 PERIOD = 0.08  # of a stripe, in heights of the image
@@ -51,24 +54,28 @@ def folder(arguments, split, label):
 
 def main():
     """Parses the arguments and writes the files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="folder to make; it must not exist, or be empty")
-    for name, default, help in (
-        ("images", 20000, "images in all, training and test"),
-        ("classes", 10, "classes"),
-        ("width", 1000, "pixels"),
-        ("height", 500, "pixels"),
-        ("quality", 60, "of the JPEG files, 1 to 100"),
-        ("seed", 0, "of the random draws"),
+    for name, default, low, high, help in (
+        (
+            "images",
+            20000,
+            4 * TEST_SHARE,
+            MOST,
+            f"images in all, training and test, {2 * TEST_SHARE} of a class at least",
+        ),
+        ("classes", 10, 2, MOST, "classes"),
+        ("width", 1000, 1, 2**15, "pixels"),
+        ("height", 500, 1, 2**15, "pixels"),
+        ("quality", 60, 1, 100, "of the JPEG files"),
+        ("seed", 0, 0, MOST, "of the random draws"),
     ):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{help} (default: {default})")
+        parser.add_argument(f"--{name}", type=number(low, high), default=default, help=f"{help} (default: {default})")
     arguments = parser.parse_args()
     if os.path.exists(arguments.out) and (not os.path.isdir(arguments.out) or os.listdir(arguments.out)):
-        sys.exit(f"error: --out={arguments.out}: exists and is not an empty folder")
-    if not (2 <= arguments.classes <= arguments.images // (2 * TEST_SHARE) and 1 <= arguments.quality <= 100):
-        sys.exit(f"error: expected --quality of 1 to 100 and at least 2 --classes of {2 * TEST_SHARE} --images each")
-    if min(arguments.width, arguments.height) < 1 or arguments.seed < 0:
-        sys.exit("error: expected --width and --height of at least 1 pixel, and --seed of at least 0")
+        parser.error(f"--out={arguments.out}: exists and is not an empty folder")
+    if arguments.classes > arguments.images // (2 * TEST_SHARE):
+        parser.error(f"--classes={arguments.classes}: expected at least {2 * TEST_SHARE} --images of each")
     for split in ("train", "test"):
         for label in range(arguments.classes):
             os.makedirs(folder(arguments, split, label))
@@ -80,4 +87,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

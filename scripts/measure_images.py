@@ -6,7 +6,6 @@ The two kinds of step are the same graph in one process, in turns: either every 
 decoded before are handed over again. `scripts/make_image_folder.py` makes a folder to measure on.
 """
 
-import argparse
 import itertools
 import json
 import math
@@ -17,6 +16,8 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from scripts.arguments import MOST, Parser, number, run_script
+
 # A 5-node cell as searches find them, and one that costs as little as a cell can.
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 LEAST_ARC = "0 4 1 4 0 4 1 4"
@@ -26,20 +27,20 @@ KEPT = 256  # images handed over again
 
 def arguments():
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", required=True, help="class folders, as --dataset=folder reads them")
     parser.add_argument("--img_size", default="96x192", help="as of train_fixed_arc.py (default: %(default)s)")
     parser.add_argument("--cache", default="none", choices=("none", "memory", "disk"), help="default: %(default)s")
     parser.add_argument("--cache_dir", default="data/cache", help="default: %(default)s")
     parser.add_argument("--fixed_arc", default=ARC, help=f"the network (default: one of 5 nodes; least: {LEAST_ARC})")
-    for name, default, help in (
-        ("batch_size", 32, "images a step"),
-        ("child_num_layers", 2, "normal cells"),
-        ("child_out_filters", 4, "filters"),
-        ("epoch_steps", 0, "steps over which memory is measured; 0: a whole epoch"),
-        ("steps", 40, "timed steps of each kind"),
+    for name, default, low, high, help in (
+        ("batch_size", 32, 2, MOST, "images a step"),
+        ("child_num_layers", 2, 2, 100, "normal cells"),
+        ("child_out_filters", 4, 2, 1024, "filters"),
+        ("epoch_steps", 0, 0, MOST, "steps over which memory is measured; 0: a whole epoch"),
+        ("steps", 40, 1, MOST, "timed steps of each kind"),
     ):
-        parser.add_argument(f"--{name}", type=int, default=default, help=f"{help} (default: {default})")
+        parser.add_argument(f"--{name}", type=number(low, high), default=default, help=f"{help} (default: {default})")
     parser.add_argument("--json", help="file for the figures")
     parser.add_argument("--picture", help="PNG file for memory over the epoch")
     return parser.parse_args()
@@ -223,4 +224,4 @@ def tell_steps(figures):
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

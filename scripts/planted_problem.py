@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from enas import cli, config, flags, run_directory
+from enas import cli, config, files, flags
 from enas.errors import UserError
 from enas.micro import planted
 from enas.micro.config import PRESETS, ChildConfig, SearchConfig
@@ -32,8 +32,8 @@ COLOURS = {"controller": "#1d4ed8", "authors": "#c2410c"}
 def define_flags():
     """Defines this script's flags."""
     absl_flags.DEFINE_string("output_dir", "outputs/planted", "Folder for planted.png and planted.json.")
-    absl_flags.DEFINE_integer("num_updates", 1000, "Controller updates.", SMOOTHED)
-    absl_flags.DEFINE_integer("num_seeds", 5, "Planted arcs, each with initial weights and noise of its own.", 1)
+    absl_flags.DEFINE_integer("num_updates", 1000, "Controller updates.", SMOOTHED, 1_000_000)
+    absl_flags.DEFINE_integer("num_seeds", 5, "Planted arcs, each with initial weights and noise of its own.", 1, 1000)
     flags.define(SearchConfig, names=CONTROLLER_FLAGS)
 
 
@@ -48,7 +48,7 @@ def main(arguments):
     except OSError as error:
         raise UserError(f"--output_dir={FLAGS.output_dir}: can't be written: {error.strerror}") from None
     runs = [_run(name, configs[name], seed) for seed in range(FLAGS.num_seeds) for name in configs]
-    run_directory.write_atomically(os.path.join(FLAGS.output_dir, "planted.json"), json.dumps(runs, indent=1) + "\n")
+    files.write_atomically(os.path.join(FLAGS.output_dir, "planted.json"), json.dumps(runs, indent=1) + "\n")
     _draw(runs, os.path.join(FLAGS.output_dir, "planted.png"))
     for name in configs:
         of_name = [run for run in runs if run["controller"] == name]

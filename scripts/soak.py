@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from enas import cli, run_directory, signals, spaces
 from enas import config as configs
 from enas.micro import config as micro_config
+from scripts.arguments import Parser, number, run_script, some_of
 
 TINY = {
     "child_num_layers": 2,
@@ -37,21 +38,26 @@ TINY = {
     "controller_num_aggregate": 2,
     "child_fixed_arc": "0 0 1 1 1 2 0 0",
 }
+SIGNALS = ("KILL", "TERM", "INT")
 COMPARED = ("metrics.jsonl", "arcs.jsonl", "best_arc.txt", "results.json")
 
 
 def main():
     """Runs what the command line asks for; returns the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("kills", "steps"))
     parser.add_argument("--kind", choices=("search", "training"), default="search")
-    parser.add_argument("--kills", type=int, default=50, help="kills to reach in all")
-    parser.add_argument("--signals", default="KILL", help="KILL, TERM, INT, apart by commas: sent in turn")
-    parser.add_argument("--epochs", type=int, default=4, help="epochs of the run that is killed")
-    parser.add_argument("--steps", type=int, default=10000, help="child steps of the run that is watched")
-    parser.add_argument("--minutes", type=float, default=60.0, help="stop after this time, to be continued")
+    parser.add_argument("--kills", type=number(1), default=50, help="kills to reach in all")
+    parser.add_argument(
+        "--signals", type=some_of(SIGNALS), default=["KILL"], help="KILL,TERM,INT or some: sent in turn"
+    )
+    parser.add_argument("--epochs", type=number(1), default=4, help="epochs of the run that is killed")
+    parser.add_argument("--steps", type=number(20), default=10000, help="child steps of the run that is watched")
+    parser.add_argument(
+        "--minutes", type=number(0.0, 1e6, float), default=60.0, help="stop after this time, to be continued"
+    )
     parser.add_argument("--scheme", choices=configs.SCHEMES, default="fp32")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
+    parser.add_argument("--seed", type=number(0), default=0, help="of the moments of the kills")
     parser.add_argument("--output_dir", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
@@ -90,9 +96,9 @@ def kills(arguments):
             return 3
         # Both a checkpoint after each unit and one now and then, so that units have to be done again.
         config = _config(arguments, folder / "killed", checkpoint_every_minutes=moments.choice((0.0, 0.005)))
-        number = _signals(arguments)[done % len(_signals(arguments))]
-        code = _killed_at_random(config, moments, lines / (arguments.kills + 1), opened, number)
-        if code not in (-number, 128 + number):
+        sent = signal.Signals[f"SIG{arguments.signals[done % len(arguments.signals)]}"]
+        code = _killed_at_random(config, moments, lines / (arguments.kills + 1), opened, sent)
+        if code not in (-sent, 128 + sent):
             print(f"after {done} kills the run ended by itself with {code}, see {folder}/killed.log")
             return 1
         done += 1
@@ -184,11 +190,7 @@ def _waited(process):
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
-def _signals(arguments):
-    return [signal.Signals[f"SIG{name}"] for name in arguments.signals.split(",")]
-
-
-def _killed_at_random(config, moments, lines, opened, number):
+def _killed_at_random(config, moments, lines, opened, sent):
     """Starts a process and kills it: one in five before the run is open, the others while it works. Returns the exit code.
 
     Args:
@@ -196,7 +198,7 @@ def _killed_at_random(config, moments, lines, opened, number):
       moments: `random.Random`.
       lines: log lines after which it is killed at the latest.
       opened: seconds that opening takes.
-      number: the signal.
+      sent: the signal.
     """
     early, share, delay = moments.random() < 0.2, moments.random(), moments.random()
     lines = 1 + int(share * lines)
@@ -207,7 +209,7 @@ def _killed_at_random(config, moments, lines, opened, number):
             return code
         if (early and time.monotonic() - run.start > delay * opened) or run.lines >= lines:
             time.sleep(0.05 * delay)
-            os.kill(run.process, number)
+            os.kill(run.process, sent)
             return _waited(run.process)
         time.sleep(0.005)
 
@@ -273,4 +275,4 @@ def _resident_mib(process):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_script(main)

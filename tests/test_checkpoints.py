@@ -111,6 +111,13 @@ def test_a_checkpoint_that_knows_of_records_which_are_gone_is_not_whole(setup):
     assert "arcs.jsonl has lost what it held: 10 bytes, expected 18" in (setup.path / "stdout").read_text()
 
 
+@pytest.mark.parametrize("facts", [5, None, [], {"sizes": 5}, {"sizes": [1]}, {"sizes": {"arcs.jsonl": "5"}}])
+def test_a_checkpoint_that_tells_nonsense_is_not_whole(setup, facts):
+    setup.save(1)
+    setup.checkpoints.save(setup.session, facts)
+    assert setup.restored() == 1
+
+
 def test_where_no_checkpoint_is_whole_the_run_does_not_begin_anew(setup):
     setup.save(1)
     setup.save(2)
@@ -130,6 +137,17 @@ def test_a_checkpoint_of_another_network_is_refused(setup):
             with pytest.raises(UserError, match="last-1: does not fit the network that the flags describe") as error:
                 other.restore(session)
             assert "\n" not in str(error.value)
+
+
+def test_a_checkpoint_with_another_type_is_refused_by_name(setup):
+    setup.save(1)
+    with tf.Graph().as_default(), tf.Session() as session:
+        tf.get_variable("v", [1000], tf.int64, tf.zeros_initializer(), use_resource=True)
+        other = Checkpoints(setup.run, "last", tf.train.Saver(max_to_keep=None))
+        with pytest.raises(
+            UserError, match="last-1: does not fit .* [(]tensor_name = v; expected dtype int64 does not"
+        ):
+            other.restore(session)
 
 
 def test_a_crash_while_saving_leaves_the_one_before_and_the_next_save_cleans_up(setup, monkeypatch):
@@ -155,7 +173,7 @@ def test_a_full_disk_is_one_line_and_leaves_the_one_before(setup):
     for limit in (3000, 100):  # less than the tensors, less than the index
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
         try:
-            with pytest.raises(UserError, match="last-2.*: can't be written: .*; make room and run") as error:
+            with pytest.raises(UserError, match="last-2.*: can't be written: File too large; make room and") as error:
                 setup.save(2)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))

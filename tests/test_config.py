@@ -6,24 +6,38 @@ import pytest
 
 from enas import config
 from enas.errors import UserError
+from enas.macro import config as macro_config
 from enas.micro import config as micro_config
+from enas.options.evaluation import SweepOptions
+from enas.rnn import config as rnn_config
 
-CONFIGS = (micro_config.SearchConfig, micro_config.TrainConfig)
-OPTIONS = {name: field for cls in CONFIGS for name, _, field in config.options(cls)}
-NUMBERS = [name for name, field in OPTIONS.items() if field.metadata["kind"] in (int, float)]
+SPACES = (micro_config, macro_config, rnn_config)
+CONFIGS = [kind for space in SPACES for kind in (space.SearchConfig, space.TrainConfig)]
+CONFIGS += [micro_config.EvaluationConfig, micro_config.SweepConfig]
+FIELDS = {(cls, name): field for cls in CONFIGS for name, _, field in config.options(cls)}
+# One class for each name and meaning: "child_lr_max", "rnn child_l2_reg", ...
+SEEN = {}
+OPTIONS = {
+    f"{cls.space} {cls.__name__} {name}": field
+    for (cls, name), field in FIELDS.items()
+    if SEEN.setdefault((name, str(field.metadata)), cls) is cls
+}
+NUMBERS = [option for option, field in OPTIONS.items() if field.metadata["kind"] in (int, float)]
 
 
-def build(name, value):
-    """A config with one option set, of a class that has the option."""
-    for cls in CONFIGS:
-        if name in {option for option, _, _ in config.options(cls)}:
-            return config.to_values(config.from_values(cls, {name: value}))[name]
-    raise KeyError(name)
+def build(option, value):
+    """An option's value in a config that is built with it."""
+    cls, name = next(key for key in FIELDS if option == f"{key[0].space} {key[0].__name__} {key[1]}")
+    return config.to_values(config.from_values(cls, {name: value}))[name]
 
 
-def bounds(name):
-    """(value that is just allowed, value that is just refused) for each bound of an option."""
-    meta = OPTIONS[name].metadata
+def flag(option):
+    """The flag of an option."""
+    return option.split()[-1]
+
+
+def bounds(meta):
+    """(value that is just allowed, value that is just refused) for each bound in the metadata of an option."""
     whole = meta["kind"] is int
     below = (lambda v: v - 1) if whole else (lambda v: math.nextafter(v, -math.inf))
     over = (lambda v: v + 1) if whole else (lambda v: math.nextafter(v, math.inf))
@@ -35,61 +49,62 @@ def bounds(name):
         yield meta["high"], over(meta["high"])
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_every_option_is_explained_and_its_default_allowed(name):
-    assert OPTIONS[name].metadata["help"].endswith(".")
-    assert build(name, OPTIONS[name].default) == OPTIONS[name].default
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_explained_and_its_default_allowed(option):
+    assert OPTIONS[option].metadata["help"].endswith(".")
+    assert build(option, OPTIONS[option].default) == OPTIONS[option].default
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_every_number_has_a_range_that_is_kept(name):
-    limits = list(bounds(name))
-    assert limits or OPTIONS[name].metadata["choices"], "a number needs a range"
+@pytest.mark.parametrize("option", NUMBERS)
+def test_every_number_has_a_range_that_is_kept(option):
+    limits = list(bounds(OPTIONS[option].metadata))
+    assert len(limits) == 2 or OPTIONS[option].metadata["choices"], "a number needs a range"
     for good, bad in limits:
-        assert build(name, good) == good
-        with pytest.raises(UserError, match=rf"^--{name}=.*: expected (at least|more than|at most) "):
-            build(name, bad)
+        assert build(option, good) == good
+        with pytest.raises(UserError, match=rf"^--{flag(option)}=.*: expected (at least|more than|at most) "):
+            build(option, bad)
 
 
-@pytest.mark.parametrize("name", [name for name in NUMBERS if OPTIONS[name].metadata["kind"] is float])
+@pytest.mark.parametrize("option", [option for option in NUMBERS if OPTIONS[option].metadata["kind"] is float])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_no_number_is_nan_or_infinite(name, value):
-    with pytest.raises(UserError, match=f"^--{name}="):
-        build(name, value)
+def test_no_number_is_nan_or_infinite(option, value):
+    with pytest.raises(UserError, match=f"^--{flag(option)}="):
+        build(option, value)
 
 
-@pytest.mark.parametrize("name", [name for name, field in OPTIONS.items() if field.metadata["choices"]])
-def test_choices_are_kept(name):
-    choices = OPTIONS[name].metadata["choices"]
+@pytest.mark.parametrize("option", [option for option, field in OPTIONS.items() if field.metadata["choices"]])
+def test_choices_are_kept(option):
+    choices = OPTIONS[option].metadata["choices"]
     for choice in choices:
-        assert build(name, choice) == choice
-    with pytest.raises(UserError, match=f"^--{name}=.*: expected one of {choices[0]}, "):
-        build(name, "nonsense" if isinstance(choices[0], str) else 999)
+        assert build(option, choice) == choice
+    with pytest.raises(UserError, match=f"^--{flag(option)}=.*: expected one of {choices[0]}, "):
+        build(option, "nonsense" if isinstance(choices[0], str) else 999)
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_values_of_another_type_are_refused(name):
-    for value in (None, [], "3" if OPTIONS[name].metadata["kind"] is not str else 3):
-        with pytest.raises(UserError, match=f"^--{name}="):
-            build(name, value)
+@pytest.mark.parametrize("option", OPTIONS)
+def test_values_of_another_type_are_refused(option):
+    for value in (None, [], "3" if OPTIONS[option].metadata["kind"] is not str else 3):
+        with pytest.raises(UserError, match=f"^--{flag(option)}="):
+            build(option, value)
 
 
 def test_an_integer_that_no_float_can_hold_is_refused():
     for value in (10**400, -(10**400)):
         with pytest.raises(UserError, match="--child_lr_max="):
-            build("child_lr_max", value)
+            build("micro SearchConfig child_lr_max", value)
 
 
 def test_a_bool_is_no_int():
     with pytest.raises(UserError, match="--seed=True: expected int"):
-        build("seed", True)
+        build("micro SearchConfig seed", True)
 
 
 @pytest.mark.parametrize("cls", CONFIGS)
 def test_values_make_the_round_trip(cls):
     default = cls()
     assert config.from_values(cls, config.to_values(default)) == default
-    changed = {name: next(bounds(name))[0] for name, _, _ in config.options(cls) if list(bounds(name))}
+    limits = {name: list(bounds(field.metadata)) for name, _, field in config.options(cls)}
+    changed = {name: values[0][0] for name, values in limits.items() if values}
     other = config.from_values(cls, changed)
     assert other != default
     assert config.from_values(cls, json.loads(config.dumps(other))) == other
@@ -136,5 +151,24 @@ def test_given_flags_are_those_that_differ_from_their_defaults():
 
 
 def test_a_search_and_a_training_have_directories_of_their_own_by_default():
-    names = [cls().run.output_dir for cls in CONFIGS]
-    assert names == ["outputs/search", "outputs/final"]
+    names = [(space.SearchConfig().run.output_dir, space.TrainConfig().run.output_dir) for space in SPACES]
+    assert names == [("outputs/search", "outputs/final")] * 3
+
+
+def test_a_sweep_is_its_searches_and_trainings():
+    """It is refused with other targets or epochs, whose arcs were found and trained already."""
+    values = {"cost_targets": "2e8,5e8", "num_epochs": 3, "final_epochs": 2, "seed": 5, "num_candidates": 7}
+    sweep = config.from_values(micro_config.SweepConfig, values)
+    assert sweep.sweep.targets == (2e8, 5e8)
+    assert (sweep.of_search.run.num_epochs, sweep.of_search.run.seed) == (3, 5)
+    trainings = sweep.of_trainings
+    assert (trainings.run.num_epochs, trainings.child.lr_T_0, trainings.evaluation.num_candidates) == (2, 2, 7)
+    changed = {"cost_targets": "2e8,6e8", "num_epochs": 4, "final_epochs": 3, "arcs_per_target": 9, "cost": "macs"}
+    now = config.from_values(micro_config.SweepConfig, {**values, **changed})
+    assert set(config.differences(now, config.to_values(sweep))) == set(changed)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1e8,", "1e8,-1", "nan", "inf", "0", "1e19"])
+def test_cost_targets_are_costs(text):
+    with pytest.raises(UserError, match=f"--cost_targets={text}: expected costs apart by commas"):
+        micro_config.SweepConfig(sweep=SweepOptions(text)).sweep.targets  # noqa: B018

@@ -153,6 +153,41 @@ def test_a_users_mistake_is_one_line_and_code_2(program, argument, words):
     assert all(word in done.stderr for word in words), done.stderr
 
 
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        ("scripts/pareto_sweep.py --final_epochs=0", "--final_epochs=0: expected at least 1"),
+        ("scripts/pareto_sweep.py --num_seeds=0", "--num_seeds=0: expected at least 1"),
+        ("scripts/planted_problem.py --num_updates=3", "--num_updates=3: expected an integer, 20 to 1000000"),
+        ("visualize_micro.py --img_size=x 0", "--img_size=x: expected an integer, 0 to 1024"),
+        ("scripts/bench.py --image_size=7", "--image_size=7: expected at least 8"),
+        (
+            "scripts/soak.py kills --kills=0 --output_dir=x",
+            "argument --kills: 0: expected a whole number, 1 to 1000000000",
+        ),
+        (
+            "scripts/soak.py kills --minutes=nan --output_dir=x",
+            "argument --minutes: nan: expected a number, 0.0 to 1000000.0",
+        ),
+        ("scripts/fuzz.py --inputs=-5", "argument --inputs: -5: expected a whole number, 1 to 1000000000"),
+        (
+            "scripts/make_image_folder.py --out=x --quality=101",
+            "argument --quality: 101: expected a whole number, 1 to 100",
+        ),
+        (
+            "scripts/measure_images.py --data_dir=x --batch_size=1",
+            "argument --batch_size: 1: expected a whole number, 2 to",
+        ),
+    ],
+)
+def test_scripts_check_what_they_are_given_before_anything_else(command, message):
+    command = [sys.executable, *command.split()]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {message}") and done.stderr.count("\n") == 1
+    assert not (ROOT / "x").exists()
+
+
 def test_other_endings(program):
     done = program("--seed=2")
     assert (done.returncode, done.stderr) == (130, "interrupted; run the same command again to go on\n")

@@ -70,7 +70,7 @@ def test_the_script_makes_the_images_that_it_says(tmp_path):
     loaded = data.load(DataConfig(dataset="folder", data_dir=str(tmp_path / "a")), 0)
     assert loaded.class_names == ("stripes_00", "stripes_01", "stripes_02") and len(loaded.test.labels) == 6
     code, message = make("a", *small)
-    assert code == 1 and message == f"error: --out={tmp_path / 'a'}: exists and is not an empty folder\n"
+    assert code == 2 and message == f"error: --out={tmp_path / 'a'}: exists and is not an empty folder\n"
 
 
 def test_the_run_keeps_what_it_found_out_about_its_images(trained):
@@ -87,7 +87,7 @@ def test_the_run_keeps_what_it_found_out_about_its_images(trained):
 
 def test_an_evaluation_names_what_was_classified_worst(trained):
     config, root = trained
-    train.run_evaluation(config)
+    train.run_evaluation(config, spaces.module("micro", "space"))
     facts, results = json.loads(read(root, "confusion.json")), json.loads(read(root, "results.json"))
     counts = np.array(facts["counts"])
     assert counts.sum(1).tolist() == [24, 24]

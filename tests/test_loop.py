@@ -169,7 +169,11 @@ def test_bad_steps_in_a_row_stop_the_run_by_name_and_single_ones_do_not(tmp_path
 
 
 def test_a_checkpoint_without_a_position_is_refused(tmp_path):
-    for facts in ({}, {**vars(Position()), "unit": "3"}, {**vars(Position()), "sizes": None}):
+    good = vars(Position())
+    wrong = {"unit": "3", "sizes": None, "epoch": -1, "phase": True, "minutes": 1, "bad_steps": {"child": "x"}}
+    wrong = [{name: value} for name, value in wrong.items()]
+    wrong += [{"sizes": {"arcs.jsonl": -1}}, {"sizes": {"arcs.jsonl": 0.5}}, {"scores": {"valid_accuracy": []}}]
+    for facts in ({}, *({**good, **value} for value in wrong)):
         world = World(tmp_path / "run")
         world.checkpoints.append((0, facts))
         with pytest.raises(UserError, match="last-1.json: .* expected what a run of this program stores"):

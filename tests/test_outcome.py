@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from enas import arc_input, run_directory
+from enas import arc_input, run_directory, stored_settings
 from enas.config import OutcomeConfig, RunConfig
 from enas.errors import UserError
 from enas.metric import Metric
@@ -65,18 +65,28 @@ def test_sampling_takes_the_settings_of_the_search(tmp_path):
     child = micro_config.ChildConfig(num_cells=3)
     stored = micro_config.SearchConfig(child=child, run=RunConfig(output_dir=str(tmp_path / "run"), seed=7))
     run_directory.open_run(stored, "search").close()
-    found = run_directory.search_settings(search_config(tmp_path / "run", sampling_only=True, num_sampling=4))
+    found = stored_settings.search_settings(
+        search_config(tmp_path / "run", sampling_only=True, num_sampling=4), {"num_sampling": 4}
+    )
     assert (found.child, found.run.seed, found.run.num_epochs) == (child, 7, 10)
     assert (found.outcome.sampling_only, found.outcome.num_sampling) == (True, 4)
     with pytest.raises(UserError, match=f"--output_dir={tmp_path}/run: holds a run with other settings"):
-        run_directory.search_settings(search_config(tmp_path / "run"))
+        stored_settings.search_settings(search_config(tmp_path / "run"), {})
 
 
 def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
     with pytest.raises(UserError, match="expected a search of the micro space, for --sampling_only"):
-        run_directory.search_settings(search_config(tmp_path / "none", sampling_only=True))
+        stored_settings.search_settings(search_config(tmp_path / "none", sampling_only=True), {})
     with pytest.raises(UserError, match="--recommended_arch=.*: no such folder"):
-        run_directory.search_settings(search_config(tmp_path / "new", recommended_arch=str(tmp_path / "no" / "arc")))
+        stored_settings.search_settings(
+            search_config(tmp_path / "new", recommended_arch=str(tmp_path / "no" / "arc")), {}
+        )
+    read_only = Path("/proc/1")  # where nobody may write, root included
+    if read_only.exists():
+        with pytest.raises(
+            UserError, match="--recommended_arch=/proc/1/arc: can't be written: its folder is read-only"
+        ):
+            stored_settings.search_settings(search_config(tmp_path / "new", recommended_arch="/proc/1/arc"), {})
     assert not (tmp_path / "new").exists()
 
 

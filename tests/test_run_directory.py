@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from enas import run_directory
+from enas import run_directory, run_facts
 from enas.config import RunConfig
 from enas.errors import UserError
 from enas.micro.config import SearchConfig, TrainConfig
@@ -45,7 +45,7 @@ def test_a_new_run_stores_its_flags_and_the_same_flags_resume_it(tmp_path):
     run = open_search(path, seed=3)
     assert not run.resumed
     stored = json.loads((path / "config.json").read_text())
-    assert (stored["format"], stored["kind"]) == (run_directory.MARK, "search")
+    assert (stored["format"], stored["kind"]) == (run_facts.MARK, "search")
     assert (stored["seed"], stored["child_scheme"], stored["controller_lr"]) == (3, "fp32", 0.0035)
     assert (path / "checkpoints").is_dir()
     run.log("a line")

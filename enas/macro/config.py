@@ -51,7 +51,9 @@ class ControllerConfig(config.ControllerConfig):
 
     lr: float = option(0.001, "Adam's learning rate. ENAS authors: 0.001.", above=0.0)
     train_steps: int = option(50, "Controller updates in one controller phase. ENAS authors: 50.", 1)
-    num_aggregate: int = option(20, "Arcs sampled for one update; their gradients are averaged. ENAS authors: 20.", 1)
+    num_aggregate: int = option(
+        20, "Arcs sampled for one update; their gradients are averaged. ENAS authors: 20.", 1, 10_000
+    )
     tanh_constant: float = option(
         1.5, "Logits become this times tanh(logits) (arXiv 1611.09940); 0: off. ENAS authors: 1.5; paper: 2.5.", 0.0
     )

@@ -10,7 +10,7 @@ from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
 from enas.options import option, other_default
 from enas.options.budget import BudgetConfig
-from enas.options.evaluation import EvaluationOptions
+from enas.options.evaluation import EvaluationOptions, SweepOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,3 +191,38 @@ class EvaluationConfig(_WithOps):
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     run: RunConfig = RunConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepRunConfig(RunConfig):
+    """One sweep. Its searches are not made longer later: arcs of theirs may have been trained."""
+
+    output_dir: str = option("outputs/sweep", "The run directory. An existing sweep in it is resumed.", flexible=True)
+    num_epochs: int = option(10, "Epochs of each search.", 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepConfig(_WithOps):
+    """Everything that searches at several cost targets, and the trainings of their arcs, need."""
+
+    space: ClassVar[str] = "micro"
+    sweep: SweepOptions = SweepOptions()
+    data: DataConfig = DataConfig()
+    child: ChildConfig = ChildConfig()
+    controller: ControllerConfig = ControllerConfig()
+    budget: BudgetConfig = BudgetConfig()
+    score: ScoreConfig = ScoreConfig()
+    run: SweepRunConfig = SweepRunConfig()
+
+    @property
+    def of_search(self):
+        """The `SearchConfig` of the searches, but for directory and target."""
+        return config.from_values(SearchConfig, config.to_values(self))
+
+    @property
+    def of_trainings(self):
+        """The `EvaluationConfig` of the trainings from scratch: one period of the learning rate's schedule."""
+        epochs = self.sweep.final_epochs
+        return config.from_values(
+            EvaluationConfig, {**config.to_values(self), "num_epochs": epochs, "child_lr_T_0": epochs}
+        )

@@ -5,6 +5,9 @@ import sys
 
 from enas.errors import UserError
 
+# Of numbers that say nothing else: products of two such counts fit 64 bits, and all of them float32.
+MOST = 10**9
+
 
 def option(default, help, low=None, high=None, choices=None, above=None, flexible=False, prefixed=True):
     """Returns a dataclass field.
@@ -17,6 +20,9 @@ def option(default, help, low=None, high=None, choices=None, above=None, flexibl
       flexible: True when a resumed run may change it.
       prefixed: False where the flag lacks its section's prefix.
     """
+    kind = type(default)
+    if high is None and choices is None and kind in (int, float):
+        high = kind(MOST)
     meta = {
         "help": help,
         "low": low,
@@ -26,7 +32,7 @@ def option(default, help, low=None, high=None, choices=None, above=None, flexibl
         "flexible": flexible,
         "prefixed": prefixed,
     }
-    return dataclasses.field(default=default, metadata={**meta, "kind": type(default)})
+    return dataclasses.field(default=default, metadata={**meta, "kind": kind})
 
 
 def other_default(config_class, name, default):

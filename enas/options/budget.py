@@ -15,7 +15,9 @@ class BudgetConfig:
         "bytes (of the model, weights at their bit width) or macs.",
         choices=("bitops", "bytes", "macs"),
     )
-    cost_target: float = option(0.0, "The cost that arcs should have, in units of --cost. 0: cost does not count.", 0.0)
+    cost_target: float = option(
+        0.0, "The cost that arcs should have, in units of --cost. 0: cost does not count.", 0.0, 1e18
+    )
     cost_weight: float = option(
         1.0,
         "With a --cost_target, the reward is accuracy - this x |cost / target - 1|. The absolute value, unlike a penalty "

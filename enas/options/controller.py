@@ -18,7 +18,9 @@ class ControllerConfig:
         0,
     )
     train_every: int = option(1, "Epochs between controller phases. ENAS authors: 1.", 1)
-    num_aggregate: int = option(10, "Arcs sampled for one update; their gradients are averaged. ENAS authors: 10.", 1)
+    num_aggregate: int = option(
+        10, "Arcs sampled for one update; their gradients are averaged. ENAS authors: 10.", 1, 10_000
+    )
     batch_size: int = option(
         0, "Validation images that one reward is measured on. 0: --batch_size, as the ENAS authors.", 0
     )

@@ -2,7 +2,8 @@
 
 import dataclasses
 
-from enas.options import option
+from enas.errors import UserError
+from enas.options import option, other_default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,3 +30,29 @@ class EvaluationOptions:
         10_000,
     )
     finalist_epochs: int = option(1, "Epochs each finalist is trained.", 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class SweepOptions:
+    """The searches of a sweep over cost targets, and which arcs of theirs are trained from scratch."""
+
+    cost_targets: str = option("", "Costs to search at, apart by commas, in units of --cost.")
+    arcs_per_target: int = option(4, "Arcs of each search that are trained from scratch.", 1, 1000)
+    final_epochs: int = option(4, "Epochs of each training from scratch.", 1)
+    num_seeds: int = other_default(EvaluationOptions, "num_seeds", 3)
+    num_candidates: int = other_default(EvaluationOptions, "num_candidates", 100)
+
+    @property
+    def targets(self):
+        """`cost_targets` as a tuple of floats.
+
+        Raises:
+          UserError: there is none, or one that is no cost.
+        """
+        try:
+            targets = tuple(float(word) for word in self.cost_targets.split(","))
+        except ValueError:
+            targets = ()
+        if not targets or not all(0 < target <= 1e18 for target in targets):
+            raise UserError(f"--cost_targets={self.cost_targets}: expected costs apart by commas, e.g. 2e8,5e8,1e9")
+        return targets

@@ -20,7 +20,12 @@ class DataConfig:
         "with train.txt, valid.txt and test.txt.",
         choices=("pydoc", "ptb", "folder"),
     )
-    data_dir: str = option("", "Folder that holds train.txt, valid.txt and test.txt. Default: data/<dataset>.")
+    data_dir: str = option(
+        "",
+        "Folder that holds train.txt, valid.txt and test.txt. Default: data/<dataset>. A resumed run may find the same "
+        "files elsewhere.",
+        flexible=True,
+    )
     max_train_tokens: int = option(0, _LIMIT.format("training"), 0)
     max_valid_tokens: int = option(0, _LIMIT.format("validation"), 0)
     max_test_tokens: int = option(0, _LIMIT.format("test"), 0)

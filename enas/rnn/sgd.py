@@ -36,8 +36,6 @@ def update(build, objective, rate, step, also):
       `optim.Update`.
     """
     variables = tf.trainable_variables("child/")
-    with tf.variable_scope("optimizer"):
-        skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
     gradients = functions.gradients(objective, variables)
     norm = tf.global_norm(gradients)
     rows = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
@@ -49,10 +47,8 @@ def update(build, objective, rate, step, also):
         with tf.control_dependencies(changes):
             return also()
 
-    with tf.control_dependencies([watches.when(watch.all, apply)]):
-        skipped_now = skipped.assign_add(tf.cast(tf.logical_not(watch.all), tf.int64))
-        op = tf.group(step.assign_add(1), skipped_now)
-    return Update(op, norm, tf.constant(1.0), False, tf.identity(skipped_now), watch)
+    op, skipped = watches.guarded(watch, apply, step)
+    return Update(op, norm, tf.constant(1.0), False, skipped, watch)
 
 
 def _changed(variable, gradient, factor):

@@ -1,0 +1,54 @@
+"""Files that a crash, or a full disk, leaves whole."""
+
+import contextlib
+import os
+import re
+
+from enas.errors import UserError
+
+
+def unwritable(path, error):
+    """The `UserError` for a file that can't be written, e.g. because the disk is full.
+
+    Args:
+      path: the file.
+      error: an OSError or one of TensorFlow's.
+    """
+    # TensorFlow's reason begins with the file.
+    words = getattr(error, "strerror", None) or reason(error).rpartition("; ")[2]
+    return UserError(f"{path}: can't be written: {words}; make room and run the same command again to go on")
+
+
+def reason(error):
+    """What went wrong, on one line. TensorFlow's errors tell first where in the graph it was; here, what is behind that."""
+    behind = re.search(r"\nNode: '[^'\n]*'\n([^\n]+)", str(error))
+    lines = [behind[1]] if behind else str(error).splitlines()
+    return (lines or ["unknown reason"])[0][:200]
+
+
+def write_atomically(path, text):
+    """Writes a text file so that a crash, or a full disk, leaves either the old one or the new one.
+
+    Raises:
+      UserError: it can't be written.
+    """
+    try:
+        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(f"{path}.tmp", path)
+        synced(os.path.dirname(path) or ".")
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.remove(f"{path}.tmp")
+        raise unwritable(path, error) from None
+
+
+def synced(path):
+    """Waits until a file's content, or a folder's entries, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
