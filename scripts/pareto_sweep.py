@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 from enas import cli, config, flags, run_directory
 from enas.errors import UserError
-from enas.micro.config import PRESETS, EvaluationConfig, SearchConfig
+from enas.micro.config import EvaluationConfig, SearchConfig
 
 FLAGS = absl_flags.FLAGS
 
@@ -33,9 +33,7 @@ def define_flags():
 def main(arguments):
     """Runs the sweep the flags describe."""
     cli.no_arguments(arguments)
-    of_search = flags.parse_config(
-        SearchConfig, defaults={"output_dir": "outputs/sweep", **PRESETS[FLAGS.controller_preset]}
-    )
+    of_search = flags.parse_config(SearchConfig, defaults={"output_dir": "outputs/sweep"})
     if of_search.budget.cost_target:
         raise UserError(f"--cost_target={of_search.budget.cost_target:g}: expected --cost_targets here")
     if not of_search.child.precisions:

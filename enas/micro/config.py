@@ -154,6 +154,7 @@ class SearchConfig(_WithOps):
     """Everything a search of the micro space needs."""
 
     space: ClassVar[str] = "micro"
+    presets: ClassVar[dict] = {"controller_preset": PRESETS}
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
