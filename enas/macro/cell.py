@@ -96,7 +96,7 @@ def reduce(build, x, first, second, norm):
       `[N, ceil(H / 2), ceil(W / 2), D1 + D2]`.
     """
     paths = zip(blocks.reduction_inputs(x), (first, second), strict=True)
-    x = tf.concat([ops.conv2d(path, _1x1(w), build.scheme, stride=2) for path, w in paths], axis=3)
+    x = tf.concat([ops.conv2d(path, _1x1(w), build.scheme) for path, w in paths], axis=3)
     return ops.activate(normed(build, x, norm), build.scheme)
 
 

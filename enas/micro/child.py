@@ -73,7 +73,7 @@ def _factorized_reduction(build, x, filters):
     """Halves height and width: two stride-2 1x1 convolutions, the second one pixel further, concatenated (ENAS, 2.4)."""
     widths = filters // 2, filters - filters // 2
     inputs = zip(blocks.reduction_inputs(x), widths, strict=True)
-    paths = [blocks.conv1x1(build, f"path_{i}", path, width, stride=2) for i, (path, width) in enumerate(inputs)]
+    paths = [blocks.conv1x1(build, f"path_{i}", path, width) for i, (path, width) in enumerate(inputs)]
     return layers.norm(build, tf.concat(paths, axis=3))
 
 
