@@ -426,7 +426,7 @@ def test_the_authors_preset_is_theirs():
     assert not np.any(made.values()["op_bias"][:2])  # tanh(10) has no gradient in float32
 
 
-def test_the_lowest_entropy_is_that_of_logits_at_their_bounds():
+def test_the_lowest_and_highest_entropy_are_those_that_bounded_logits_can_reach():
     rng = np.random.default_rng(0)
 
     def entropy(logits):
@@ -440,6 +440,12 @@ def test_the_lowest_entropy_is_that_of_logits_at_their_bounds():
         assert lowest == pytest.approx(entropy(corners + offsets).min())
         assert (entropy(inside + offsets) >= lowest).all()
     assert policy.lowest_entropy([0.0] * 5, 0.0) == 0.0
+    for offsets, bound in (([0.0] * 5, 2.5), ([-3.0, 0.0], 0.4), ([0.3, -2.0, 0.2, 0.0], 0.7), ([-12, -5, 0], 2.5)):
+        highest = policy.highest_entropy(offsets, bound)
+        inside = rng.uniform(-bound, bound, (100_000, len(offsets)))
+        found = entropy(np.clip(inside * 2, -bound, bound) + offsets)
+        assert highest - 0.01 < found.max() <= highest + 1e-4
+    assert policy.highest_entropy([0.0, -9.0], 0.0) == pytest.approx(np.log(2))
 
 
 def test_more_ops_make_a_controller_of_more_ops():

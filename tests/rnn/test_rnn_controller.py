@@ -78,6 +78,8 @@ def test_arcs_probabilities_and_entropies_are_those_of_the_walk(built):
         v.load(values[name], opened)
     noise = controller.gumbel_noise(0, "test", range(20), CHILD)
     arcs, log_p, entropy = opened.run([made.arcs, made.log_prob, made.entropy], {made.noise: noise})
+    low, high = made.entropy_range
+    assert (low <= entropy).all() and (entropy <= high).all() and 0 < low < 0.5 * high
     for row, found in enumerate(zip(arcs, log_p, entropy, strict=True)):
         expected = walk(values, noise[row])
         assert found[0].tolist() == expected[0]
