@@ -5,7 +5,7 @@ import math
 from typing import ClassVar
 
 from enas import config
-from enas.config import SCHEMES, DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
+from enas.config import SCHEMES, DataConfig, RunConfig
 from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
 from enas.options import option, other_default
@@ -150,32 +150,25 @@ def op_prior(controller, num_ops=len(OPS)):
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig(_WithOps):
+class SearchConfig(_WithOps, config.SearchConfig):
     """Everything a search of the micro space needs."""
 
     space: ClassVar[str] = "micro"
     presets: ClassVar[dict] = {"controller_preset": PRESETS}
-    data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     budget: BudgetConfig = BudgetConfig()
-    score: ScoreConfig = ScoreConfig()
-    outcome: OutcomeConfig = OutcomeConfig()
-    run: RunConfig = RunConfig()
 
     def __post_init__(self):
         op_prior(self.controller, len(op_table(self.child)))
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(_WithOps):
+class TrainConfig(_WithOps, config.TrainConfig):
     """Everything the training of a micro arc needs."""
 
     space: ClassVar[str] = "micro"
-    data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
-    arc: RetrainConfig = RetrainConfig()
-    run: TrainRunConfig = TrainRunConfig()
 
 
 @dataclasses.dataclass(frozen=True)
