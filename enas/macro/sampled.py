@@ -49,8 +49,10 @@ class SampledLayers:
         bank = cells.mixing_variable(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
         *of_sources, of_y = tf.unstack(bank)
         total = cells.mix(self.build, y, of_y)
-        for x, w, bit in zip(self.outputs[:-1], of_sources, tf.unstack(self.bits[layer]), strict=True):
-            total = tf.ensure_shape(self.mix_function(total, x, w, tf.equal(bit, 1)), y.shape)
+        for i, (w, bit) in enumerate(zip(of_sources, tf.unstack(self.bits[layer]), strict=True)):
+            # The output is handed through, so that its gradient is too: without the bit there is nothing to add to it.
+            mixed = self.mix_function(total, self.outputs[i], w, tf.equal(bit, 1))
+            total, self.outputs[i] = (tf.ensure_shape(x, y.shape) for x in mixed)
         return total
 
     def append(self, x):
@@ -112,10 +114,10 @@ def _all_branches(build):
 
 
 def _mix_if_used(build):
-    """A function that adds an output's share to what a layer's skip connections join, if its bit is set."""
+    """A function that adds an output's share to what a layer's skip connections join, if its bit is set; returns both."""
 
     def run(total, x, w, used):
-        return tf.cond(used, lambda: total + cells.mix(build, x, w), lambda: tf.identity(total))
+        return tf.cond(used, lambda: (total + cells.mix(build, x, w), x), lambda: (total, x))
 
     return run
 
