@@ -25,6 +25,8 @@ __all__ = [
     "RetrainConfig",
     "RunConfig",
     "ScoreConfig",
+    "SearchConfig",
+    "TrainConfig",
     "TrainRunConfig",
     "changes",
     "differences",
@@ -35,6 +37,28 @@ __all__ = [
     "to_values",
     "with_arc",
 ]
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """The sections that the search of a space of images has; a space puts its own child and controller in."""
+
+    data: DataConfig = DataConfig()
+    child: ChildConfig = ChildConfig()
+    controller: ControllerConfig = ControllerConfig()
+    score: ScoreConfig = ScoreConfig()
+    outcome: OutcomeConfig = OutcomeConfig()
+    run: RunConfig = RunConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The sections that the training of an arc of a space of images has; a space puts its own child in."""
+
+    data: DataConfig = DataConfig()
+    child: ChildConfig = ChildConfig()
+    arc: RetrainConfig = RetrainConfig()
+    run: TrainRunConfig = TrainRunConfig()
 
 
 def with_arc(config, arc):

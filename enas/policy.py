@@ -240,6 +240,22 @@ def lowest_entropy(offsets, bound):
     return lowest
 
 
+def highest_entropy(offsets, bound):
+    """The highest entropy, nats, of a softmax over logits within +-`bound` of given offsets; bound 0 is none.
+
+    There the logits are as alike as their bounds let them be: all at one level, which a grid finds, or at the bound next to
+    it.
+    """
+    offsets = np.asarray(offsets, np.float64)
+    if not bound:
+        return math.log(len(offsets))
+    levels = np.linspace(offsets.min() - bound, offsets.max() + bound, 1001)
+    logits = np.clip(levels[:, None], offsets - bound, offsets + bound)
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    return float(np.max(-np.sum(p * np.log(p), axis=1)))
+
+
 def lstm(x, state, weights):
     """One step of an LSTM without biases; x and both states `[A, size]`."""
     cell, hidden = state

@@ -1,28 +1,23 @@
 """What `scripts/bench.py --space=macro` measures: steps of a macro search, against the same network in eager PyTorch.
 
-  python scripts/bench_macro.py                                    (the ENAS authors' 12 layers of 36 filters, a minute)
-  python scripts/bench_macro.py --against=torch --steps=30
-  python scripts/bench_macro.py --child_num_layers=6 --child_out_filters=16
+  python scripts/bench.py --space=macro                          (the ENAS authors' 12 layers of 36 filters, a minute)
+  python scripts/bench.py --space=macro --against=torch --steps=30
+  python scripts/bench.py --space=macro --child_num_layers=6 --child_out_filters=16
 
 Each side runs in a process of its own and they take turns, a few steps each, on the same arcs: what disturbs one disturbs
 the other. `--against=torch` needs PyTorch, which nothing else here does.
 """
 
 import dataclasses
-import json
 import multiprocessing
 import os
 import resource
 import statistics
-import sys
 import time
 from typing import ClassVar
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 import numpy as np
 
-from enas import cli, flags, spaces
 from enas import config as configs
 from enas.errors import UserError
 from enas.macro import arc as arcs
@@ -104,10 +99,8 @@ class Torch:
     """The same in eager PyTorch."""
 
     def __init__(self, settings):
-        import torch
-
-        sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
         import bench_torch_macro
+        import torch
 
         options = settings.bench
         torch.manual_seed(options.seed)
@@ -201,23 +194,3 @@ def measure(settings):
 def table(figures):
     """The figures as lines of text."""
     return "\n".join(f"{name:<32} {value:>12,.3f}" for name, value in figures.items() if name != "settings")
-
-
-def main(arguments):
-    """Runs the benchmark the flags describe."""
-    cli.no_arguments(arguments)
-    settings = flags.parse_config(BenchConfig)
-    if settings.bench.json and not os.path.isdir(os.path.dirname(settings.bench.json) or "."):
-        raise UserError(f"--json={settings.bench.json}: no such folder; expected a file in an existing one")
-    figures = measure(settings)
-    if settings.bench.json:
-        with open(settings.bench.json, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=2)
-            file.write("\n")
-    print(table(figures))
-
-
-if __name__ == "__main__":
-    spaces.define_flag()
-    flags.define(BenchConfig)
-    cli.run(main)

@@ -1,26 +1,19 @@
 """What `scripts/bench.py --space=rnn` measures: tokens a second of language models around recurrent cells.
 
-  python scripts/bench_rnn.py                                     (the ENAS authors' sizes, about 3 minutes)
-  python scripts/bench_rnn.py --child_lstm_hidden_size=128 --vocabulary=2000
+  python scripts/bench.py --space=rnn                         (the ENAS authors' sizes, about 3 minutes)
+  python scripts/bench.py --space=rnn --child_lstm_hidden_size=128 --vocabulary=2000
 
 A search step takes a new random arc each time. The text is random too: its values do not change what a step costs.
 """
 
 import dataclasses
-import json
-import os
 import statistics
-import sys
 import time
 from typing import ClassVar
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-
 import numpy as np
 
-from enas import cli, flags, spaces
 from enas import config as configs
-from enas.errors import UserError
 from enas.options import option
 from enas.rnn import config
 
@@ -127,24 +120,3 @@ def _text(settings):
     tokens = draw.integers(options.vocabulary, size=max(size, 300)).astype(np.int32)
     words = ("<eos>", *(f"word{number}" for number in range(1, options.vocabulary)))
     return Text(tokens, tokens, tokens, words)
-
-
-def main(arguments):
-    """Runs the benchmark the flags describe."""
-    cli.no_arguments(arguments)
-    settings = flags.parse_config(BenchConfig)
-    path = settings.bench.json
-    if path and not os.path.isdir(os.path.dirname(path) or "."):
-        raise UserError(f"--json={path}: no such folder; expected a file in an existing one")
-    figures = measure(settings)
-    if path:
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=2)
-            file.write("\n")
-    print(table(figures))
-
-
-if __name__ == "__main__":
-    spaces.define_flag()
-    flags.define(BenchConfig)
-    cli.run(main)

@@ -10,19 +10,17 @@ dominates. Flags of search_micro.py hold for the searches; run it again to resum
 import os
 import sys
 
-from absl import flags as absl_flags
-
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
 from enas import cli, flags, run_directory
 from enas.errors import UserError
-from enas.micro.config import PRESETS, SweepConfig
+from enas.micro.config import SweepConfig
 
 
 def main(arguments):
     """Runs the sweep the flags describe."""
     cli.no_arguments(arguments)
-    settings = flags.parse_config(SweepConfig, defaults=PRESETS[absl_flags.FLAGS.controller_preset])
+    settings = flags.parse_config(SweepConfig)
     if settings.budget.cost_target:
         raise UserError(f"--cost_target={settings.budget.cost_target:g}: expected --cost_targets here")
     if not settings.child.precisions:

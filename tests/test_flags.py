@@ -47,6 +47,14 @@ def test_flags_of_each_kind_reach_their_field():
     assert (found.data.num_valids, found.child.lr_max) == (-1, 0.01)
 
 
+def test_a_preset_changes_defaults_and_flags_that_are_given_win():
+    preset = micro_config.PRESETS["authors"]
+    found = config.to_values(
+        parsed(micro_config.SearchConfig, "--controller_preset=authors", "--controller_decision_bias=3")
+    )
+    assert {name: found[name] for name in preset} == {**preset, "controller_decision_bias": 3.0}
+
+
 @pytest.mark.parametrize("name", ["fixed_arc", "child_fixed_arc"])
 def test_the_arc_has_two_flag_names(name):
     found = parsed(micro_config.TrainConfig, f"--{name}=0 1 0 1")

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from enas import data, spaces, train
+from enas.config import DataConfig, RetrainConfig, RunConfig
 from enas.errors import UserError
-from enas.micro.config import ChildConfig, DataConfig, RetrainConfig, RunConfig, TrainConfig
+from enas.micro.config import ChildConfig, TrainConfig
 
 ROOT = Path(__file__).parents[1]
 CELLS = "0 0 1 4 0 0 1 4"

@@ -6,14 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from mains import ROOT, error, records, run
 
 from enas.cost import readable
 
 OTHER_OPS = ["avg_pool_3x3", "max_pool_3x3", "identity"]
-ROOT = Path(__file__).parent.parent
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 SMALL = [
     "--child_num_layers=2",
@@ -28,21 +27,6 @@ SEARCH += ["--search_precision=binary,k4"]
 CELLS = "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1"
 
 
-def run(main, *flags):
-    """Runs a main; returns the finished process."""
-    command = [sys.executable, str(ROOT / main), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=ROOT, check=False)
-
-
-def error(main, *flags):
-    """Runs a main that must refuse its flags; returns its one line."""
-    process = run(main, *flags)
-    assert process.returncode == 2, process.stderr
-    lines = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1 and "Traceback" not in process.stderr
-    return lines[0]
-
-
 @pytest.fixture(scope="module")
 def search(tmp_path_factory):
     """A finished search: (directory, output)."""
@@ -50,10 +34,6 @@ def search(tmp_path_factory):
     process = run("search_micro.py", *SEARCH, "--child_scheme=k4", f"--output_dir={out}")
     assert process.returncode == 0, process.stderr
     return out, process.stdout
-
-
-def records(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_search_writes_a_whole_run_directory(search):

@@ -1,11 +1,10 @@
 """When a search ends, what it recommends, and what more it may be asked for."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from mains import done, records
 
 from enas import arc_input, run_directory, stored_settings
 from enas.config import OutcomeConfig, RunConfig
@@ -13,7 +12,6 @@ from enas.errors import UserError
 from enas.metric import Metric
 from enas.micro import config as micro_config
 
-ROOT = Path(__file__).parents[1]
 ACCURACY = Metric("accuracy", "acc", "acc", higher_is_better=True)
 PERPLEXITY = Metric("perplexity", "ppl", "reward", higher_is_better=False)
 
@@ -90,14 +88,6 @@ def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
-def run(main, *flags):
-    """Runs a main that must succeed; returns what it printed."""
-    command = [sys.executable, str(ROOT / main), *flags]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 SMALL = [
     "--child_num_layers=2",
     "--child_num_cells=2",
@@ -112,8 +102,8 @@ def test_a_search_stops_early_samples_more_and_its_arc_is_trained_wider(tmp_path
     out, best = f"--output_dir={tmp_path}/search", tmp_path / "arc.npy"
     controller = ["--controller_train_steps=1", "--controller_num_aggregate=2", "--max_valid_images=40"]
     flags = [*SMALL, *controller, "--num_epochs=50", "--early_stop_over=0.01", f"--recommended_arch={best}", out]
-    printed = run("search_micro.py", *flags)
-    epochs = [json.loads(line)["epoch"] for line in (tmp_path / "search" / "arcs.jsonl").read_text().splitlines()]
+    printed = done("search_micro.py", *flags)
+    epochs = [record["epoch"] for record in records(tmp_path / "search" / "arcs.jsonl")]
     assert "an arc has passed --early_stop_over=0.01" in printed and max(epochs) < 10
     chosen = (tmp_path / "search" / "best_arc.txt").read_text()
     assert arc_input.read(str(best)) == arc_input.integers(chosen)
@@ -122,15 +112,15 @@ def test_a_search_stops_early_samples_more_and_its_arc_is_trained_wider(tmp_path
 
     more = ["--sampling_only", "--num_sampling=3", f"--recommended_arch={tmp_path}/more.json", out]
     for count in (3, 6):
-        assert "best of 3 sampled arcs" in run("search_micro.py", *more)
-        lines = (tmp_path / "search" / "sampled_arcs.jsonl").read_text().splitlines()
-        assert [json.loads(line)["number"] for line in lines] == list(range(count))
-    arcs = [json.loads(line)["arc"] for line in lines]
+        assert "best of 3 sampled arcs" in done("search_micro.py", *more)
+        sampled = records(tmp_path / "search" / "sampled_arcs.jsonl")
+        assert [record["number"] for record in sampled] == list(range(count))
+    arcs = [record["arc"] for record in sampled]
     assert len(set(arcs)) == 6 and " ".join(map(str, json.loads((tmp_path / "more.json").read_text()))) in arcs[3:]
 
     parameters = []
     for added in (0, 4):
         final = [f"--additional_filters_on_retrain={added}", f"--output_dir={tmp_path}/final_{added}"]
-        run("train_fixed_arc.py", *SMALL, "--num_epochs=1", f"--arc_file={best}", *final)
+        done("train_fixed_arc.py", *SMALL, "--num_epochs=1", f"--arc_file={best}", *final)
         parameters.append(json.loads((tmp_path / f"final_{added}" / "results.json").read_text())["parameters"])
     assert 2 * parameters[0] < parameters[1] < 4.1 * parameters[0]

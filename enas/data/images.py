@@ -128,7 +128,7 @@ def decode(data, name, form=Form()):
         elif data.startswith(b"\xff\xd8\xff"):
             width, height = _check_jpeg(data)
         else:
-            raise ValueError("starts like neither of them")
+            raise ValueError("begins like neither a PNG nor a JPEG")
         if not 0 < width * height <= MAX_PIXELS:
             raise ValueError(f"{width}x{height} pixels (at most {MAX_PIXELS:,} in all)")
         reduction = 1 if data.startswith(_PNG_SIGNATURE) else _reduction(form, height, width, data)

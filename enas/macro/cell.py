@@ -2,15 +2,15 @@
 
 A layer reads the output before it. Its op begins with a 1x1 convolution, batch norm and activation, as in the ENAS authors'
 code; then comes the convolution or pooling itself. The outputs that its skip bits name and its own are concatenated and
-mixed by a 1x1 convolution. Outputs are kept activated, since every reader wants them so, and are halved together by
-factorized reductions.
+mixed by a 1x1 convolution, which is computed as the sum of one for each: so nothing is copied. Outputs are kept activated,
+since every reader wants them so, and are halved together by factorized reductions.
 
 Where channels are a choice, all six ops run on the same input, each gives the channels that the arc says, and a 1x1
 convolution mixes them before the skip connections do.
 
-`enter`, `run_op`, `run_branches` and `reduce` are the same code in both cases. A fixed arc has variables for what it uses. A
-sampled arc has banks with a row, or channels, for all it might use, takes what it needs, and calls a function for each
-layer that switches between the ops; that function is kept out of line, as in the micro space.
+`enter`, `run_op`, `run_branches`, `mix` and `reduce` are the same code in both cases. A fixed arc has variables for what it
+uses. A sampled arc has banks with a row, or channels, for all it might use, and calls functions that switch between the ops
+of a layer or skip what no bit wants; they are kept out of line, as in the micro space.
 """
 
 import numpy as np
@@ -82,6 +82,11 @@ def run_branches(build, x, entrances, branches, mix):
             first, count = branch
             outputs.append(run_op(build, op, y[..., first : first + count], (), ()))
     return ops.conv2d(ops.activate(tf.concat(outputs, axis=3), build.scheme), _1x1(mix), build.scheme)
+
+
+def mix(build, x, w):
+    """The share of x `[N, H, W, C]` in a 1x1 convolution of concatenated outputs; w: float32 `[C, C]`, the rows for x."""
+    return ops.conv2d(x, _1x1(w), build.scheme)
 
 
 def reduce(build, x, first, second, norm):
@@ -188,11 +193,14 @@ class FixedLayers:
         return normed(build, x, scoped_norm(build, "mix_norm", [channels]))
 
     def join(self, layer, y):
-        """What the skip connections concatenate, y last, and the weights that mix it."""
+        """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
         sources = [self.outputs[i] for i in self.arc.layers[layer].sources]
-        channels, rows = y.shape[-1], len(sources) + 1
-        w = mixing_variable(self.build, "w", (rows,), rows, channels)
-        return tf.concat([*sources, y], axis=3), tf.reshape(w, [1, 1, rows * channels, channels])
+        rows = len(sources) + 1
+        *of_sources, of_y = tf.unstack(mixing_variable(self.build, "w", (rows,), rows, y.shape[-1]))
+        total = mix(self.build, y, of_y)
+        for x, w in zip(sources, of_sources, strict=True):
+            total += mix(self.build, x, w)
+        return total
 
     def append(self, x):
         """Adds the next output, activated."""
@@ -221,8 +229,7 @@ def run_layer(build, runner, layer):
     y = runner.op(layer)
     if layer:
         with tf.variable_scope("join"):
-            x, w = runner.join(layer, ops.activate(y, build.scheme))
-            y = layers.norm(build, ops.conv2d(x, w, build.scheme))
+            y = layers.norm(build, runner.join(layer, ops.activate(y, build.scheme)))
     if layer + 1 < build.config.num_layers:
         runner.append(ops.activate(y, build.scheme))
     return y

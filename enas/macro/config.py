@@ -8,7 +8,6 @@ import dataclasses
 from typing import ClassVar
 
 from enas import config
-from enas.config import DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
 from enas.macro.arc import FEWEST_LAYERS, MOST_LAYERS
 from enas.options import option
 
@@ -75,24 +74,17 @@ class ControllerConfig(config.ControllerConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(config.SearchConfig):
     """Everything a search of the macro space needs."""
 
     space: ClassVar[str] = "macro"
-    data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
-    score: ScoreConfig = ScoreConfig()
-    outcome: OutcomeConfig = OutcomeConfig()
-    run: RunConfig = RunConfig()
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(config.TrainConfig):
     """Everything the training of a macro arc needs."""
 
     space: ClassVar[str] = "macro"
-    data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
-    arc: RetrainConfig = RetrainConfig()
-    run: TrainRunConfig = TrainRunConfig()

@@ -21,19 +21,14 @@ class SampledLayers:
             self.choices.append(arc[start] if whole else tf.reshape(arc[start:middle], [len(arcs.OPS), 2]))
             self.bits.append(arc[middle : middle + layer])
         self.op_function = out_of_line(_switch(build) if whole else _all_branches(build))
+        self.mix_function = out_of_line(_mix_if_used(build))
         self.reduce_function = out_of_line(_reduce_if_used(build))
-        self.count, self.last = 0, None
-        self._new_array(stem.shape, build.scheme.dtype)
-        self.append(ops.activate(stem, build.scheme))
-
-    def _new_array(self, shape, dtype):
-        size = self.config.num_layers + 1
-        self.array = tf.TensorArray(dtype, size, clear_after_read=False, element_shape=shape)
-        self.shape = shape
+        self.outputs = [ops.activate(stem, build.scheme)]
 
     def op(self, layer):
         """What the layer computes from the output before it, `[N, H, W, C]`, not activated."""
-        build, channels, choice = self.build, self.shape[-1], self.choices[layer]
+        build, x, choice = self.build, self.outputs[-1], self.choices[layer]
+        channels = x.shape[-1]
         number = len(arcs.OPS)
         enter_w = cells.mixing_variable(build, "enter", (number,), 1, channels)
         enter_norm = cells.scoped_norm(build, "enter_norm", [number, channels])
@@ -43,40 +38,36 @@ class SampledLayers:
             # A pooling has no norm of its own; the row it takes is not read.
             row = tf.minimum(choice, len(cells.KERNELS) - 1)
             weights = [tf.gather(w, choice) for w in (enter_w, *enter_norm)] + [tf.gather(w, row) for w in norm]
-            y = self.op_function(self.last, choice, *weights, *kernels)
-            return tf.ensure_shape(y, self.shape)
+            y = self.op_function(x, choice, *weights, *kernels)
+            return tf.ensure_shape(y, x.shape)
         mix = cells.mixing_variable(build, "mix", (number,), 1, channels)
-        y = self.op_function(self.last, choice, enter_w, *enter_norm, *norm, *kernels, mix)
-        return cells.normed(build, tf.ensure_shape(y, self.shape), cells.scoped_norm(build, "mix_norm", [channels]))
+        y = self.op_function(x, choice, enter_w, *enter_norm, *norm, *kernels, mix)
+        return cells.normed(build, tf.ensure_shape(y, x.shape), cells.scoped_norm(build, "mix_norm", [channels]))
 
     def join(self, layer, y):
-        """What the skip connections concatenate, y last, and the weights that mix it."""
-        batch, height, width, channels = self.shape
-        sources = tf.cast(tf.reshape(tf.where(tf.equal(self.bits[layer], 1)), [-1]), tf.int32)
-        x = tf.transpose(self.array.gather(sources), [1, 2, 3, 0, 4])
-        x = tf.reshape(x, [batch, height, width, tf.size(sources) * channels])
-        bank = cells.mixing_variable(self.build, "w", (layer + 1,), 1 + layer / 2, channels)
-        rows = tf.concat([sources, [layer]], axis=0)
-        return tf.concat([x, y], axis=3), tf.reshape(tf.gather(bank, rows), [1, 1, -1, channels])
+        """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
+        bank = cells.mixing_variable(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
+        *of_sources, of_y = tf.unstack(bank)
+        total = cells.mix(self.build, y, of_y)
+        for i, (w, bit) in enumerate(zip(of_sources, tf.unstack(self.bits[layer]), strict=True)):
+            # The output is handed through, so that its gradient is too: without the bit there is nothing to add to it.
+            mixed = self.mix_function(total, self.outputs[i], w, tf.equal(bit, 1))
+            total, self.outputs[i] = (tf.ensure_shape(x, y.shape) for x in mixed)
+        return total
 
     def append(self, x):
         """Adds the next output, activated."""
-        self.array = self.array.write(self.count, x)
-        self.last = x
-        self.count += 1
+        self.outputs.append(x)
 
     def reduce(self, layer, filters):
         """Halves the outputs that layers after this one read; zeros stand in for the others."""
-        outputs = [self.array.read(i) for i in range(self.count - 1)] + [self.last]
-        batch, height, width, channels = self.shape
-        rows = [tf.unstack(w) for w in cells.reduction_variables(self.build, (self.count,), channels, filters)]
-        self._new_array(tf.TensorShape([batch, -(-height // 2), -(-width // 2), filters]), self.array.dtype)
-        self.count = 0
-        for i, (x, *weights) in enumerate(zip(outputs, *rows, strict=True)):
+        batch, height, width, channels = self.outputs[-1].shape
+        weights = cells.reduction_variables(self.build, (len(self.outputs),), channels, filters)
+        shape = [batch, -(-height // 2), -(-width // 2), filters]
+        for i, of_output in enumerate(zip(*map(tf.unstack, weights), strict=True)):
             later = [self.bits[after][i] for after in range(layer + 1, len(self.bits)) if i < after]
-            used = tf.equal(tf.reduce_max(later), 1) if i + 1 < len(outputs) else tf.constant(True)
-            y = self.reduce_function(tf.ensure_shape(x, [batch, height, width, channels]), used, *weights)
-            self.append(tf.ensure_shape(y, self.shape))
+            used = tf.equal(tf.reduce_max(later), 1) if i + 1 < len(self.outputs) else tf.constant(True)
+            self.outputs[i] = tf.ensure_shape(self.reduce_function(self.outputs[i], used, *of_output), shape)
 
 
 def _split_kernels(kernels):
@@ -118,6 +109,15 @@ def _all_branches(build):
         norms = zip(tf.unstack(enter_scale), tf.unstack(enter_offset), strict=True)
         entrances = list(zip(tf.unstack(enter_w), norms, strict=True))
         return cells.run_branches(build, x, entrances, branches, tf.concat(rows, axis=0))
+
+    return run
+
+
+def _mix_if_used(build):
+    """A function that adds an output's share to what a layer's skip connections join, if its bit is set; returns both."""
+
+    def run(total, x, w, used):
+        return tf.cond(used, lambda: (total + cells.mix(build, x, w), x), lambda: (total, x))
 
     return run
 

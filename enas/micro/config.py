@@ -5,7 +5,7 @@ import math
 from typing import ClassVar
 
 from enas import config
-from enas.config import SCHEMES, DataConfig, OutcomeConfig, RetrainConfig, RunConfig, ScoreConfig, TrainRunConfig
+from enas.config import SCHEMES, DataConfig, RunConfig, ScoreConfig
 from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
 from enas.options import option, other_default
@@ -155,31 +155,25 @@ def op_prior(controller, num_ops=len(OPS)):
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig(_WithOps):
+class SearchConfig(_WithOps, config.SearchConfig):
     """Everything a search of the micro space needs."""
 
     space: ClassVar[str] = "micro"
-    data: DataConfig = DataConfig()
+    presets: ClassVar[dict] = {"controller_preset": PRESETS}
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     budget: BudgetConfig = BudgetConfig()
-    score: ScoreConfig = ScoreConfig()
-    outcome: OutcomeConfig = OutcomeConfig()
-    run: RunConfig = RunConfig()
 
     def __post_init__(self):
         op_prior(self.controller, len(op_table(self.child)))
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(_WithOps):
+class TrainConfig(_WithOps, config.TrainConfig):
     """Everything the training of a micro arc needs."""
 
     space: ClassVar[str] = "micro"
-    data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
-    arc: RetrainConfig = RetrainConfig()
-    run: TrainRunConfig = TrainRunConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -206,6 +200,7 @@ class SweepConfig(_WithOps):
     """Everything that searches at several cost targets, and the trainings of their arcs, need."""
 
     space: ClassVar[str] = "micro"
+    presets: ClassVar[dict] = {"controller_preset": PRESETS}
     sweep: SweepOptions = SweepOptions()
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()

@@ -44,7 +44,15 @@ def build(config, child, seed):
     with tf.variable_scope("controller"):
         variables = policy.variables(_shapes(config.lstm_size), seed, zeros=("activation_bias",))
         sampled, log_prob, entropy = _walk(config, child.rhn_depth, variables, noise)
-    return policy.trained(config, noise, sampled, log_prob, entropy, list(variables.values()))
+    weights, entropy_range = list(variables.values()), _entropy_range(config, child.rhn_depth)
+    return policy.trained(config, noise, sampled, log_prob, entropy, weights, entropy_range=entropy_range)
+
+
+def _entropy_range(config, num_nodes):
+    """(lowest, highest) entropy of an arc, nats: an activation for each node, a source for each but node 0."""
+    offsets = [[0.0] * len(ACTIVATIONS)] * num_nodes + [source_offsets(node) for node in range(1, num_nodes)]
+    ends = policy.lowest_entropy, policy.highest_entropy
+    return tuple(sum(end(choices, config.tanh_constant) for choices in offsets) for end in ends)
 
 
 def _shapes(size):
@@ -72,7 +80,7 @@ def _walk(config, num_nodes, variables, noise):
         anchor, x = state[1], first
         if node:
             scores = policy.squash(policy.attention(variables, anchor, keys), config, config.tanh_constant)
-            source = chooser.choose(scores - distance_penalty(node))
+            source = chooser.choose(scores + tf.constant(source_offsets(node), tf.float32))
             choices.append(source)
             # Divided by the distance, as in the ENAS authors' code.
             x = policy.pick(anchors, source) / (0.1 + tf.cast(node - source, tf.float32))[:, None]
@@ -85,8 +93,7 @@ def _walk(config, num_nodes, variables, noise):
     return tf.stack(choices, axis=1), tf.add_n(chooser.log_probs), tf.add_n(chooser.entropies)
 
 
-def distance_penalty(node):
-    """What the logits of the nodes before `node` lose: (their distance)^2 / 12, as in the ENAS authors' code. Cells tend to
+def source_offsets(node):
+    """What the logits of the nodes before `node` gain: -(their distance)^2 / 12, as in the ENAS authors' code. Cells tend to
     be deep rather than wide from the start."""
-    distance = node - tf.range(node)
-    return tf.cast(distance * distance, tf.float32) / 12.0
+    return [-((node - source) ** 2) / 12.0 for source in range(node)]

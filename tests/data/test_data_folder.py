@@ -124,7 +124,7 @@ def test_other_pixel_formats_become_rgb(kind):
 def test_unreadable_image(tmp_path):
     write_folder(tmp_path, count=10)
     (tmp_path / "test" / "dog" / "text.png").write_text("no image at all")
-    with pytest.raises(UserError, match="text.png: starts like neither"):
+    with pytest.raises(UserError, match="text.png: begins like neither a PNG nor a JPEG"):
         load(tmp_path)
 
 

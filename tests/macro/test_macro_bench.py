@@ -1,25 +1,22 @@
 """The benchmark of the macro space: what it compares computes the same, and it ends in figures."""
 
 import json
-import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from mains import ROOT, run
 
-ROOT = Path(__file__).parents[2]
 SMALL = ["--child_num_layers=3", "--child_out_filters=4", "--image_size=8", "--batch_size=4", "--steps=2"]
 
 
-def run(*flags):
-    command = [sys.executable, str(ROOT / "scripts" / "bench_macro.py"), *SMALL, *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+def bench(*flags):
+    return run("scripts/bench.py", "--space=macro", *SMALL, *flags)
 
 
 @pytest.mark.slow
 def test_the_benchmark_ends_in_figures(tmp_path):
-    done = run(f"--json={tmp_path}/bench.json")
+    done = bench(f"--json={tmp_path}/bench.json")
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "bench.json").read_text())
     assert figures["settings"]["child_num_layers"] == 3
@@ -28,7 +25,7 @@ def test_the_benchmark_ends_in_figures(tmp_path):
 
 
 def test_a_folder_that_is_not_there_is_told_at_once():
-    done = run("--json=/no/such/folder/bench.json")
+    done = bench("--json=/no/such/folder/bench.json")
     assert done.returncode == 2 and "error: --json=/no/such/folder/bench.json: no such folder" in done.stderr
 
 

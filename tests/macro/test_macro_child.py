@@ -21,6 +21,8 @@ CONFIG = ChildConfig(num_layers=LAYERS, out_filters=FILTERS)
 CHANNELS = dataclasses.replace(CONFIG, controller_search_whole_channels=False)
 FORWARD = {"fp16": 4e-3}
 BACKWARD = {"fp16": 3e-2}
+# Of the largest gradient: what is smaller may be terms that cancel. float16 rounds each of these by up to 5e-4.
+CANCELLED = {"fp16": 5e-3}
 
 
 def images(seed=0, side=8):
@@ -147,7 +149,8 @@ def check_shared_is_fixed(start, config, arc_list, side=8):
         assert_close(found, expected, forward)
         matching = of_arc(found_gradients, variables, arc)
         # Where batch norm cancels a gradient, both sides are nothing but rounding.
-        rounding = 1e-3 * max(np.abs(g).max() for g in expected_gradients.values())
+        largest = max(np.abs(g).max() for g in expected_gradients.values())
+        rounding = CANCELLED.get(config.scheme, 1e-3) * largest
         for name in variables:
             assert_close(matching[name], expected_gradients[name], backward, name, rounding)
         assert sum(np.any(g) for g in expected_gradients.values()) > 0.8 * len(variables)

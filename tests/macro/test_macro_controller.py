@@ -4,9 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
+from controllers import Built, Walk
 
-from enas import session
 from enas.macro import arc as arcs
 from enas.macro import controller
 from enas.macro.config import ChildConfig, ControllerConfig
@@ -25,79 +24,31 @@ WHOLE = ChildConfig(num_layers=4)
 CHANNELS = ChildConfig(num_layers=3, out_filters=5, controller_search_whole_channels=False)
 
 
-class Built:
-    """A controller in a graph and a session of its own."""
-
-    def __init__(self, config, child):
-        session.graph_mode()
-        with tf.Graph().as_default() as graph:
-            self.controller = controller.build(config, child, 0)
-            weights = tf.trainable_variables("controller/")
-            self.initialize = tf.global_variables_initializer()
-        self.weights = {v.name.removeprefix("controller/").removesuffix(":0"): v for v in weights}
-        options = tf.ConfigProto()
-        options.graph_options.rewrite_options.disable_meta_optimizer = True
-        self.session = tf.Session(graph=graph, config=options)
-        self.config, self.child = config, child
-        self.session.run(self.initialize)
-
-    def shake(self, scale=1.0):
-        """Gives every weight a larger random value, so that no term hides; returns them in float64."""
-        rng = np.random.default_rng(0)
-        values = {name: rng.normal(0, scale, v.shape.as_list()).astype(np.float32) for name, v in self.weights.items()}
-        self.session.run(
-            [v.initializer for v in self.weights.values()],
-            {v.initializer.inputs[1]: values[name] for name, v in self.weights.items()},
-        )
-        return {name: value.astype(np.float64) for name, value in values.items()}
-
-    def sample(self, noise):
-        made = self.controller
-        return self.session.run([made.arcs, made.log_prob, made.entropy], {made.noise: noise})
-
-
 @pytest.fixture(scope="module", params=[WHOLE, CHANNELS], ids=["whole", "channels"])
 def built(request):
-    return Built(SMALL, request.param)
+    return Built(controller, SMALL, request.param)
 
 
 @pytest.fixture(scope="module")
 def whole():
-    return Built(SMALL, WHOLE)
+    return Built(controller, SMALL, WHOLE)
 
 
 def gumbel(count, child, purpose="test", seed=0):
     return controller.gumbel_noise(seed, purpose, range(count), child)
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
 def numpy_walk(w, config, arc):
-    """(log-probabilities, entropies, skip probabilities of each layer) of an `arcs.Arc`'s decisions, in float64: an LSTM
-    without biases; softmax over ops; a skip bit is 1 with a probability from attention v . tanh(W_q h + W_k anchor), the
-    anchor of an output being the state after its op was chosen; the next input is the mean of the joined anchors."""
-    size = len(w["attention_anchor"])
-    c, h = np.zeros(size), np.zeros(size)
-    log_p, entropy, skips = [], [], []
-
-    def step(x):
-        nonlocal c, h
-        i, f, o, g = np.split(np.concatenate([x, h]) @ w["lstm"], 4)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        return h
+    """(log-probabilities, entropies, skip probabilities of each layer) of an `arcs.Arc`'s decisions, in float64: softmax
+    over ops; a skip bit is 1 with a probability from attention, the anchor of an output being the state after its op was
+    chosen; the next input is the mean of the joined anchors."""
+    walk, skips = Walk(w), []
 
     def decide(logits, choice):
-        logits = config.tanh_constant * np.tanh(logits / config.temperature)
-        p = np.exp(logits) / np.exp(logits).sum()
-        log_p.append(np.log(p[choice]))
-        entropy.append(-(p * np.log(p)).sum())
-        return p
+        return walk.decide(config.tanh_constant * np.tanh(logits / config.temperature), choice)
 
     first = w["first_input"][0]
-    anchors, x = [step(first)], first
+    anchors, x = [walk.step(first)], first
     for layer in arc.layers:
         decisions = [("op", layer.op, OPS)]
         if layer.channels:
@@ -105,20 +56,19 @@ def numpy_walk(w, config, arc):
             for op, (start, count) in zip(arcs.OPS, layer.channels, strict=True):
                 decisions += [(f"first_{op}", start, filters), (f"count_{op}", count - 1, filters - start)]
         for name, choice, allowed in decisions:
-            decide((step(x) @ w[f"{name}_logits"] + w[f"{name}_bias"])[:allowed], choice)
+            decide((walk.step(x) @ w[f"{name}_logits"] + w[f"{name}_bias"])[:allowed], choice)
             x = w[f"{name}_embedding"][choice]
-        hidden = step(x)
+        hidden = walk.step(x)
         probabilities = []
         for bit, anchor in zip(layer.skips, anchors, strict=False):
-            query = np.tanh(hidden @ w["attention_query"] + anchor @ w["attention_anchor"])
-            score = query @ w["attention_score"][:, 0] + w["skip_bias"][0]
+            score = walk.attention(hidden, anchor) + w["skip_bias"][0]
             probabilities.append(decide(np.array([-score, score]), bit)[1])
         joined = [anchor for bit, anchor in zip(layer.skips, anchors, strict=False) if bit]
         x = sum(joined) / (1 + len(joined)) if joined else first * 0 if layer.skips else first
         if layer.skips:
             skips.append(probabilities)
         anchors.append(hidden)
-    return np.array(log_p), np.array(entropy), skips
+    return np.array(walk.log_p), np.array(walk.entropy), skips
 
 
 def value_of(built, values):
@@ -196,7 +146,7 @@ def test_the_loss_is_reinforce_entropy_and_the_penalty_of_the_skip_connections(w
 @pytest.mark.parametrize("target", [0.2, 0.8])
 def test_the_penalty_pulls_the_share_of_skip_connections_to_its_target(target):
     config = dataclasses.replace(SMALL, skip_target=target, skip_weight=1.0, entropy_weight=0.0, lr=0.02)
-    built = Built(config, WHOLE)
+    built = Built(controller, config, WHOLE)
     for step in range(150):
         made, noise = built.controller, gumbel(5, WHOLE, f"train {step}")
         built.session.run(made.train, {made.noise: noise, made.rewards: np.zeros(5)})
@@ -210,7 +160,7 @@ def test_the_controller_learns_ops_and_skip_connections_that_are_rewarded():
     config = dataclasses.replace(
         SMALL, skip_weight=0.0, entropy_weight=1e-4, lr=0.01, tanh_constant=2.5, temperature=1.0
     )
-    built = Built(config, WHOLE)
+    built = Built(controller, config, WHOLE)
 
     def reward(values):
         found = value_of(built, values)

@@ -1,32 +1,14 @@
 """The mains of the macro space, run as a user runs them: as processes, on real digits."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+from mains import done, error, records
 
 from enas.macro import arc
 
-ROOT = Path(__file__).parents[2]
 CHILD = ["--child_num_layers=4", "--child_out_filters=4", "--max_train_images=96", "--max_valid_images=40"]
 ARC = "2  3 1  0 0 1  5 1 0 1"
-
-
-def run(main, *flags):
-    """Runs a main; returns the finished process."""
-    command = [sys.executable, str(ROOT / main), *flags]
-    return subprocess.run(command, capture_output=True, text=True, timeout=500, cwd=ROOT, check=False)
-
-
-def error(main, *flags):
-    """Runs a main that must refuse its flags; returns its one line."""
-    process = run(main, *flags)
-    assert process.returncode == 2, process.stderr
-    [line] = [line for line in process.stderr.splitlines() if line.startswith("error: ")]
-    assert "Traceback" not in process.stderr
-    return line
 
 
 def test_a_wrong_arc_or_space_is_told_at_once():
@@ -46,22 +28,19 @@ def test_a_wrong_arc_or_space_is_told_at_once():
 def test_a_search_ends_in_an_arc_that_trains_and_is_evaluated_without_naming_the_space(tmp_path):
     small = [*CHILD, "--child_scheme=k4", "--num_epochs=1", "--log_every=2"]
     controller = ["--controller_train_steps=2", "--controller_num_aggregate=3"]
-    search = run("search_macro.py", *small, *controller, f"--output_dir={tmp_path}/search")
-    assert search.returncode == 0, search.stderr
+    search = done("search_macro.py", *small, *controller, f"--output_dir={tmp_path}/search")
     best = (tmp_path / "search" / "best_arc.txt").read_text()
     assert len(arc.parse(best).layers) == 4
-    scored = [json.loads(line) for line in (tmp_path / "search" / "arcs.jsonl").read_text().splitlines()]
+    scored = records(tmp_path / "search" / "arcs.jsonl")
     assert len({record["arc"] for record in scored}) > 5
-    assert "--space=macro --arc_file=" in search.stdout
+    assert "--space=macro --arc_file=" in search
 
     final = f"--output_dir={tmp_path}/final"
-    train = run("train_fixed_arc.py", "--space=macro", *small, f"--arc_file={tmp_path}/search/best_arc.txt", final)
-    assert train.returncode == 0, train.stderr
+    done("train_fixed_arc.py", "--space=macro", *small, f"--arc_file={tmp_path}/search/best_arc.txt", final)
     results = json.loads((tmp_path / "final" / "results.json").read_text())
     assert results["parameters"] > 0 and 0 <= results["test_accuracy"] <= 1
-    again = run("train_fixed_arc.py", "--eval_only", final)
-    assert again.returncode == 0, again.stderr
-    assert f"test_accuracy: {results['test_accuracy']:.4f}" in again.stdout
+    again = done("train_fixed_arc.py", "--eval_only", final)
+    assert f"test_accuracy: {results['test_accuracy']:.4f}" in again
     assert "holds a run of the macro space, expected micro" in error(
         "search_micro.py", f"--output_dir={tmp_path}/search"
     )
@@ -77,10 +56,8 @@ def test_a_search_whose_arcs_choose_channels_ends_in_an_arc_that_trains(tmp_path
         "--child_double_filters",
     ]
     controller = ["--controller_train_steps=2", "--controller_num_aggregate=3"]
-    search = run("search_macro.py", *small, *controller, f"--output_dir={tmp_path}/search")
-    assert search.returncode == 0, search.stderr
+    done("search_macro.py", *small, *controller, f"--output_dir={tmp_path}/search")
     best = (tmp_path / "search" / "best_arc.txt").read_text()
     assert arc.parse(best, 4, whole_channels=False, filters=4)
     given = f"--arc_file={tmp_path}/search/best_arc.txt"
-    train = run("train_fixed_arc.py", "--space=macro", *small, given, f"--output_dir={tmp_path}/final")
-    assert train.returncode == 0, train.stderr
+    done("train_fixed_arc.py", "--space=macro", *small, given, f"--output_dir={tmp_path}/final")

@@ -6,6 +6,7 @@ import itertools
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from controllers import Built, Walk
 
 from enas import policy, session
 from enas.config import from_values
@@ -21,49 +22,8 @@ SMALL = ControllerConfig(
 )
 
 
-class Built:
-    """A controller in a graph and a session of its own; building one takes seconds, so tests share some."""
-
-    def __init__(self, config, num_cells, seed=0):
-        session.graph_mode()
-        with tf.Graph().as_default() as graph:
-            self.controller = controller.build(config, ChildConfig(num_cells=num_cells), seed)
-            weights = tf.trainable_variables("controller/")
-            self.initialize = tf.global_variables_initializer()
-        self.weights = {v.name.removeprefix("controller/").removesuffix(":0"): v for v in weights}
-        options = tf.ConfigProto()
-        options.graph_options.rewrite_options.disable_meta_optimizer = True
-        self.session = tf.Session(graph=graph, config=options)
-        self.config, self.num_cells = config, num_cells
-        self.reset()
-
-    def reset(self):
-        """Back to the first step."""
-        self.session.run(self.initialize)
-
-    def shake(self, scale=1.0):
-        """Gives every weight, the bias included, larger random values, so that no term hides; returns float64."""
-        rng = np.random.default_rng(0)
-        values = {name: rng.normal(0, scale, v.shape.as_list()).astype(np.float32) for name, v in self.weights.items()}
-        self.session.run(
-            [v.initializer for v in self.weights.values()],
-            {v.initializer.inputs[1]: values[name] for name, v in self.weights.items()},
-        )
-        return {name: value.astype(np.float64) for name, value in values.items()}
-
-    def sample(self, noise):
-        """(arcs, log-probabilities, entropies)"""
-        made = self.controller
-        return self.session.run([made.arcs, made.log_prob, made.entropy], {made.noise: noise})
-
-    def train(self, noise, rewards):
-        """One update; returns (loss, norm of the gradient, baseline after it)."""
-        made = self.controller
-        fetches = [made.loss, made.grad_norm, made.baseline, made.train]
-        return self.session.run(fetches, {made.noise: noise, made.rewards: rewards})[:3]
-
-    def values(self):
-        return self.session.run(self.weights)
+def built(config, num_cells, seed=0):
+    return Built(controller, config, ChildConfig(num_cells=num_cells), seed)
 
 
 def shared(*arguments):
@@ -71,7 +31,7 @@ def shared(*arguments):
 
     @pytest.fixture(scope="module")
     def build():
-        made = Built(*arguments)
+        made = built(*arguments)
         with made.session:
             yield made
 
@@ -87,33 +47,16 @@ def gumbel(count, num_cells, purpose="test", seed=0):
     return controller.gumbel_noise(seed, purpose, range(count), ChildConfig(num_cells=num_cells))
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
 def numpy_walk(w, config, arc):
     """Log-probabilities and entropies of the 8 * num_cells decisions of one arc `[2, num_cells, 4]`, in float64, from
-    the papers: an LSTM without biases, attention v . tanh(W_q h + W_k anchor) over the earlier nodes' states, softmax
-    over op logits; the anchor of a node is the state after reading its last op."""
-    size = len(w["attention_anchor"])
-    c, h = np.zeros(size), np.zeros(size)
+    the papers: attention over the earlier nodes' states, softmax over op logits; the anchor of a node is the state after
+    reading its last op."""
+    walk = Walk(w)
     prior = np.zeros(OPS) if config.op_prior == "none" else np.array(config.op_prior.split(","), float)
-    log_p, entropy = [], []
-
-    def step(x):
-        nonlocal c, h
-        i, f, o, g = np.split(np.concatenate([x, h]) @ w["lstm"], 4)
-        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
-        h = sigmoid(o) * np.tanh(c)
-        return h
 
     def decide(scores, choice, constant, prior=0.0):
-        own = w["decision_bias"][len(log_p)][: len(scores)] * config.decision_bias if config.decision_bias else 0.0
-        logits = squash(scores + own, constant) + prior
-        p = np.exp(logits - logits.max())
-        p /= p.sum()
-        log_p.append(np.log(p[choice]))
-        entropy.append(-(p * np.log(p)).sum())
+        own = w["decision_bias"][len(walk.log_p)][: len(scores)] * config.decision_bias if config.decision_bias else 0.0
+        walk.decide(squash(scores + own, constant) + prior, choice)
 
     def squash(logits, constant):
         logits = logits / config.temperature
@@ -121,33 +64,29 @@ def numpy_walk(w, config, arc):
 
     for cell in arc:
         first = w["first_input"][0]
-        anchors = [step(first), step(first)]
+        anchors = [walk.step(first), walk.step(first)]
         for source_1, op_1, source_2, op_2 in cell:
             x = first
             for source in (source_1, source_2):
-                hidden = step(x)
-                scores = [
-                    w["attention_score"][:, 0] @ np.tanh(hidden @ w["attention_query"] + a @ w["attention_anchor"])
-                    for a in anchors
-                ]
-                decide(np.array(scores), source, config.tanh_constant)
+                hidden = walk.step(x)
+                decide(np.array([walk.attention(hidden, a) for a in anchors]), source, config.tanh_constant)
                 x = anchors[source]
             for op in (op_1, op_2):
-                logits = step(x) @ w["op_logits"] + w["op_bias"]
+                logits = walk.step(x) @ w["op_logits"] + w["op_bias"]
                 decide(logits, op, config.tanh_constant / config.op_tanh_reduce, prior)
                 x = w["op_embedding"][op]
-            anchors.append(step(x))
-    return np.array(log_p), np.array(entropy)
+            anchors.append(walk.step(x))
+    return np.array(walk.log_p), np.array(walk.entropy)
 
 
 def check_against_numpy(made):
     """Of sampled arcs, one by one: so the arcs of a batch do not see each other either."""
     w = made.shake()
-    sampled, log_prob, entropy = made.sample(gumbel(6, made.num_cells))
+    sampled, log_prob, entropy = made.sample(gumbel(6, made.child.num_cells))
     assert len({str(arc) for arc in sampled}) == 6
     for i, arc in enumerate(sampled):
         log_p, entropies = numpy_walk(w, made.config, arc)
-        assert len(log_p) == 8 * made.num_cells
+        assert len(log_p) == 8 * made.child.num_cells
         assert log_prob[i] == pytest.approx(log_p.sum(), abs=1e-4)
         assert entropy[i] == pytest.approx(entropies.sum(), abs=1e-4)
 
@@ -164,7 +103,7 @@ def test_log_probability_and_entropy_are_those_of_a_numpy_walk(two_cells):
     ],
 )
 def test_settings_shape_the_distribution_as_in_the_numpy_walk(changes, num_cells):
-    check_against_numpy(Built(dataclasses.replace(SMALL, **changes), num_cells))
+    check_against_numpy(built(dataclasses.replace(SMALL, **changes), num_cells))
 
 
 def test_arcs_are_drawn_as_often_as_their_probability_says(one_cell):
@@ -188,7 +127,7 @@ def test_arcs_are_drawn_as_often_as_their_probability_says(one_cell):
 def test_every_sampled_arc_is_valid(built, request):
     """Also at noise that no generator would draw, and each source and op turns up."""
     made = request.getfixturevalue(built)
-    num_cells = made.num_cells
+    num_cells = made.child.num_cells
     made.shake(3.0)
     shape = controller.noise_shape(num_cells)
     assert shape == (8 * num_cells, max(num_cells + 1, OPS))
@@ -239,7 +178,7 @@ def test_noise_is_keyed_by_seed_purpose_and_step():
 def test_a_new_controller_has_no_preference(default):
     """Entropy within 0.5% of its maximum, the sum of log(number of choices); no op is favoured by its place."""
     default.reset()
-    num_cells = default.num_cells
+    num_cells = default.child.num_cells
     sampled, _, entropy = default.sample(gumbel(1500, num_cells))
     highest = 4 * sum(np.log(node + 2) for node in range(num_cells)) + 4 * num_cells * np.log(OPS)
     assert (entropy <= highest + 1e-3).all()
@@ -283,7 +222,7 @@ def by_sgd():
     """A controller that learns by plain gradient descent with rate 1, so that a step shows the gradient."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tf.train, "AdamOptimizer", lambda *_, **__: tf.train.GradientDescentOptimizer(1.0))
-        return Built(dataclasses.replace(SMALL, entropy_weight=0.3), 2)
+        return built(dataclasses.replace(SMALL, entropy_weight=0.3), 2)
 
 
 def test_an_update_follows_the_gradient_of_reinforce(by_sgd):
@@ -372,7 +311,7 @@ def test_arcs_come_to_cost_what_they_should(default, updates, share):
 
 def test_the_baseline_of_an_arc_is_the_mean_of_the_others():
     """Two updates: advantages over the other arcs, divided by the moving root mean square (decay 0.9)."""
-    made = Built(dataclasses.replace(SMALL, baseline="leave_one_out", normalize_advantage=True, bl_dec=0.9), 1)
+    made = built(dataclasses.replace(SMALL, baseline="leave_one_out", normalize_advantage=True, bl_dec=0.9), 1)
     entropy_weight, square = made.config.entropy_weight, None
     noise = gumbel(4, 1)
     for rewards in (np.array([0.2, 0.4, 0.6, 0.9]), np.array([0.5, 0.5, 0.6, 0.1])):
@@ -438,7 +377,7 @@ def test_the_authors_preset_is_theirs():
     rewarded and has no gradient of its own."""
     values = {**PRESETS["authors"], "controller_preset": "authors", "controller_lstm_size": 8}
     config = from_values(SearchConfig, {**values, "controller_entropy_weight": 0.01}).controller
-    made = Built(config, 1)
+    made = built(config, 1)
     noise = gumbel(3000, 1)
     sampled, log_prob, entropy = made.sample(noise)
     bound = 1.10 / 2.5
@@ -454,7 +393,7 @@ def test_the_authors_preset_is_theirs():
     assert not np.any(made.values()["op_bias"][:2])  # tanh(10) has no gradient in float32
 
 
-def test_the_lowest_entropy_is_that_of_logits_at_their_bounds():
+def test_the_lowest_and_highest_entropy_are_those_that_bounded_logits_can_reach():
     rng = np.random.default_rng(0)
 
     def entropy(logits):
@@ -468,6 +407,12 @@ def test_the_lowest_entropy_is_that_of_logits_at_their_bounds():
         assert lowest == pytest.approx(entropy(corners + offsets).min())
         assert (entropy(inside + offsets) >= lowest).all()
     assert policy.lowest_entropy([0.0] * 5, 0.0) == 0.0
+    for offsets, bound in (([0.0] * 5, 2.5), ([-3.0, 0.0], 0.4), ([0.3, -2.0, 0.2, 0.0], 0.7), ([-12, -5, 0], 2.5)):
+        highest = policy.highest_entropy(offsets, bound)
+        inside = rng.uniform(-bound, bound, (100_000, len(offsets)))
+        found = entropy(np.clip(inside * 2, -bound, bound) + offsets)
+        assert highest - 0.01 < found.max() <= highest + 1e-4
+    assert policy.highest_entropy([0.0, -9.0], 0.0) == pytest.approx(np.log(2))
 
 
 def test_more_ops_make_a_controller_of_more_ops():
@@ -490,5 +435,5 @@ def test_an_op_prior_that_is_not_a_number_for_each_op_is_refused(prior):
 def test_an_op_prior_is_added_to_the_logits():
     assert controller.op_prior(ControllerConfig()) == [0.0] * OPS
     assert controller.op_prior(ControllerConfig(op_prior="1, 2,3,-4,5e-1")) == [1, 2, 3, -4, 0.5]
-    sampled, _, _ = Built(dataclasses.replace(SMALL, op_prior="0,0,30,0,0"), 1).sample(gumbel(50, 1))
+    sampled, _, _ = built(dataclasses.replace(SMALL, op_prior="0,0,30,0,0"), 1).sample(gumbel(50, 1))
     assert (sampled[..., 1::2] == 2).all()

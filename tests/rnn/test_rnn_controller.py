@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import tensorflow.compat.v1 as tf
+from controllers import Built, Walk
 
-from enas import session
 from enas.rnn import arc, controller
 from enas.rnn.config import ChildConfig, ControllerConfig
 
@@ -15,100 +14,68 @@ CONFIG = ControllerConfig(lstm_size=6, temperature=2.0, tanh_constant=2.5, lr=0.
 
 @pytest.fixture(scope="module")
 def built():
-    """(controller, variables by name, session); small, and never put back: no test depends on its state."""
-    session.graph_mode()
-    with tf.Graph().as_default():
-        made = controller.build(CONFIG, CHILD, 0)
-        weights = {v.op.name.removeprefix("controller/"): v for v in tf.trainable_variables("controller/")}
-        options = tf.ConfigProto()
-        options.graph_options.rewrite_options.disable_meta_optimizer = True
-        with tf.Session(config=options) as opened:
-            opened.run(tf.global_variables_initializer())
-            yield made, weights, opened
+    """Small, and never put back: no test depends on its state."""
+    made = Built(controller, CONFIG, CHILD)
+    with made.session:
+        yield made
 
 
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def walk(w, noise):
-    """One arc by hand: (integers, log-probability, entropy)."""
-    cell = hidden = np.zeros(CONFIG.lstm_size)
-    chosen, log_p, entropy, anchors = [], 0.0, 0.0, []
-
-    def lstm(x):
-        nonlocal cell, hidden
-        i, f, o, g = np.split(np.concatenate([x, hidden]) @ w["lstm"], 4)
-        cell = sigmoid(i) * np.tanh(g) + sigmoid(f) * cell
-        hidden = sigmoid(o) * np.tanh(cell)
+def by_hand(w, noise):
+    """One arc: (integers, log-probability, entropy)."""
+    walk, chosen, anchors = Walk(w), [], []
 
     def choose(logits):
-        nonlocal log_p, entropy
-        p = np.exp(logits) / np.exp(logits).sum()
-        choice = int(np.argmax(logits + noise[len(chosen)][: len(logits)]))
-        chosen.append(choice)
-        log_p, entropy = log_p + np.log(p[choice]), entropy - np.sum(p * np.log(p))
-        return choice
+        chosen.append(int(np.argmax(logits + noise[len(chosen)][: len(logits)])))
+        walk.decide(logits, chosen[-1])
+        return chosen[-1]
 
     def squash(x):
         return CONFIG.tanh_constant * np.tanh(x / CONFIG.temperature)
 
     x = w["first_input"][0]
     for node in range(NODES):
-        lstm(x)
-        anchor, x = hidden, w["first_input"][0]
+        anchor, x = walk.step(x), w["first_input"][0]
         if node:
-            scores = [
-                np.tanh(anchor @ w["attention_query"] + other @ w["attention_anchor"]) @ w["attention_score"][:, 0]
-                for other in anchors
-            ]
-            source = choose(squash(np.array(scores)) - (node - np.arange(node)) ** 2 / 12)
+            scores = np.array([walk.attention(anchor, other) for other in anchors])
+            source = choose(squash(scores) - (node - np.arange(node)) ** 2 / 12)
             x = anchors[source] / (0.1 + node - source)
         anchors.append(anchor)
-        lstm(x)
+        hidden = walk.step(x)
         x = w["activation_embedding"][choose(squash(hidden @ w["activation_logits"] + w["activation_bias"]))]
-    return chosen, log_p, entropy
+    return chosen, sum(walk.log_p), sum(walk.entropy)
 
 
 def test_arcs_probabilities_and_entropies_are_those_of_the_walk(built):
-    made, weights, opened = built
-    draw = np.random.default_rng(0)
-    values = {name: draw.normal(0, 1, v.shape.as_list()) for name, v in weights.items()}
-    for name, v in weights.items():
-        v.load(values[name], opened)
+    w = built.shake()
     noise = controller.gumbel_noise(0, "test", range(20), CHILD)
-    arcs, log_p, entropy = opened.run([made.arcs, made.log_prob, made.entropy], {made.noise: noise})
+    arcs, log_p, entropy = built.sample(noise)
+    low, high = built.controller.entropy_range
+    assert (low <= entropy).all() and (entropy <= high).all() and 0 < low < 0.5 * high
     for row, found in enumerate(zip(arcs, log_p, entropy, strict=True)):
-        expected = walk(values, noise[row])
+        expected = by_hand(w, noise[row])
         assert found[0].tolist() == expected[0]
         np.testing.assert_allclose(found[1:], expected[1:], rtol=1e-4)
         assert arc.from_list(found[0], NODES).to_list() == expected[0]
 
 
 def test_huge_noise_replays_any_arc(built):
-    made, _, opened = built
     wanted = [3, 0, 1, 1, 2, 0, 0]
     noise = np.zeros([1, *controller.noise_shape(NODES)], np.float32)
     noise[0, np.arange(7), wanted] = 1e6
-    assert opened.run(made.arcs, {made.noise: noise}).tolist() == [wanted]
+    assert built.sample(noise)[0].tolist() == [wanted]
 
 
 def test_the_controller_learns_which_activation_is_rewarded(built):
-    made, weights, opened = built
-    draw = np.random.default_rng(1)
-    for v in weights.values():
-        v.load(draw.uniform(-0.1, 0.1, v.shape.as_list()), opened)
+    built.reset()
 
     def share():
-        arcs = opened.run(made.arcs, {made.noise: controller.gumbel_noise(1, "share", range(200), CHILD)})
+        arcs = built.sample(controller.gumbel_noise(1, "share", range(200), CHILD))[0]
         return (arcs[:, ::2] == 1).mean()
 
     before = share()
     for step in range(60):
         noise = controller.gumbel_noise(0, "train", range(10 * step, 10 * step + 10), CHILD)
-        arcs = opened.run(made.arcs, {made.noise: noise})
-        rewards = (arcs[:, ::2] == 1).mean(axis=1)
-        opened.run(made.train, {made.noise: noise, made.rewards: rewards})
+        built.train(noise, (built.sample(noise)[0][:, ::2] == 1).mean(axis=1))
     assert before < 0.4 and share() > 0.7
 
 
