@@ -58,7 +58,8 @@ def _avg_pool_gradient(op, gradient):
 
     A sum over 3x3 pixels is its own transpose; only the pixels that each average counts come in between.
     """
-    counts = [np.convolve(np.ones(side), np.ones(3), "same") for side in op.inputs[0].shape[1:3]]
+    sides = (np.arange(side) for side in op.inputs[0].shape[1:3])
+    counts = [np.minimum(side + 2, len(side)) - np.maximum(side - 1, 0) for side in sides]
     counts = tf.constant(np.outer(*counts)[..., None], gradient.dtype)
     return counts * tf.nn.avg_pool2d(gradient / counts, 3, 1, "SAME")
 

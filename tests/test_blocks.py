@@ -1,4 +1,4 @@
-"""Parts that the image spaces share, against NumPy."""
+"""Pools and reductions against what they are meant to be, gradients included."""
 
 import numpy as np
 import pytest
@@ -7,31 +7,42 @@ import tensorflow.compat.v1 as tf
 from enas import blocks
 
 pytestmark = pytest.mark.usefixtures("graph")
+SIZES = [(1, 1), (2, 2), (3, 2), (2, 5), (7, 6)]
 
 
-def every_second(x):
-    """Every second pixel of x `[N, H, W, C]` from the first one on, and from the second one on, zeros beyond its end."""
-    padded = np.pad(x, [(0, 0), (0, 1), (0, 1), (0, 0)])
-    half = np.s_[: -(-x.shape[1] // 2), : -(-x.shape[2] // 2)]
-    return [padded[:, start::2, start::2][:, *half] for start in (0, 1)]
+def drawn(*shape):
+    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("height, width", [(4, 6), (5, 6), (4, 7), (5, 5), (1, 1)])
-def test_a_reduction_reads_every_second_pixel_and_its_diagonal_neighbour(height, width):
-    x = np.random.default_rng(0).normal(size=(2, height, width, 3)).astype(np.float32)
-    given = tf.constant(x)
-    parts = blocks.reduction_inputs(given)
-    factors = [
-        tf.constant(np.random.default_rng(i).normal(size=part.shape), tf.float32) for i, part in enumerate(parts)
-    ]
-    gradient = tf.gradients(parts, given, factors)[0]
-    with tf.Session() as session:
-        found, gradient, factors = session.run([parts, gradient, factors])
-    for part, expected in zip(found, every_second(x), strict=True):
-        np.testing.assert_array_equal(part, expected)
-    # A pixel's gradient is that of where it went.
-    position = np.arange(x.size, dtype=np.float32).reshape(x.shape) + 1
-    expected = np.zeros(x.size + 1, np.float32)
-    for places, factor in zip(every_second(position), factors, strict=True):
-        expected[places.astype(int).ravel()] = factor.ravel()
-    np.testing.assert_array_equal(gradient.ravel(), expected[1:])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", ["avg_pool_3x3", "max_pool_3x3"])
+def test_pools_and_their_gradients_are_those_of_the_definition(name, size, start):
+    x, of_y = drawn(2, *size, 4), drawn(*size, 4, 2).transpose(3, 0, 1, 2)
+    y = np.zeros_like(x)
+    of_x = np.zeros_like(x)
+    for i, j in np.ndindex(*size):
+        rows, columns = (slice(max(0, at - 1), at + 2) for at in (i, j))
+        window = x[:, rows, columns]
+        if name == "avg_pool_3x3":
+            y[:, i, j] = window.mean((1, 2))
+            of_x[:, rows, columns] += of_y[:, i : i + 1, j : j + 1] / (window.shape[1] * window.shape[2])
+        else:
+            y[:, i, j] = window.max((1, 2))
+            of_x[:, rows, columns] += (window == y[:, i : i + 1, j : j + 1]) * of_y[:, i : i + 1, j : j + 1]
+    tensor = tf.constant(x)
+    pooled = blocks.pool_3x3(name, tensor)
+    [gradient] = tf.gradients(pooled, [tensor], tf.constant(of_y))
+    got = start().run([pooled, gradient])
+    np.testing.assert_allclose(got[0], y, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(got[1], of_x, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_reductions_read_every_second_pixel(size, start):
+    x = drawn(2, *size, 3)
+    even = [side + side % 2 for side in size]
+    padded = np.zeros([2, *even, 3], np.float32)
+    padded[:, : size[0], : size[1]] = x
+    first, second = start().run(blocks.reduction_inputs(tf.constant(x)))
+    np.testing.assert_array_equal(first, padded[:, ::2, ::2])
+    np.testing.assert_array_equal(second, padded[:, 1::2, 1::2])
