@@ -170,7 +170,10 @@ def _stream(split, batch_size, per_epoch, batch, repeats=1):
     if repeats > 1:
         again = dataset.flat_map(lambda *tensors: tf.data.Dataset.from_tensors(tensors).repeat(repeats))
         dataset = again.skip(start % repeats)
-    iterator = tf.data.make_initializable_iterator(dataset.prefetch(2))
+    options = tf.data.Options()
+    # There is nothing to tune, and the thread that would was once seen to keep a session from closing.
+    options.autotune.enabled = False
+    iterator = tf.data.make_initializable_iterator(dataset.prefetch(2).with_options(options))
     return Stream(iterator, (shape, [batch_size], [batch_size]), per_epoch, start, feeds)
 
 
