@@ -46,7 +46,7 @@ def test_a_new_run_stores_its_flags_and_the_same_flags_resume_it(tmp_path):
     assert not run.resumed
     stored = json.loads((path / "config.json").read_text())
     assert (stored["format"], stored["kind"]) == (run_facts.MARK, "search")
-    assert (stored["seed"], stored["child_scheme"], stored["controller_lr"]) == (3, "fp32", 0.0035)
+    assert (stored["seed"], stored["child_scheme"], stored["controller_lr"]) == (3, "fp32", 0.001)
     assert (path / "checkpoints").is_dir()
     run.log("a line")
     again = open_search(path, seed=3)

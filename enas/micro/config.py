@@ -86,6 +86,7 @@ class ControllerConfig(config.ControllerConfig):
         "normal cell. Other flags that are given override the preset's.",
         choices=("none", "authors"),
     )
+    lr: float = other_default(config.ControllerConfig, "lr", 0.001)
     tanh_constant: float = other_default(config.ControllerConfig, "tanh_constant", 2.5)
     baseline: str = other_default(config.ControllerConfig, "baseline", "leave_one_out")
     normalize_advantage: bool = other_default(config.ControllerConfig, "normalize_advantage", True)
@@ -96,9 +97,10 @@ class ControllerConfig(config.ControllerConfig):
         above=0.0,
     )
     decision_bias: float = option(
-        5.0,
-        "Each decision has learned biases of its own, times this, in its logits: at the start the LSTM's states hardly "
-        "differ from one decision to the next. 0: none. ENAS authors: none.",
+        40.0,
+        "Each decision has learned biases of its own, times this, in its logits, so that they learn that many times as "
+        "fast as the LSTM: at the start its states hardly differ from one decision to the next, and where it has to learn "
+        "alone, at a higher rate, some searches saturate at poor arcs (docs/search.md). 0: none. ENAS authors: none.",
         0.0,
     )
     fair_warmup: bool = option(
@@ -118,6 +120,7 @@ class ControllerConfig(config.ControllerConfig):
 PRESETS = {
     "none": {},
     "authors": {
+        "controller_lr": 0.0035,
         "controller_tanh_constant": 1.10,
         "controller_op_tanh_reduce": 2.5,
         "controller_decision_bias": 0.0,

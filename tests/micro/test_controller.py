@@ -366,7 +366,7 @@ def test_a_fair_warm_up_takes_every_choice_equally_often(one_cell):
 def test_the_entropy_weight_decays_with_every_update():
     """Equal rewards leave the entropy alone in the loss: its weight is 0.1, then 0.1 x 0.5, then 0.1 x 0.25."""
     config = dataclasses.replace(SMALL, baseline="leave_one_out", entropy_weight=0.1, entropy_decay=0.5)
-    made, noise = Built(config, 1), gumbel(4, 1)
+    made, noise = built(config, 1), gumbel(4, 1)
     for step in range(3):
         entropy = made.sample(noise)[2].mean()
         assert made.train(noise, [0.5] * 4)[0] == pytest.approx(-0.1 * 0.5**step * entropy, rel=1e-4)
