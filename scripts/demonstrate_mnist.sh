@@ -20,7 +20,7 @@ if [[ -n "${SMALL:-}" ]]; then
     out="$root/outputs/demonstration_small"
     search+=(--dataset=digits --max_train_images=320 --child_num_cells=2 --num_epochs=2 --controller_train_steps=5
         --controller_num_aggregate=4)
-    sweep=()
+    sweep=(--num_epochs=2)
     target=8.2e6 targets=8e6,9e6 arcs=4 seeds=1 candidates=10 finalists=3 short=1 epochs=1
 else
     search+=(--dataset=mnist --data_dir="$root/data/mnist" --img_size=14 --max_train_images=4000 --max_valid_images=1000
@@ -42,8 +42,8 @@ searched() {
 }
 
 swept() {
-    "$python" "$root/scripts/pareto_sweep.py" "${search[@]}" "${sweep[@]}" --cost_targets="$targets" --num_candidates="$candidates" \
-        --num_seeds=1 --arcs_per_target=4 --final_epochs="$epochs" --output_dir="$out/sweep" "$@"
+    "$python" "$root/scripts/pareto_sweep.py" "${search[@]}" "${sweep[@]}" --cost_targets="$targets" \
+        --num_candidates="$candidates" --num_seeds=1 --arcs_per_target=4 --final_epochs="$epochs" --output_dir="$out/sweep" "$@"
 }
 
 mkdir -p "$out"
