@@ -131,18 +131,29 @@ def batch_norm(build, x, scale, offset, moving_mean=None, moving_variance=None):
       moving_mean, moving_variance: float32 `[C]` tensors, read only when `build.batch_statistics` is False.
 
     Returns:
-      (normalised x in its own dtype, batch mean, batch variance).
+      (normalised x in its own dtype, batch mean, batch variance, a list of what `batch_norm_gradient` takes).
     """
     if build.batch_statistics:
         moving_mean = moving_variance = tf.constant([], tf.float32)
-    y, mean, variance, *_ = _fused_norm(x, scale, offset, moving_mean, moving_variance, build.batch_statistics)
-    return y, mean, variance
-
-
-def _fused_norm(x, scale, offset, mean, variance, by_batch):
-    return tf.raw_ops.FusedBatchNormV3(
-        x=x, scale=scale, offset=offset, mean=mean, variance=variance, epsilon=BN_EPSILON, is_training=by_batch
+    y, mean, variance, *kept = tf.raw_ops.FusedBatchNormV3(
+        x=x,
+        scale=scale,
+        offset=offset,
+        mean=moving_mean,
+        variance=moving_variance,
+        epsilon=BN_EPSILON,
+        is_training=build.batch_statistics,
     )
+    return y, mean, variance, kept
+
+
+def batch_norm_gradient(x, scale, kept, of_y):
+    """The gradients of x, scale and offset, from that of the `batch_norm` of x by the batch's own statistics."""
+    kept = {f"reserve_space_{i}": tensor for i, tensor in enumerate(kept, 1)}
+    gradients = tf.raw_ops.FusedBatchNormGradV3(
+        y_backprop=of_y, x=x, scale=scale, epsilon=BN_EPSILON, is_training=True, **kept
+    )
+    return gradients[:3]
 
 
 def batch_norm_of(build, function, tensors, scale, offset, *moving):
@@ -150,24 +161,24 @@ def batch_norm_of(build, function, tensors, scale, offset, *moving):
     keep it: for something as quick as a 1x1 convolution.
 
     Args:
-      build, scale, offset, *moving: see `batch_norm`, which also says what is returned.
+      build, scale, offset, *moving: see `batch_norm`.
       function: of tensors.
       tensors: what it takes.
+
+    Returns:
+      (normalised x, batch mean, batch variance).
     """
     if not build.training:
-        return batch_norm(build, function(*tensors), scale, offset, *moving)
+        return batch_norm(build, function(*tensors), scale, offset, *moving)[:3]
 
     @tf.custom_gradient
     def run(scale, offset, *tensors):
-        none = tf.constant([], tf.float32)
-        y, mean, variance, *kept = _fused_norm(function(*tensors), scale, offset, none, none, True)
+        y, mean, variance, kept = batch_norm(build, function(*tensors), scale, offset)
 
         def gradient(of_y, *_):
             inputs = functions.local(tensors)
-            x, kept_by_name = function(*inputs), {f"reserve_space_{i}": tensor for i, tensor in enumerate(kept, 1)}
-            of_x, of_scale, of_offset, *_ = tf.raw_ops.FusedBatchNormGradV3(
-                y_backprop=of_y, x=x, scale=scale, epsilon=BN_EPSILON, is_training=True, **kept_by_name
-            )
+            x = function(*inputs)
+            of_x, of_scale, of_offset = batch_norm_gradient(x, scale, kept, of_y)
             return [of_scale, of_offset, *functions.gradients(x, inputs, of_x)]
 
         return (y, mean, variance), gradient

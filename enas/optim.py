@@ -81,12 +81,14 @@ def update(build, objective, variables, rate, step):
     # Of each variable, or of the rows of it that the step uses, which are another variable's worth to all but `_apply`.
     rows, gradients = zip(*map(_rows, functions.gradients(objective * used_scale, variables)), strict=True)
     gradients = gradients if "fp16" not in build.config.schemes else [g / used_scale for g in gradients]
-    norm = tf.global_norm(gradients)
+    squares = watches.squares(gradients)
+    norm = watches.global_norm(squares)
     gradients = _latent_scaled(_clipped(gradients, norm, build.config), variables, build)
     moves = _moves(rows, gradients, variables, build.config.l2_reg)
+    # Weight decay alone may overflow, at a rate for which it explodes.
     watched = [
-        move if row is None else tf.stack([tf.norm(gradient), tf.norm(move)])
-        for row, gradient, move in zip(rows, gradients, moves, strict=True)
+        of_move if row is None else of_move + square
+        for row, of_move, square in zip(rows, watches.squares(moves), squares, strict=True)
     ]
     watch = watches.watch(objective, watched, variables, norm_of_all_gradients=norm, **_statistics(build))
 
@@ -133,11 +135,9 @@ def _adapt_loss_scale(scale, good_steps, finite):
 
 
 def _rows(gradient):
-    """(rows, their gradients) of a gathered bank, each row once; (None, gradient) of any other variable."""
-    if not isinstance(gradient, tf.IndexedSlices):
-        return None, gradient
-    rows, position = tf.unique(gradient.indices)
-    return rows, tf.math.unsorted_segment_sum(gradient.values, position, tf.size(rows))
+    """(rows, their gradients) of a gathered bank, of which no row is gathered twice; (None, gradient) of any other
+    variable."""
+    return (gradient.indices, gradient.values) if isinstance(gradient, tf.IndexedSlices) else (None, gradient)
 
 
 def _moves(rows, gradients, variables, l2_reg):

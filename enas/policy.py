@@ -154,7 +154,8 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, ent
     gradients = [tf.convert_to_tensor(gradient) for gradient in functions.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)
     after = _moved(config, before, mean_reward)
-    watch = watches.watch(loss, gradients, weights)
+    squares = watches.squares(gradients)
+    watch = watches.watch(loss, squares, weights)
 
     def update():
         # Within the condition, so that the optimizer's own variables keep their values too.
@@ -165,7 +166,7 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, ent
         train = watches.when(watch.all, update)
         with tf.control_dependencies([train]):
             train = tf.group(step.assign_add(1))
-    norm = tf.global_norm(gradients)
+    norm = watches.global_norm(squares)
     return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, watch, entropy_range)
 
 

@@ -20,19 +20,29 @@ class Watch:
     all: object
 
 
-def watch(loss, gradients, variables, **others):
+def squares(gradients):
+    """Half the sum of the squares of each gradient, a list of float32 scalars; of an IndexedSlices, of its values."""
+    return [tf.nn.l2_loss(g.values if isinstance(g, tf.IndexedSlices) else g) for g in gradients]
+
+
+def global_norm(squares):
+    """The norm of all gradients together, float32 scalar, from their `squares`."""
+    return tf.sqrt(2.0 * tf.reduce_sum(tf.stack(squares)))
+
+
+def watch(loss, squares, variables, **others):
     """Returns the `Watch` of a training step.
 
     A gradient whose squares add up to more than float32 holds, 3.4e38, counts as not finite.
 
     Args:
       loss: float32 scalar.
-      gradients: float32 tensors, as the optimizer applies them.
+      squares: of the gradients, see `squares`.
       variables: the variables they are for.
       others: name -> float32 tensor, more to look at; an underscore in the name stands for a blank.
     """
     names = ["the loss", *(f"the gradient of {v.op.name}" for v in variables)]
-    sums = [loss, *(tf.nn.l2_loss(g) for g in gradients), *(tf.reduce_sum(tensor) for tensor in others.values())]
+    sums = [loss, *squares, *(tf.reduce_sum(tensor) for tensor in others.values())]
     finite = tf.math.is_finite(tf.stack(sums))
     return Watch((*names, *(name.replace("_", " ") for name in others)), finite, tf.reduce_all(finite))
 

@@ -34,7 +34,7 @@ def test_batch_norm_normalises_by_the_batch(start, dtype, tolerance, training):
     """Over N, H and W, and when a shared child is scored too; the variance handed to moving averages is the unbiased
     one."""
     x = X.astype(dtype)
-    outputs = layers.batch_norm(build_of(training=training), tf.constant(x), tf.constant(SCALE), tf.constant(OFFSET))
+    *outputs, _ = layers.batch_norm(build_of(training=training), *map(tf.constant, (x, SCALE, OFFSET)))
     assert [y.dtype.name for y in outputs] == [dtype, "float32", "float32"]
     y, mean, variance = start().run(outputs)
     exact = x.astype(np.float64)

@@ -112,7 +112,7 @@ def _1x1(w):
 
 def normed(build, x, norm):
     """Batch norm of x `[N, H, W, C]` with the variables `norm`, whose moving averages, if any, follow; see `enter`."""
-    y, mean, variance = layers.batch_norm(build, x, *norm)
+    y, mean, variance, _ = layers.batch_norm(build, x, *norm)
     layers.track(build, norm[2:], mean, variance)
     return y
 

@@ -4,78 +4,18 @@ A cell has inputs h[i-1] and h[i] as nodes 0 and 1. Each of its own nodes adds t
 earlier node, its source, and applies an op. The loose ends are concatenated, activated and mixed by a 1x1 convolution
 (ENAS, section 2.4). Weights belong to (layer, node, side, source, op).
 
-What a slot computes, `run_op`, is the same code in both cases. A fixed arc calls it directly on its own variables. For
+What a slot computes (enas/micro/slot.py) is the same code in both cases. A fixed arc has variables for the ops it uses. For
 a sampled arc the weights of all slots of a layer lie in one bank per op and kind of weight; the rows the arc needs are
-gathered once, and each slot is one call of a function that switches between the ops. That function is shared by all
-slots of one feature-map size and is kept out of line, which makes the graph small and quick to start.
+gathered once, and each slot is one call of a function that switches between the ops.
 """
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas import blocks, functions, layers
-from enas.micro.op_table import REPEATS, op_table
-from quantize import ops, schemes
-
-
-def run_op(build, op, x, weights=()):
-    """Applies one op of the op table.
-
-    Args:
-      build: the `layers.Build`.
-      op: an `op_table.Op`.
-      x: `[N, H, W, C]`, in the dtype of the build's scheme.
-      weights: for a convolution, its depthwise `[2, k, k, C, 1]`, pointwise `[2, C, C]`, batch-norm scale and offset
-        `[2, C]` (and, where the build keeps them, moving mean and variance), the 2 being the times it is applied.
-
-    Returns:
-      `[N, H, W, C]`, x's dtype.
-    """
-    if op.kind == "identity":
-        return x
-    if not op.kernel:
-        return blocks.pool_3x3(op.kind, x)
-    scheme, dtype = schemes.get(op.scheme), x.dtype
-    means, variances = [], []
-    for depthwise, pointwise, *norm in zip(*[tf.unstack(w) for w in weights], strict=True):
-        # Of all that is computed on the way only what is costly is kept for the gradient: what the depthwise convolution
-        # gives, and the batch norm. That is half the memory of a search.
-        x = functions.recomputed(lambda x, w: _depthwise(build, scheme, x, w), x, depthwise)
-        x, mean, variance = layers.batch_norm_of(build, lambda x, w: _pointwise(scheme, x, w), (x, pointwise), *norm)
-        means.append(mean)
-        variances.append(variance)
-    if build.moving_averages:
-        layers.track(build, weights[4:], tf.stack(means), tf.stack(variances))
-    return tf.cast(x, dtype)
-
-
-def _depthwise(build, scheme, x, w):
-    return ops.depthwise_conv2d(ops.activate(_in_range_of(scheme, build, x), scheme), w, scheme)
-
-
-def _pointwise(scheme, x, w):
-    return ops.conv2d(x, tf.reshape(w, [1, 1, *w.shape]), scheme)
-
-
-def _in_range_of(scheme, build, x):
-    """x as an op under `scheme` would get it in a network that is all under that scheme: its dtype, and the scale that
-    batch norms start with there."""
-    x, factor = tf.cast(x, scheme.dtype), scheme.norm_scale / build.scheme.norm_scale
-    return x if factor == 1.0 else x * factor
-
-
-def drop_path(op, x, mask):
-    """Multiplies each image of x `[N, H, W, C]` by its factor in mask `[N]`; identity ops keep every path."""
-    if mask is None or op.kind == "identity":
-        return x
-    with tf.get_default_graph().gradient_override_map({"Mul": "DropPath"}):
-        return tf.multiply(x, tf.cast(tf.reshape(mask, [-1, 1, 1, 1]), x.dtype))
-
-
-@tf.RegisterGradient("DropPath")
-def _drop_path_gradient(op, gradient):
-    """Nobody asks for the mask's gradient, but a function would compute it, and keep x for it."""
-    return gradient * op.inputs[1], None
+from enas.micro import slot as slots
+from enas.micro.op_table import op_table
+from quantize import schemes
 
 
 def op_variables(build, op, channels, rows=()):
@@ -85,13 +25,13 @@ def op_variables(build, op, channels, rows=()):
       rows: () for one slot; (n,) for a bank of n slots, one row each.
     """
     k, scheme = op.kernel, schemes.get(op.scheme)
-    stack = [*rows, REPEATS]
+    depthwise, pointwise, norm, _ = slots.weight_shapes(op, channels)
     centre = np.zeros([k, k, 1, 1])
     centre[k // 2, k // 2] = 1.0
     return [
-        layers.weight(build, "depthwise", [*stack, k, k, channels, 1], k * k, scheme, centre),
-        layers.weight(build, "pointwise", [*stack, channels, channels], channels, scheme, np.eye(channels)),
-        *layers.norm_variables(build, [*stack, channels]),
+        layers.weight(build, "depthwise", [*rows, *depthwise], k * k, scheme, centre),
+        layers.weight(build, "pointwise", [*rows, *pointwise], channels, scheme, np.eye(channels)),
+        *layers.norm_variables(build, [*rows, *norm]),
     ]
 
 
@@ -100,11 +40,6 @@ def combine_variable(build, rows, channels, num_loose):
     `num_loose` of them are used at once."""
     fan_in = num_loose * channels
     return layers.weight(build, "combine", [rows, channels, channels], fan_in, build.scheme, np.eye(channels))
-
-
-def _convolutions(build):
-    """The ops of the table that have weights."""
-    return [op for op in op_table(build.config) if op.kernel]
 
 
 def slot_row(node, side):
@@ -128,8 +63,8 @@ class FixedCell:
         if op.kernel:
             with tf.variable_scope(f"node_{node}_side_{side}_source_{index}_{op.name}"):
                 weights = op_variables(self.build, op, x.shape[-1])
-        x = run_op(self.build, op, x, weights)
-        return drop_path(op, x, None if self.masks is None else self.masks[node][side])
+        x = slots.run_op(self.build, op, x, weights)
+        return slots.drop_path(op, x, None if self.masks is None else self.masks[node][side])
 
     def append(self, x):
         """Adds the next node's output."""
@@ -161,23 +96,23 @@ class SampledCell:
             self.append(x)
 
     def _gather_banks(self):
-        """Gathers the rows of all slots from each bank: a list over slots of lists of weights."""
+        """Gathers the rows of all slots from each bank: a list over slots of vectors, see `slot.flat`."""
         first = [slot_row(node, side) for node in range(self.num_cells) for side in (0, 1)]
         rows = tf.constant(first, tf.int32) + self.source
         count = slot_row(self.num_cells, 0)
         gathered = []
-        for op in _convolutions(self.build):
+        for op in slots.convolutions(self.build):
             with tf.variable_scope(op.name):
-                for bank in op_variables(self.build, op, self.shape[-1], (count,)):
-                    gathered.append(tf.unstack(tf.gather(bank, rows)))
-        return list(zip(*gathered, strict=True))
+                banks = op_variables(self.build, op, self.shape[-1], (count,))
+                gathered += [functions.rows(bank, rows) for bank in banks]
+        return tf.unstack(slots.flat(gathered))
 
     def slot(self, node, side):
         """Output of slot (node, side), `[N, H, W, C]`."""
         i = 2 * node + side
         x = self.array.read(self.sources[i])
         mask = [] if self.masks is None else [self.masks[node][side]]
-        y = self.function(x, self.ops[i], *self.weights[i], *mask)
+        y = self.function(x, self.ops[i], self.weights[i], *mask)
         y.set_shape(self.shape)
         return y
 
@@ -194,24 +129,8 @@ class SampledCell:
         loose = tf.cast(loose, tf.int32)
         x = tf.transpose(self.array.gather(loose), [1, 2, 3, 0, 4])
         w = combine_variable(self.build, self.num_cells + 2, channels, self.num_cells)
-        w = tf.reshape(tf.gather(w, loose), [1, 1, -1, channels])
+        w = tf.reshape(functions.rows(w, loose), [1, 1, -1, channels])
         return tf.reshape(x, [batch, height, width, tf.size(loose) * channels]), w
-
-
-def slot_function(build):
-    """Returns the function `(x, id of the op, *weights, [mask]) -> y` that all slots of a sampled child share."""
-    per_op, convolutions = 2 + len(("scale", "offset")), _convolutions(build)
-
-    def slot(x, id, *arguments):
-        weights = {op: arguments[i * per_op : (i + 1) * per_op] for i, op in enumerate(convolutions)}
-        mask = arguments[per_op * len(convolutions)] if len(arguments) > per_op * len(convolutions) else None
-
-        def branch(op):
-            return lambda: drop_path(op, run_op(build, op, x, weights.get(op, ())), mask)
-
-        return tf.switch_case(id, [branch(op) for op in op_table(build.config)])
-
-    return functions.out_of_line(slot)
 
 
 def run_cell(build, runner):

@@ -11,6 +11,7 @@ import tensorflow.compat.v1 as tf
 from enas import blocks, layers
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
+from enas.micro import slot as slots
 from enas.micro.cost import reduction_layers
 
 AUX_WEIGHT = 0.4
@@ -30,7 +31,7 @@ def logits(build, images, arc):
     """
     config = build.config
     fixed = isinstance(arc, arcs.Arc)
-    function = None if fixed else cells.slot_function(build)
+    function = None if fixed else slots.function(build)
     filters, aux = config.out_filters, None
     with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
         x = blocks.stem(build, images, 3 * config.out_filters)

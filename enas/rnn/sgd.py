@@ -37,9 +37,9 @@ def update(build, objective, rate, step, also):
     """
     variables = tf.trainable_variables("child/")
     gradients = functions.gradients(objective, variables)
-    norm = tf.global_norm(gradients)
-    rows = [g.values if isinstance(g, tf.IndexedSlices) else g for g in gradients]
-    watch = watches.watch(objective, rows, variables, norm_of_all_gradients=norm)
+    squares = watches.squares(gradients)
+    norm = watches.global_norm(squares)
+    watch = watches.watch(objective, squares, variables, norm_of_all_gradients=norm)
     factor = rate * build.config.grad_bound / tf.maximum(norm, build.config.grad_bound)
 
     def apply():

@@ -13,7 +13,10 @@ from enas import child_graph, layers, size
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro import child
+from enas.micro import slot as slots
 from enas.micro.config import ChildConfig
+from enas.micro.op_table import op_table
+from quantize import schemes
 
 pytestmark = pytest.mark.usefixtures("graph")
 
@@ -225,15 +228,39 @@ def cell_inputs(build):
 
 
 @pytest.mark.parametrize("scheme", [*SCHEMES, *OTHER_SCHEMES])
+def test_an_op_has_the_gradients_that_tensorflow_works_out(start, scheme):
+    """The backward pass that training takes, against automatic differentiation of the forward pass."""
+    config, rng = dataclasses.replace(CONFIG, scheme=scheme), np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(BATCH, 5, 4, 4)), schemes.get(scheme).dtype)
+    found = []
+    for training in (True, False):
+        with tf.variable_scope("ops", reuse=tf.AUTO_REUSE):
+            build, outputs = build_of(config, training=training), []
+            for op in op_table(config):
+                with tf.variable_scope(op.name):
+                    weights = cells.op_variables(build, op, 4) if op.kernel else ()
+                    outputs.append(tf.cast(slots.run_op(build, op, x, weights), tf.float32))
+        found.append((outputs, gradients(outputs, {"x": x, **owned("ops/")})))
+    session = start()
+    randomise(session, owned("ops/"))
+    (outputs, actual), (expected_outputs, expected) = session.run(found)
+    np.testing.assert_array_equal(outputs, expected_outputs)
+    assert len(expected) == 9
+    for name in expected:
+        assert_close(actual[name], expected[name], BACKWARD.get(scheme, 1e-5), name)
+        assert np.any(expected[name]), name
+
+
+@pytest.mark.parametrize("scheme", [*SCHEMES, *OTHER_SCHEMES])
 def test_a_sampled_cell_is_the_fixed_cell_for_every_op_source_and_side(start, scheme):
     """One cell on the same inputs, so that no difference can come from, or hide behind, other layers. Gradients, in the
     weights and in the inputs, for some of the arcs. Sources do not depend on the scheme: float32 has them all."""
-    build = build_of(dataclasses.replace(CONFIG, scheme=scheme))
+    build = build_of(dataclasses.replace(CONFIG, scheme=scheme), training=True)
     inputs, masks = cell_inputs(build)
     arcs_compared = every_choice() if scheme == "fp32" else every_op()
     fed = tf.placeholder(tf.int32, [2, 4])
     with tf.variable_scope("shared"):
-        sampled = cells.run_cell(build, cells.SampledCell(build, fed, inputs, masks, cells.slot_function(build)))
+        sampled = cells.run_cell(build, cells.SampledCell(build, fed, inputs, masks, slots.function(build)))
     fixed, masks = [], [tf.unstack(node) for node in tf.unstack(masks)]
     for i, cell in enumerate(arcs_compared):
         with tf.variable_scope(f"fixed_{i}"):
@@ -293,11 +320,11 @@ def test_the_shared_child_is_the_classic_supernet(start):
 @pytest.mark.parametrize("scheme", ["fp16", "binary", "k4"])
 def test_a_sampled_cell_is_the_classic_cell(start, scheme):
     """Quantized, on random arcs: one cell, so that both quantize the same numbers."""
-    build = build_of(dataclasses.replace(CONFIG, scheme=scheme))
+    build = build_of(dataclasses.replace(CONFIG, scheme=scheme), training=True)
     inputs, masks = cell_inputs(build)
     fed = tf.placeholder(tf.int32, [2, 4])
     with tf.variable_scope("shared"):
-        sampled = cells.run_cell(build, cells.SampledCell(build, fed, inputs, masks, cells.slot_function(build)))
+        sampled = cells.run_cell(build, cells.SampledCell(build, fed, inputs, masks, slots.function(build)))
     with tf.variable_scope("classic"):
         classic = classic_supernet.cell(build, inputs, fed, masks)
     session = start()
@@ -338,7 +365,7 @@ def test_loose_ends_are_concatenated_activated_and_mixed(start, case):
         fixed = cells.run_cell(build, cells.FixedCell(build, cell, inputs, None))
     with tf.variable_scope("shared"):
         arc = tf.constant([dataclasses.astuple(node) for node in cell.nodes])
-        sampled = cells.run_cell(build, cells.SampledCell(build, arc, inputs, None, cells.slot_function(build)))
+        sampled = cells.run_cell(build, cells.SampledCell(build, arc, inputs, None, slots.function(build)))
     session = start()
     values = randomise(session, owned("shared/"))
     w = values["combine:0"][list(loose)]

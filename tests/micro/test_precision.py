@@ -22,6 +22,7 @@ from test_child import (
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro import child
+from enas.micro import slot as slots
 from enas.micro.op_table import op_table
 
 pytestmark = pytest.mark.usefixtures("graph")
@@ -35,11 +36,12 @@ ARC = arcs.parse("0 0 1 1 2 5 1 2   1 3 1 4 1 8 2 6", num_ops=9)
 def test_the_shared_child_of_mixed_precision_is_the_fixed_one(start, base):
     """Outputs and gradients, whatever scheme the layers around the ops have; fp16 rounds, so it is not exact."""
     config = dataclasses.replace(MIXED, scheme=base)
+    training = {"training": True, "step": tf.constant(5, tf.int64), "progress": tf.constant(0.6)}
     x, fed = images(), tf.placeholder(tf.int32, [2, 2, 4])
     with tf.variable_scope("shared"):
-        shared_logits, _ = child.logits(build_of(config), x, fed)
+        shared_logits, _ = child.logits(build_of(config, **training), x, fed)
     with tf.variable_scope("fixed"):
-        fixed_logits, _ = child.logits(build_of(config), x, ARC)
+        fixed_logits, _ = child.logits(build_of(config, **training), x, ARC)
     shared, fixed = owned("shared/"), owned("fixed/")
     found = [gradients([y], names) for y, names in ((shared_logits, shared), (fixed_logits, fixed))]
     session = start()
@@ -75,7 +77,7 @@ def test_an_op_is_the_same_in_a_mixed_network_as_in_a_uniform_one(start, scheme)
         weights = cells.op_variables(mixed, op, 4)
     ratio = uniform.scheme.norm_scale / mixed.scheme.norm_scale
     scaled = [*weights[:2], weights[2] * [[ratio], [1.0]], weights[3]]
-    actual, expected = cells.run_op(mixed, op, x, weights), cells.run_op(uniform, plain, ratio * x, scaled)
+    actual, expected = slots.run_op(mixed, op, x, weights), slots.run_op(uniform, plain, ratio * x, scaled)
     actual, expected = start().run([actual, expected])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
     assert np.ptp(actual) > 0.1
@@ -87,7 +89,7 @@ def test_every_pair_of_op_and_scheme_computes_something_of_its_own(start):
     outputs = []
     for op in op_table(build.config):
         with tf.variable_scope(op.name):
-            outputs.append(cells.run_op(build, op, x, cells.op_variables(build, op, 4) if op.kernel else ()))
+            outputs.append(slots.run_op(build, op, x, cells.op_variables(build, op, 4) if op.kernel else ()))
     assert all(y.dtype == tf.float32 for y in outputs)
     values = start().run(outputs)
     assert len(values) == 11
