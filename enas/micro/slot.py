@@ -15,7 +15,8 @@ from enas import blocks, functions, layers
 from enas.micro.op_table import REPEATS, op_table
 from quantize import ops, schemes
 
-# Of each repeat: what the depthwise convolution gives, and what its batch norm's gradient takes; the first one's result.
+# Of each repeat: what goes in (the first time that is the slot's input, which is there anyway), what the depthwise
+# convolution gives, and what the batch norm's gradient takes.
 KEPT_IMAGES, KEPT_VECTORS = 2 * REPEATS - 1, 3 * REPEATS
 
 
@@ -55,8 +56,10 @@ def drop_path(op, x, mask):
     """Multiplies each image of x `[N, H, W, C]` by its factor in mask `[N]`; identity ops keep every path."""
     if mask is None or op.kind == "identity":
         return x
+    # As a matrix: with the mask as [N, 1, 1, 1] the product takes a quarter longer.
+    rows, mask = tf.reshape(x, [x.shape[0], -1]), tf.cast(mask[:, None], x.dtype)
     with tf.get_default_graph().gradient_override_map({"Mul": "DropPath"}):
-        return tf.multiply(x, tf.cast(tf.reshape(mask, [-1, 1, 1, 1]), x.dtype))
+        return tf.reshape(tf.multiply(rows, mask), x.shape)
 
 
 @tf.RegisterGradient("DropPath")
@@ -68,18 +71,17 @@ def _drop_path_gradient(op, gradient):
 def _forward(build, op, x, weights):
     """Returns y, what `_backward` takes as images and vectors, and the means and variances of all batch norms, `[2, C]`.
 
-    Of all that is computed on the way only what is costly is kept for the gradient: what the depthwise convolutions give,
-    and the batch norms. That is half the memory of a search.
+    Of all that is computed on the way only what is costly is kept for the gradient. That is half the memory of a search.
     """
     if not op.kernel:
         return (x if op.kind == "identity" else blocks.pool_3x3(op.kind, x)), [], [], []
     scheme, dtype, images, vectors, statistics = schemes.get(op.scheme), x.dtype, [], [], []
     for depthwise, pointwise, *norm in _repeats(weights):
-        images += [x, _depthwise(build, scheme, x, depthwise)]
-        x, mean, variance, kept = layers.batch_norm(build, _pointwise(scheme, images[-1], pointwise), *norm)
+        between = _depthwise(build, scheme, x, depthwise)
+        images += [x, between]
+        x, mean, variance, kept = layers.batch_norm(build, _pointwise(scheme, between, pointwise), *norm)
         vectors += kept
         statistics.append((mean, variance))
-    # The slot's input is there anyway.
     return tf.cast(x, dtype), images[1:], vectors, [tf.stack(values) for values in zip(*statistics, strict=True)]
 
 
@@ -93,10 +95,12 @@ def _backward(build, op, x, weights, images, vectors, of_y):
     scheme, of_weights, images = schemes.get(op.scheme), [], [x, *images]
     of_x = tf.cast(of_y, scheme.dtype)
     for i, (depthwise, pointwise, scale, _) in reversed(list(enumerate(_repeats(weights)))):
-        x, between, depthwise, pointwise = functions.local([images[2 * i], images[2 * i + 1], depthwise, pointwise])
+        x, between = images[2 * i : 2 * i + 2]
+        between, pointwise = functions.local([between, pointwise])
         product = _pointwise(scheme, between, pointwise)
         of_product, *of_norm = layers.batch_norm_gradient(product, scale, vectors[3 * i : 3 * i + 3], of_x)
         of_between, of_pointwise = functions.gradients(product, [between, pointwise], of_product)
+        x, depthwise = functions.local([x, depthwise])
         y = _depthwise(build, scheme, x, depthwise)
         of_x, of_depthwise = functions.gradients(y, [x, depthwise], of_between)
         of_weights.insert(0, (of_depthwise, of_pointwise, *of_norm))
