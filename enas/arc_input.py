@@ -85,20 +85,6 @@ def from_file(path, build):
         raise UserError(f"--arc_file={path}: {error}") from None
 
 
-def check_writable(path):
-    """Checks, before anything slow, that `write` may write to a path.
-
-    Raises:
-      UserError: it has no folder, or is one; names --recommended_arch.
-    """
-    if path and not os.path.isdir(os.path.dirname(path) or "."):
-        raise UserError(f"--recommended_arch={path}: no such folder; expected a file in an existing one")
-    if path and os.path.isdir(path):
-        raise UserError(f"--recommended_arch={path}: is a folder, expected a file")
-    if path and not os.access(os.path.dirname(path) or ".", os.W_OK):
-        raise UserError(f"--recommended_arch={path}: can't be written: its folder is read-only")
-
-
 def write(path, arc):
     """Writes an arc to a file, which is replaced whole: as JSON or .npy (int64) where its name ends so, else as text.
 

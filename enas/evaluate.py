@@ -12,7 +12,7 @@ import os
 import numpy as np
 from tqdm import tqdm
 
-from enas import config, evaluation_report, finished, statistics, train
+from enas import config, evaluation_report, files, finished, statistics, train
 from enas.run_directory import open_run
 from enas.run_facts import data_facts
 
@@ -56,9 +56,8 @@ def seeds(settings):
 def _ranked(run, settings, space):
     """Arcs with their shared-weight accuracy: {"controller": best first, "random": as drawn}; lists of dicts."""
     path = run.file("candidates.json")
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+    if (ranked := files.read_json(path)) is not None:
+        return ranked
     options = settings.evaluation
     with finished.opened(finished.config_of(options.search_dir, space), space, settings) as scorer:
         ranked = {
@@ -90,11 +89,7 @@ class Trainings:
 
     def results(self, name, seed):
         """The content of a training's results.json; None where it has not ended."""
-        try:
-            with open(os.path.join(self.path(name, seed), "results.json"), encoding="utf-8") as file:
-                return json.load(file)
-        except FileNotFoundError:
-            return None
+        return files.read_json(os.path.join(self.path(name, seed), "results.json"))
 
     def run_all(self, jobs):
         """Trains what is not trained yet. jobs: (name, arc, seed) tuples."""
@@ -173,9 +168,7 @@ def _training_budget(settings):
 
 def _search_curves(settings):
     """The controller's rewards and entropies over its updates."""
-    path = os.path.join(settings.evaluation.search_dir, "metrics.jsonl")
-    with open(path, encoding="utf-8") as file:
-        records = [record for line in file if (record := json.loads(line))["kind"] == "controller"]
+    records = files.read_records(os.path.join(settings.evaluation.search_dir, "metrics.jsonl"), "controller")
     steps = [record["step"] for record in records]
     return {
         f"search: {name}": ("controller updates", label, [(steps, [record[name] for record in records], "", "#1d4ed8")])
@@ -190,10 +183,10 @@ def _training_curves(trainings, arcs, settings):
         losses = {}
         for i, arc in enumerate(arcs):
             for seed in seeds(settings) if arc["group"] == group else ():
-                with open(os.path.join(trainings.path(f"arc-{i}", seed), "metrics.jsonl"), encoding="utf-8") as file:
-                    for record in map(json.loads, file):
-                        if record["kind"] == "child" and record["loss"] is not None:
-                            losses.setdefault(record["step"], []).append(record["loss"])
+                path = os.path.join(trainings.path(f"arc-{i}", seed), "metrics.jsonl")
+                for record in files.read_records(path, "child"):
+                    if record["loss"] is not None:
+                        losses.setdefault(record["step"], []).append(record["loss"])
         lines.append((list(losses), [float(np.mean(values)) for values in losses.values()], group, colour))
     return {"from scratch: loss": ("steps", "training loss", lines)}
 

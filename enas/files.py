@@ -1,6 +1,7 @@
 """Files that a crash, or a full disk, leaves whole."""
 
 import contextlib
+import json
 import os
 import re
 
@@ -24,6 +25,52 @@ def reason(error):
     behind = re.search(r"\nNode: '[^'\n]*'\n([^\n]+)", str(error))
     lines = [behind[1]] if behind else str(error).splitlines()
     return (lines or ["unknown reason"])[0][:200]
+
+
+def check_writable(flag, path):
+    """Checks, before anything slow, that a file may be written.
+
+    Args:
+      flag: the flag that names it.
+      path: the file; "" is fine.
+
+    Raises:
+      UserError: it has no folder, or is one, or its folder is read-only.
+    """
+    if path and not os.path.isdir(os.path.dirname(path) or "."):
+        raise UserError(f"--{flag}={path}: no such folder; expected a file in an existing one")
+    if path and os.path.isdir(path):
+        raise UserError(f"--{flag}={path}: is a folder, expected a file")
+    if path and not os.access(os.path.dirname(path) or ".", os.W_OK):
+        raise UserError(f"--{flag}={path}: can't be written: its folder is read-only")
+
+
+def read_json(path):
+    """The content of a JSON file that this program wrote; None where there is no such file.
+
+    Raises:
+      UserError: it can't be read as JSON.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: can't be read: {str(error)[:100]}; delete it to have it made again") from None
+
+
+def read_records(path, kind):
+    """The records of one kind of a metrics.jsonl.
+
+    Raises:
+      UserError: it can't be read.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            return [record for line in file if (record := json.loads(line))["kind"] == kind]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{path}: can't be read as a run's records: {str(error)[:100]}") from None
 
 
 def write_atomically(path, text):

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 
-from enas import budget, config, evaluate, finished, search, statistics
+from enas import budget, config, evaluate, files, finished, search, statistics
 from enas.evaluate import Trainings
 from enas.micro.op_table import of_one_precision, op_table
 from enas.run_directory import open_run
@@ -70,9 +70,8 @@ def _at(run, of_search, index, target):
 def _found(run, settings, of_search, sweep, space, with_random):
     """The best arcs of the search under one target; with the first search also all random arcs, which see no target."""
     name = f"arcs-{os.path.basename(of_search.run.output_dir)}.json"
-    if os.path.exists(run.file(name)):
-        with open(run.file(name), encoding="utf-8") as file:
-            return json.load(file)
+    if (found := files.read_json(run.file(name))) is not None:
+        return found
     run.log(f"search with --cost_target={of_search.budget.cost_target:g}")
     search.run_search(of_search, space)
     with finished.opened(of_search, space, settings) as scorer:

@@ -3,7 +3,7 @@
 Nothing here imports TensorFlow.
 """
 
-from enas import arc_input, spaces
+from enas import arc_input, files, spaces
 from enas import config as configs
 from enas.errors import UserError
 from enas.run_directory import check_output_dir
@@ -28,7 +28,7 @@ def search_settings(config, given):
         has other settings than the flags that were given.
     """
     path, outcome = config.run.output_dir, config.outcome
-    arc_input.check_writable(outcome.recommended_arch)
+    files.check_writable("recommended_arch", outcome.recommended_arch)
     if not outcome.sampling_only:
         check_output_dir(config, "search")
         return config

@@ -17,8 +17,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-from enas import cli, flags, spaces
-from enas.errors import UserError
+from enas import cli, files, flags, spaces
 
 
 def main(arguments):
@@ -26,13 +25,10 @@ def main(arguments):
     cli.no_arguments(arguments)
     settings = flags.parse_config(benchmark.BenchConfig)
     path = settings.bench.json
-    if path and not os.path.isdir(os.path.dirname(path) or "."):
-        raise UserError(f"--json={path}: no such folder; expected a file in an existing one")
+    files.check_writable("json", path)
     figures = benchmark.measure(settings)
     if path:
-        with open(path, "w", encoding="utf-8") as file:
-            json.dump(figures, file, indent=2)
-            file.write("\n")
+        files.write_atomically(path, json.dumps(figures, indent=2) + "\n")
     print(benchmark.table(figures))
 
 

@@ -15,7 +15,7 @@ import bench_plot
 from bench_table import summary, table
 from bench_worker import Worker
 
-from enas import config
+from enas import config, files
 from enas.errors import UserError
 from enas.micro.config import ChildConfig, ControllerConfig
 from enas.options import option
@@ -198,6 +198,7 @@ def measure(settings):
       UserError: a flag names what there is not.
     """
     plot = settings.bench.plot
-    if plot and not (plot.endswith(".png") and os.path.isdir(os.path.dirname(plot) or ".")):
-        raise UserError(f"--plot={plot}: expected a file in an existing folder, its name ending in .png")
+    if plot and not plot.endswith(".png"):
+        raise UserError(f"--plot={plot}: expected a file whose name ends in .png")
+    files.check_writable("plot", plot)
     return Bench(settings).run()

@@ -47,15 +47,6 @@ def test_what_is_written_reads_back(tmp_path, name):
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
 
-def test_a_place_that_cannot_be_written_to_is_told_before_the_search(tmp_path):
-    arc_input.check_writable("")
-    arc_input.check_writable(str(tmp_path / "new.json"))
-    with pytest.raises(UserError, match="--recommended_arch=.*/no/arc: no such folder"):
-        arc_input.check_writable(str(tmp_path / "no" / "arc"))
-    with pytest.raises(UserError, match=f"--recommended_arch={tmp_path}: is a folder"):
-        arc_input.check_writable(str(tmp_path))
-
-
 class Trap:
     """Unpickling it makes a file."""
 

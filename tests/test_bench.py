@@ -88,7 +88,8 @@ def test_the_plot_is_written(tmp_path):
         ("--schemes=k9", "--schemes=k9: k9 is not one of fp32, fp16"),
         ("--parts=fast", "--parts=fast: fast is not one of search, controller"),
         ("--json=/no/such/folder/x.json", "--json=/no/such/folder/x.json: no such folder"),
-        ("--plot=x.pdf", "--plot=x.pdf: expected a file in an existing folder, its name ending in .png"),
+        ("--json=/proc/1/x.json", "--json=/proc/1/x.json: can't be written: its folder is read-only"),
+        ("--plot=x.pdf", "--plot=x.pdf: expected a file whose name ends in .png"),
         ("--steps=0", "--steps=0: expected at least 1"),
     ],
 )
