@@ -4,8 +4,9 @@
   python scripts/fuzz.py --inputs=2000 --only zips,cifar --seed=7
 
 What counts as a failure: an exception other than `UserError`, a message of more than one line, a crash, more than 10
-seconds or 4 GB for one input, a file written outside the input's own folder, a program started, a connection opened, a name
-looked up by an ordinary unpickler. The input of a failure is kept in --keep. Exit code 1 if there was one.
+seconds of CPU time, 2 minutes or 4 GB for one input, a file written outside the input's own folder, a program started, a
+connection opened, a name looked up by an ordinary unpickler. The input of a failure is kept in --keep. Exit code 1 if there
+was one.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from enas.errors import UserError
 from scripts import fuzz_targets
 from scripts.arguments import Parser, number, run_script, some_of
 
-SECONDS, MEMORY, CHUNK = 10, 4 * 2**30, 2000
+# CPU time tells a hang from a busy machine; the clock, one that waits for something.
+CPU_SECONDS, CLOCK_SECONDS, MEMORY, CHUNK = 10, 120, 4 * 2**30, 2000
 # Python reports these to audit hooks; what reads a file has no business with them.
 FORBIDDEN = (
     "os.system",
@@ -104,7 +106,8 @@ def _worker(name, arguments, first, last, folder):
         target = fuzz_targets.TARGETS[name].make()
         limit = MEMORY if fuzz_targets.TARGETS[name].limited else resource.RLIM_INFINITY
         resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for ended_by in (signal.SIGALRM, signal.SIGPROF):
+            signal.signal(ended_by, signal.SIG_DFL)
         sandbox = folder / "input"
         os.makedirs(sandbox, exist_ok=True)
         watched = _watch(sandbox)
@@ -113,7 +116,7 @@ def _worker(name, arguments, first, last, folder):
             (folder / "position").write_text(str(number))
             rng = random.Random(f"{arguments.seed} {name} {number}")
             run = target(rng, sandbox)
-            signal.alarm(SECONDS)
+            _limit(CPU_SECONDS, CLOCK_SECONDS)
             watched[0] = True
             try:
                 run()
@@ -128,7 +131,7 @@ def _worker(name, arguments, first, last, folder):
                 counts[1] += 1
                 _keep(arguments, name, number, sandbox, traceback.format_exc())
             watched[0] = False
-            signal.alarm(0)
+            _limit(0, 0)
         (folder / "result").write_text(f"{counts[0]} {counts[1]}")
         code = 0
     except BaseException:
@@ -136,6 +139,12 @@ def _worker(name, arguments, first, last, folder):
     finally:
         sys.stdout.flush()
         os._exit(code)
+
+
+def _limit(cpu_seconds, clock_seconds):
+    """Ends the process after so much time; 0: never."""
+    signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+    signal.alarm(clock_seconds)
 
 
 def _watch(sandbox):

@@ -54,6 +54,7 @@ runpy.run_path("scripts/fuzz.py", run_name="__main__")
         ("pickle.loads(b'cos\\nsystem\\n.')", "Forbidden: pickle.find_class"),
         ("os.abort()", "the process ended with -6"),
         ("bytearray(2**40)", "MemoryError"),
+        pytest.param("while True: pass", "the process ended with -27", marks=pytest.mark.slow),
     ],
 )
 def test_the_script_notices_what_must_not_happen(tmp_path, act, words):
