@@ -26,22 +26,42 @@ def gradients(objective, variables, of_objective=None):
     return tf.gradients(objective, variables, of_objective, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
-def recomputed(function, *tensors):
-    """`function(*tensors)`, a tensor; for its gradient it is computed anew.
+def with_gradient(run, *tensors):
+    """What `run(*tensors)` computes, with a gradient of the caller's own.
 
-    What lies between the arguments and the result is then not kept from the forward to the backward pass: for what is
-    quick to compute, a good bargain (Chen et al., arXiv 1604.06174).
+    tf.custom_gradient does the same, but notes the gradient in a register of the process, which then keeps the graph, and
+    all that it holds, for ever. Here the graph itself holds it.
+
+    Args:
+      run: returns (results, gradient): a tensor or a list of them, and a function from the gradients of the results to a
+        list of the tensors' gradients.
+      tensors: what `run` takes; it gets tensors of the graph that is being built.
+
+    Returns:
+      A tensor, or a list of them.
     """
+    tensors = local(tensors)
+    results, gradient = run(*tensors)
+    one = isinstance(results, tf.Tensor)
+    results, graph = [results] if one else results, tf.get_default_graph()
+    with graph.gradient_override_map({"IdentityN": "GivenGradient"}):
+        # The tensors too, so that their gradients are this op's.
+        outputs = tf.identity_n([*results, *tensors])[: len(results)]
+    if not hasattr(graph, _GIVEN):
+        setattr(graph, _GIVEN, {})
+    getattr(graph, _GIVEN)[outputs[0].op.name] = gradient, len(results)
+    return outputs[0] if one else outputs
 
-    @tf.custom_gradient
-    def run(*tensors):
-        def gradient(of_result):
-            inputs = local(tensors)
-            return gradients(function(*inputs), inputs, of_result)
 
-        return function(*tensors), gradient
+# The attribute of a graph that holds {name of an op: (its gradient, number of its results)}.
+_GIVEN = "_given_gradients"
 
-    return run(*local(tensors))
+
+@tf.RegisterGradient("GivenGradient")
+def _given_gradient(op, *of_outputs):
+    gradient, count = getattr(op.graph, _GIVEN)[op.name]
+    of_tensors = gradient(*of_outputs[:count])
+    return [None] * count + ([of_tensors] if isinstance(of_tensors, tf.Tensor) else list(of_tensors))
 
 
 def local(tensors):

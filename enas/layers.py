@@ -171,7 +171,6 @@ def batch_norm_of(build, function, tensors, scale, offset, *moving):
     if not build.training:
         return batch_norm(build, function(*tensors), scale, offset, *moving)[:3]
 
-    @tf.custom_gradient
     def run(scale, offset, *tensors):
         y, mean, variance, kept = batch_norm(build, function(*tensors), scale, offset)
 
@@ -181,9 +180,9 @@ def batch_norm_of(build, function, tensors, scale, offset, *moving):
             of_x, of_scale, of_offset = batch_norm_gradient(x, scale, kept, of_y)
             return [of_scale, of_offset, *functions.gradients(x, inputs, of_x)]
 
-        return (y, mean, variance), gradient
+        return [y, mean, variance], gradient
 
-    return run(*functions.local([scale, offset, *tensors]))
+    return functions.with_gradient(run, scale, offset, *tensors)
 
 
 def norm(build, x):

@@ -37,7 +37,6 @@ def run_op(build, op, x, weights=()):
         return _forward(build, op, x, weights)[0]
     weights, moving = weights[:4], weights[4:]
 
-    @tf.custom_gradient
     def run(x, *weights):
         y, images, vectors, statistics = _forward(build, op, x, weights)
 
@@ -45,9 +44,9 @@ def run_op(build, op, x, weights=()):
             of_x, of_weights = _backward(build, op, x, weights, images, vectors, of_y)
             return of_x, *of_weights
 
-        return (y, *statistics), gradient
+        return [y, *statistics], gradient
 
-    y, *statistics = run(*functions.local([x, *weights]))
+    y, *statistics = functions.with_gradient(run, x, *weights)
     layers.track(build, moving, *statistics)
     return y
 
@@ -181,12 +180,11 @@ def function(build):
     forward, backward = functions.out_of_line(forward), functions.out_of_line(backward)
 
     def slot(x, id, weights, mask=None):
-        @tf.custom_gradient
         def run(x, weights):
             y, *kept = forward(x, id, weights, mask)
             return y, lambda of_y: backward(x, id, weights, mask, of_y, *kept)
 
-        return run(x, weights)
+        return functions.with_gradient(run, x, weights)
 
     return slot
 

@@ -14,6 +14,7 @@ import dataclasses
 
 import tensorflow.compat.v1 as tf
 
+from enas.functions import with_gradient
 from enas.rnn import arc as arcs
 
 _FUNCTIONS = {"tanh": tf.tanh, "relu": tf.nn.relu, "identity": tf.identity, "sigmoid": tf.sigmoid}
@@ -65,7 +66,6 @@ def run(wired, weights, drive, state, mask):
       float32 `[T, B, H]`, the outputs. Each has a root mean square of at most 1 (see `bounded`).
     """
 
-    @tf.custom_gradient
     def function(weights, drive, state):
         arrays = _forward(wired, weights, drive, state, mask)
 
@@ -74,7 +74,7 @@ def run(wired, weights, drive, state, mask):
 
         return arrays[0][0].stack(), gradient
 
-    return function(weights, drive, state)
+    return with_gradient(function, weights, drive, state)
 
 
 def bounded(x):
