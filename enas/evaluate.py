@@ -65,7 +65,7 @@ def _ranked(run, settings, space):
             "random": scorer.score(scorer.random(options.num_arcs // 2), "random"),
             "share_on_target": scorer.share_on_target(),
         }
-    ranked["controller"].sort(key=lambda arc: -arc["reward"])
+    ranked["controller"].sort(key=lambda arc: _rank(arc, arc["shared_accuracy"]))
     run.write("candidates.json", json.dumps(ranked, indent=1) + "\n")
     return ranked
 
@@ -119,8 +119,15 @@ def _selected(trainings, ranked):
     trainings.run_all(jobs)
     for name, arc, seed in jobs:
         arc["finalist_accuracy"] = trainings.results(name, seed)["valid_accuracy"]
-    best = sorted(finalists, key=lambda arc: -arc["finalist_accuracy"])
+    best = sorted(finalists, key=lambda arc: _rank(arc, arc["finalist_accuracy"]))
     return best[: settings.evaluation.num_arcs // 2] + ranked["random"]
+
+
+def _rank(arc, accuracy):
+    """The better arc has the lower one. Under a budget arcs on target come first, as random ones all are, and what they cost
+    counts as it did in the search."""
+    penalty = arc["shared_accuracy"] - arc["reward"]
+    return not arc.get("on_target", True), penalty - accuracy
 
 
 def figures(settings, arcs, share_on_target=None):
@@ -129,7 +136,7 @@ def figures(settings, arcs, share_on_target=None):
     Args:
       settings: an `EvaluationConfig`.
       arcs: dicts with group, arc, shared_accuracy, test_accuracies (one for each seed), test_accuracy (their mean) and
-        cost; the first is the chosen one.
+        cost; the first is the chosen one. Under a budget with cost_over_target and on_target.
       share_on_target: see `finished.Scorer.share_on_target`.
     """
     options = settings.evaluation
@@ -139,6 +146,10 @@ def figures(settings, arcs, share_on_target=None):
     found = {"search_dir": options.search_dir, "num_arcs": len(arcs), "seeds": list(seeds(settings))}
     for name, values in groups.items():
         found[f"{name}_mean"], found[f"{name}_std"] = float(np.mean(values)), float(np.std(values, ddof=1))
+        costs = [arc for arc in arcs if arc["group"] == name and "on_target" in arc]
+        if costs:
+            found[f"{name}_cost_over_target"] = float(np.mean([arc["cost_over_target"] for arc in costs]))
+            found[f"{name}_on_target"] = float(np.mean([arc["on_target"] for arc in costs]))
     found["accuracy_over_random"] = found["controller_mean"] - found["random_mean"]
     found["mann_whitney_p"] = statistics.mann_whitney_p(groups["controller"], groups["random"])
     found["kendall_tau"] = statistics.kendall_tau(shared, alone)

@@ -62,6 +62,12 @@ def _figures(report):
     for group in GROUPS:
         mean, std = report[f"{group}_mean"], report[f"{group}_std"]
         yield f"test accuracy of the {group} arcs, mean ± deviation over arcs", f"{mean:.2%} ± {std:.2%}"
+        if f"{group}_on_target" in report:
+            over, share = report[f"{group}_cost_over_target"], report[f"{group}_on_target"]
+            yield (
+                f"cost of the {group} arcs over the target, and how many are within 10% of it",
+                f"{over:.2f}, {share:.0%}",
+            )
     yield "accuracy over the average random arc", f"{report['accuracy_over_random']:+.2%}"
     yield "Mann–Whitney p, controller greater (one-sided)", f"{report['mann_whitney_p']:.3g}"
     yield "Kendall's tau, shared weights and stand-alone", f"{report['kendall_tau']:.3f} ({low:.3f} to {high:.3f})"

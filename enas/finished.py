@@ -108,11 +108,15 @@ class Scorer:
         return None
 
     def score(self, arcs, title):
-        """Scores arcs on the whole validation set; a list of dicts."""
+        """Scores arcs on the whole validation set; a list of dicts; under a budget also what they cost."""
         graph, scored = self.search.graph, []
         for arc in tqdm(arcs, f"scoring {title} arcs", disable=None, leave=False):
             values = np.reshape(arc.to_list(), graph.arc.shape)
             accuracy = graph.scorer.score(self.search.session, "valid", {graph.arc: values})
-            reward = accuracy - (self.budget.penalty(arc) if self.budget else 0.0)
-            scored.append({"group": title, "arc": str(arc), "shared_accuracy": accuracy, "reward": reward})
+            facts = {"group": title, "arc": str(arc), "shared_accuracy": accuracy, "reward": accuracy}
+            if self.budget:
+                facts["reward"] -= self.budget.penalty(arc)
+                facts["cost_over_target"] = self.budget.cost(arc) / self.budget.config.cost_target
+                facts["on_target"] = self.budget.met(arc)
+            scored.append(facts)
         return scored

@@ -59,6 +59,23 @@ def test_the_figures_are_those_of_the_groups(figures):
     assert json.loads(json.dumps(figures)) == figures
 
 
+def test_under_a_budget_arcs_on_target_come_first_and_costs_are_told():
+    from enas import evaluate
+
+    def scored(group, cost, shared, test):
+        facts = {"reward": shared - abs(cost - 1), "cost_over_target": cost, "on_target": abs(cost - 1) <= 0.1}
+        return {**trained(group, shared, [test]), **facts, "finalist_accuracy": test}
+
+    dear, near, exact = (scored("controller", *of) for of in ((1.5, 0.9, 0.99), (1.08, 0.8, 0.90), (1.0, 0.7, 0.85)))
+    ranked = sorted([dear, near, exact], key=lambda arc: evaluate._rank(arc, arc["finalist_accuracy"]))
+    assert ranked == [exact, near, dear]
+    settings = EvaluationConfig(evaluation=EvaluationOptions("there", num_arcs=4, num_seeds=1))
+    figures = evaluate.figures(settings, [dear, near, scored("random", 0.9, 0.5, 0.5), scored("random", 1.0, 0.5, 0.6)])
+    assert figures["controller_cost_over_target"] == pytest.approx(1.29) and figures["controller_on_target"] == 0.5
+    assert figures["random_cost_over_target"] == pytest.approx(0.95) and figures["random_on_target"] == 1.0
+    assert "1.29, 50%" in str(list(evaluation_report._figures(figures)))
+
+
 def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
     child = ChildConfig(num_cells=1)
     picture = diagram.picture(arcs.parse(ARC), child, "what it costs")
