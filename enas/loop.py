@@ -75,7 +75,7 @@ class Loop:
         """
         position = self.position
         try:
-            while position.epoch < self.config.num_epochs and not over():
+            while position.epoch < self.config.num_epochs and (self._inside_epoch() or not over()):
                 while position.phase < len(phases):
                     for _ in phases[position.phase](position.epoch, position.unit):
                         self._count_unit()
@@ -121,6 +121,9 @@ class Loop:
                 f"(--max_bad_steps={self.config.max_bad_steps}); the last checkpoint in {self.run.path} is kept, with the "
                 f"weights of good steps; in another --output_dir, try {advice}"
             )
+
+    def _inside_epoch(self):
+        return self.position.phase > 0 or self.position.unit > 0
 
     def _count_unit(self):
         self.position.unit += 1

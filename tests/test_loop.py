@@ -30,10 +30,12 @@ class World:
       minutes: --checkpoint_every_minutes.
       crashes: moments, counted over all processes, at which the process is gone.
       signal_at: moment at which it gets a SIGTERM.
+      enough: number of scored arcs from which on no more epochs are wanted.
     """
 
-    def __init__(self, path, minutes=0.0, crashes=(), signal_at=None):
+    def __init__(self, path, minutes=0.0, crashes=(), signal_at=None, enough=1e9):
         self.path, self.minutes, self.crashes, self.signal_at = path, minutes, crashes, signal_at
+        self.enough = enough
         self.moments, self.checkpoints, self.x = 0, [], 0
 
     def save(self, _session, facts):
@@ -62,7 +64,10 @@ class World:
         )
         with signals.noted(), run_directory.open_run(config, "search") as self.run:
             self.loop = Loop(SimpleNamespace(config=config, run=self.run, session=None, last=self, task=TASK))
-            self.loop.epochs([self.train, self.score, self.evaluate])
+            self.loop.epochs([self.train, self.score, self.evaluate], self.is_over)
+
+    def is_over(self):
+        return len(self.run.read("arcs.jsonl")) >= self.enough
 
     def train(self, epoch, unit):
         for i in range(unit, 3):
@@ -114,6 +119,15 @@ def test_a_run_that_crashes_at_any_moment_ends_as_one_that_does_not(tmp_path, al
     for first in range(alone[1]):
         world = World(tmp_path / f"{first}", minutes, crashes={first, first + 1, first + 9})
         assert world.outcome() == alone[0], first
+
+
+def test_a_run_that_ends_early_ends_so_wherever_it_crashes(tmp_path):
+    """The first arc of the second epoch is enough: that epoch is finished nevertheless, a third one not begun."""
+    alone = World(tmp_path / "alone", enough=3)
+    expected = alone.outcome()
+    assert expected[1]["arcs.jsonl"].count(b"\n") == 4
+    for first in range(alone.moments):
+        assert World(tmp_path / f"{first}", crashes={first, first + 1}, enough=3).outcome() == expected, first
 
 
 def test_a_run_that_is_stopped_at_any_moment_saves_and_ends_as_one_that_is_not(tmp_path, alone):
