@@ -79,6 +79,12 @@ def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
         stored_settings.search_settings(
             search_config(tmp_path / "new", recommended_arch=str(tmp_path / "no" / "arc")), {}
         )
+    for inside in ("best_arc.txt", "x/arc.npy", "../new/arc.json"):
+        with pytest.raises(
+            UserError, match="--recommended_arch=.*: is in --output_dir=.*/new; expected a file outside"
+        ):
+            config = search_config(tmp_path / "new", recommended_arch=str(tmp_path / "new" / inside))
+            stored_settings.search_settings(config, {})
     read_only = Path("/proc/1")  # where nobody may write, root included
     if read_only.exists():
         with pytest.raises(

@@ -100,7 +100,8 @@ class OutcomeConfig:
     )
     recommended_arch: str = option(
         "",
-        "File the recommended arc is written to as well: as JSON or .npy where its name ends so, else as text.",
+        "File outside --output_dir the recommended arc is written to as well: as JSON or .npy where its name ends so, else "
+        "as text.",
         flexible=True,
     )
     sampling_only: bool = option(
