@@ -247,7 +247,9 @@ def _facts(config):
 
 def _check_same(config, kind, stored, path):
     if stored.get("kind") != kind:
-        raise UserError(f"--output_dir={path}: holds a {stored.get('kind')} run, expected a {kind} run; choose another")
+        raise UserError(
+            f"--output_dir={path}: holds a run of another kind: {stored.get('kind')}, expected {kind}; choose another"
+        )
     if stored.get("space") != config.space:
         raise UserError(
             f"--output_dir={path}: holds a run of the {stored.get('space')} space, expected {config.space}; "
