@@ -74,6 +74,8 @@ class Loop:
           signals.Stopped: a signal came; a checkpoint was saved.
         """
         position = self.position
+        # An earlier process may have been killed between its records and these.
+        series.write(self.run)
         try:
             while position.epoch < self.config.num_epochs and (self._inside_epoch() or not over()):
                 while position.phase < len(phases):
@@ -85,9 +87,11 @@ class Loop:
                 series.write(self.run)
         except signals.Stopped as stopped:
             self._save()
-            self.run.log(
-                f"{stopped} in epoch {self.position.epoch + 1} of {self.config.num_epochs}; checkpoint saved; "
-                f"run the same command again to go on (--output_dir={self.run.path})"
+            series.write(self.run)
+            stopped.tell(
+                self.run,
+                f"in epoch {self.position.epoch + 1} of {self.config.num_epochs}; checkpoint saved; "
+                f"run the same command again to go on (--output_dir={self.run.path})",
             )
             raise
 
@@ -116,6 +120,7 @@ class Loop:
         in_a_row = self.position.bad_steps.get(kind, 0) + 1
         self.position.bad_steps[kind] = in_a_row
         if in_a_row >= self.config.max_bad_steps:
+            series.write(self.run)
             raise UserError(
                 f"{kind} step {step}: {what}; it was the last of {in_a_row} such steps in a row "
                 f"(--max_bad_steps={self.config.max_bad_steps}); the last checkpoint in {self.run.path} is kept, with the "
