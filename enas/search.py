@@ -16,6 +16,7 @@ from enas.errors import UserError
 from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
 
 SCORED_ARCS = 10
+SAMPLED_AT_ONCE = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,18 +241,35 @@ def sample_more(search):
 
     Raises:
       UserError: no epoch of the search is finished yet.
+      signals.Stopped: a signal came; what was sampled is kept.
     """
     run, outcome, metric = search.run, search.config.outcome, search.metric
     if not search.loop.position.epoch:
         raise UserError(f"--output_dir={run.path}: the search has not finished its first epoch yet")
+    run.cut_torn("sampled_arcs.jsonl")
     first = len(run.read("sampled_arcs.jsonl"))
-    for number, values in enumerate(search.sample("more", range(first, first + outcome.num_sampling)), first):
-        signals.check()
-        search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
+    try:
+        for number, values in _more(search, range(first, first + outcome.num_sampling)):
+            signals.check()
+            search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
+    except signals.Stopped as stopped:
+        stopped.tell(
+            run,
+            f"after {number - first} of {outcome.num_sampling} sampled arcs, which are kept in "
+            f"{run.file('sampled_arcs.jsonl')}; the same command samples {outcome.num_sampling} more",
+        )
+        raise
     best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
     run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
     run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
     _hand_over(search, best)
+
+
+def _more(search, numbers):
+    """Yields (number, the arc sampled for it)."""
+    for at in range(0, len(numbers), SAMPLED_AT_ONCE):
+        block = numbers[at : at + SAMPLED_AT_ONCE]
+        yield from zip(block, search.sample("more", block), strict=True)
 
 
 def _hand_over(search, best):
