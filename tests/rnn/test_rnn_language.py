@@ -1,12 +1,14 @@
 """Training and scoring of language models, against small and obvious implementations."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from enas import layers
+from enas import layers, train
 from enas.data.text import Text
-from enas.rnn import arc, child, config, language, sgd
+from enas.rnn import arc, child, config, language, sgd, space
 from enas.rnn.windows import Windows
 
 CHOSEN = arc.parse("1 0 0 1 3")
@@ -177,6 +179,21 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(start):
         np.testing.assert_array_equal(after[name], value)
     named["input"].load(before["input"], session)
     assert np.isfinite(do(session, training, 1)[0])  # the carried state was not lost to the NaN
+
+
+@pytest.mark.parametrize("added", [0, 3])
+@pytest.mark.usefixtures("graph")
+def test_a_cell_is_trained_wider_and_the_baseline_has_its_size(added):
+    settings = configured()
+    arguments = dataclasses.replace(settings.arc, additional_filters_on_retrain=added)
+    settings = dataclasses.replace(settings, arc=arguments)
+    units, words, nodes = 5 + added, 7, 3
+    size = words * units + 2 * units * units * (1 + nodes)
+    assert train.build(settings, CHOSEN, space, text()).scorer.cost().parameters == size
+    with tf.Graph().as_default():
+        found = train.build(settings, "lstm", space, text()).scorer.cost().parameters
+    h = max(h for h in range(20) if 8 * h * h + 4 * h + words * h <= size)
+    assert found == 8 * h * h + 4 * h + words * h
 
 
 def test_a_search_step_changes_only_the_slots_of_its_arc(start):
