@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from enas import series, signals
 from enas.errors import UserError
+from enas.metric import recordable
 
 EVALUATED = ("valid", "test")
 
@@ -236,6 +237,8 @@ def log_evaluation(run, epoch, figures, **facts):
     run.log(f"Epoch {epoch + 1}: Eval")
     for name, value in figures.items():
         run.log(f"{name}: {value:<6.4f}")
+        if not math.isfinite(value):
+            run.log(f"warning: {name} is not finite: the child has diverged; try a lower learning rate")
     record(run, "eval", epoch, epoch + 1, figures, **facts)
 
 
@@ -250,9 +253,7 @@ def record(run, kind, epoch, at, figures, **facts):
       figures: `{name: float}`.
       facts: more for the record in metrics.jsonl.
     """
-    # JSON knows no infinity.
-    finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **finite})
+    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **recordable(figures)})
     run.events.scalars(at, **{f"{kind}__{name}": value for name, value in figures.items()})
 
 

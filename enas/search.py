@@ -14,6 +14,7 @@ from enas.config import given_flags
 from enas.cost import readable
 from enas.errors import UserError
 from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
+from enas.metric import recordable, shown
 
 SCORED_ARCS = 10
 SAMPLED_AT_ONCE = 1000
@@ -169,7 +170,7 @@ class Search:
         if self.budget:
             self.run.log(f"{self.config.budget.cost} = {readable(record['cost'])}")
         self.run.log("-" * 80)
-        self.run.append(file, record)
+        self.run.append(file, recordable(record))
 
     def is_over(self):
         """An arc has passed --early_stop_over."""
@@ -261,7 +262,7 @@ def sample_more(search):
         raise
     best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
     run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
-    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
+    run.log(f"best_val_{metric.name}: {shown(best[f'val_{metric.name}'])}")
     _hand_over(search, best)
 
 
@@ -290,7 +291,7 @@ def finish(search):
     if search.is_over():
         run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
-    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
+    run.log(f"best_val_{metric.name}: {shown(best[f'val_{metric.name}'])}")
     command = ["python", "train_fixed_arc.py", f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "

@@ -36,6 +36,14 @@ def test_the_recommended_arc_is_the_best_of_all_or_the_best_of_the_last_epoch():
         assert found["arc"] == arc
 
 
+def test_an_arc_without_a_finite_score_is_the_worst_of_all():
+    from enas import search
+
+    for values, arc in (((None, 1e300, None), "1"), ((80.0, None), "0"), ((None, None), "0")):
+        pairs = [(1, value) for value in values]
+        assert search.recommended(OutcomeConfig(), PERPLEXITY, scored(PERPLEXITY, *pairs))["arc"] == arc
+
+
 @pytest.mark.parametrize(
     "metric, limit, values, over",
     [
