@@ -18,7 +18,7 @@ FLAGS = flags.FLAGS
 
 def define_flags():
     """Defines this script's flags."""
-    flags.DEFINE_string("arc_file", "", "File that holds the arc, e.g. a search's best_arc.txt. Use this or arguments.")
+    flags.DEFINE_string("arc_file", "", "File that holds the arc, as text, JSON or .npy. Use this or arguments.")
     flags.DEFINE_string("output_dir", "outputs/rnn_cell", "Folder the pictures are written into; made if missing.")
 
 

@@ -4,10 +4,10 @@ mean is each search space's own `arc` module. Nothing here imports TensorFlow.
 
 import io
 import json
-import os
 import re
 
 from enas.errors import UserError
+from enas.files import write_bytes_atomically
 
 _LARGEST_FILE = 1 << 20  # bytes
 _NPY = b"\x93NUMPY"
@@ -104,11 +104,9 @@ def write(path, arc):
     else:
         data = (json.dumps(arc.to_list()) if path.endswith(".json") else str(arc)).encode() + b"\n"
     try:
-        with open(f"{path}.tmp", "wb") as file:
-            file.write(data)
-        os.replace(f"{path}.tmp", path)
-    except OSError as error:
-        raise UserError(f"--recommended_arch={path}: can't be written: {error.strerror}") from None
+        write_bytes_atomically(path, data)
+    except UserError as error:
+        raise UserError(f"--recommended_arch={error}") from None
 
 
 def _array(data):

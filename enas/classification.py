@@ -7,6 +7,7 @@ A task is what the search and the training of one arc know of data and networks:
 
 from enas import child_graph, data, pipeline, report, session, size
 from enas.data import facts as data_facts
+from enas.files import printable
 from enas.metric import Metric
 from enas.optim import learning_rate
 
@@ -54,8 +55,8 @@ def announce(run, dataset):
     """Logs the classes, and the files that were left out; lists these in bad_images.txt."""
     names = dataset.class_names
     more = f" and {len(names) - SHOWN} more (see {data_facts.NAME})" if len(names) > SHOWN else ""
-    run.log(f"classes: {', '.join(names[:SHOWN])}{more}")
-    bad = [reason for reasons in dataset.bad_images.values() for _, reason in reasons]
+    run.log(f"classes: {', '.join(map(printable, names[:SHOWN]))}{more}")
+    bad = [printable(reason) for reasons in dataset.bad_images.values() for _, reason in reasons]
     if bad:
         run.write("bad_images.txt", "".join(reason + "\n" for reason in bad))
         run.log(f"{len(bad)} unreadable images are left out; all of them are in {run.file('bad_images.txt')}")

@@ -15,15 +15,16 @@ from enas.errors import UserError
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Of severity "I" only.
 _CHATTER = re.compile(rb"WARNING: All log messages before absl::InitializeLog\(\) is called|I0000 ")
+_INTERRUPTED = "interrupted; run the same command again to go on"
 _EXPECTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
 
 
 def run(main, argv=None):
     """Parses the flags, calls `main(arguments)` and exits the process.
 
-    A user's mistake and a full disk end in one line `error: ...` on stderr and exit code 2, Ctrl-C and SIGTERM in one
-    line and exit code 130 or 143, a reader that closed our stdout (`| head`) in a quiet exit code 141; every other
-    exception keeps its traceback.
+    A user's mistake and a full disk end in one line `error: ...` on stderr and exit code 2, Ctrl-C and SIGTERM in one line
+    (the run's own, where it has told how to go on) and exit code 130 or 143, a reader that closed our stdout (`| head`) in
+    a quiet exit code 141; every other exception keeps its traceback.
 
     Args:
       main: takes the arguments left after the flags (a list of str, without the program's name); returns None or an
@@ -39,8 +40,11 @@ def run(main, argv=None):
             sys.stdout.flush()
     except UserError as error:
         _exit("error: " + _one_line(error), 2)
-    except KeyboardInterrupt as error:
-        _exit("interrupted; run the same command again to go on", 128 + getattr(error, "signal", signal.SIGINT))
+    except signals.Stopped as stopped:
+        # A run inside another one may have told it to a log that is not ours.
+        _exit(None if stopped.told_on is sys.stdout else _INTERRUPTED, 128 + stopped.signal)
+    except KeyboardInterrupt:
+        _exit(_INTERRUPTED, 128 + signal.SIGINT)
     except BrokenPipeError:
         _forget_stdout()
         sys.exit(141)
@@ -85,7 +89,8 @@ def no_arguments(arguments):
 
 
 def _exit(line, code):
-    print(line, file=sys.stderr)
+    if line:
+        print(line, file=sys.stderr)
     sys.exit(code)
 
 

@@ -1,11 +1,15 @@
 """Files that a crash, or a full disk, leaves whole."""
 
 import contextlib
+import errno
 import json
 import os
 import re
 
 from enas.errors import UserError
+
+# What opening a new file says in a folder that takes none; /proc says ENOENT.
+_READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT)
 
 
 def unwritable(path, error):
@@ -28,21 +32,28 @@ def reason(error):
 
 
 def check_writable(flag, path):
-    """Checks, before anything slow, that a file may be written.
+    """Checks, before anything slow, that a file may be written; makes and removes what `write_atomically` makes.
 
     Args:
       flag: the flag that names it.
       path: the file; "" is fine.
 
     Raises:
-      UserError: it has no folder, or is one, or its folder is read-only.
+      UserError: it has no folder, or is one, or can't be written.
     """
-    if path and not os.path.isdir(os.path.dirname(path) or "."):
+    if not path:
+        return
+    if not os.path.isdir(os.path.dirname(path) or "."):
         raise UserError(f"--{flag}={path}: no such folder; expected a file in an existing one")
-    if path and os.path.isdir(path):
+    if os.path.isdir(path):
         raise UserError(f"--{flag}={path}: is a folder, expected a file")
-    if path and not os.access(os.path.dirname(path) or ".", os.W_OK):
-        raise UserError(f"--{flag}={path}: can't be written: its folder is read-only")
+    try:
+        # Asking for permission is not enough: root always has it.
+        open(f"{path}.tmp", "ab").close()
+        os.remove(f"{path}.tmp")
+    except OSError as error:
+        words = "its folder is read-only" if error.errno in _READ_ONLY else error.strerror
+        raise UserError(f"--{flag}={path}: can't be written: {words}") from None
 
 
 def read_json(path):
@@ -73,23 +84,36 @@ def read_records(path, kind):
         raise UserError(f"{path}: can't be read as a run's records: {str(error)[:100]}") from None
 
 
+def printable(text):
+    """A text, e.g. a file's name, as a part of one line: tabs, line ends, other control characters and bytes that are no
+    text become escapes such as \\t and \\udcff."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 def write_atomically(path, text):
-    """Writes a text file so that a crash, or a full disk, leaves either the old one or the new one.
+    """Writes a text file, whole or not at all; see `write_bytes_atomically`."""
+    # Names of files and classes may hold bytes that are no text.
+    write_bytes_atomically(path, text.encode(errors="backslashreplace"))
+
+
+def write_bytes_atomically(path, data):
+    """Writes a file so that a crash, or a full disk, leaves either the old one or the new one.
 
     Raises:
       UserError: it can't be written.
     """
     try:
-        with open(f"{path}.tmp", "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(f"{path}.tmp", "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         os.replace(f"{path}.tmp", path)
         synced(os.path.dirname(path) or ".")
     except OSError as error:
+        raise unwritable(path, error) from None
+    finally:
         with contextlib.suppress(OSError):
             os.remove(f"{path}.tmp")
-        raise unwritable(path, error) from None
 
 
 def synced(path):

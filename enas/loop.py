@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from enas import series, signals
 from enas.errors import UserError
+from enas.metric import recordable
 
 EVALUATED = ("valid", "test")
 
@@ -74,8 +75,10 @@ class Loop:
           signals.Stopped: a signal came; a checkpoint was saved.
         """
         position = self.position
+        # An earlier process may have been killed between its records and these.
+        series.write(self.run)
         try:
-            while position.epoch < self.config.num_epochs and not over():
+            while position.epoch < self.config.num_epochs and (self._inside_epoch() or not over()):
                 while position.phase < len(phases):
                     for _ in phases[position.phase](position.epoch, position.unit):
                         self._count_unit()
@@ -85,9 +88,11 @@ class Loop:
                 series.write(self.run)
         except signals.Stopped as stopped:
             self._save()
-            self.run.log(
-                f"{stopped} in epoch {self.position.epoch + 1} of {self.config.num_epochs}; checkpoint saved; "
-                f"run the same command again to go on (--output_dir={self.run.path})"
+            series.write(self.run)
+            stopped.tell(
+                self.run,
+                f"in epoch {self.position.epoch + 1} of {self.config.num_epochs}; checkpoint saved; "
+                f"run the same command again to go on (--output_dir={self.run.path})",
             )
             raise
 
@@ -116,11 +121,15 @@ class Loop:
         in_a_row = self.position.bad_steps.get(kind, 0) + 1
         self.position.bad_steps[kind] = in_a_row
         if in_a_row >= self.config.max_bad_steps:
+            series.write(self.run)
             raise UserError(
                 f"{kind} step {step}: {what}; it was the last of {in_a_row} such steps in a row "
                 f"(--max_bad_steps={self.config.max_bad_steps}); the last checkpoint in {self.run.path} is kept, with the "
                 f"weights of good steps; in another --output_dir, try {advice}"
             )
+
+    def _inside_epoch(self):
+        return self.position.phase > 0 or self.position.unit > 0
 
     def _count_unit(self):
         self.position.unit += 1
@@ -228,6 +237,8 @@ def log_evaluation(run, epoch, figures, **facts):
     run.log(f"Epoch {epoch + 1}: Eval")
     for name, value in figures.items():
         run.log(f"{name}: {value:<6.4f}")
+        if not math.isfinite(value):
+            run.log(f"warning: {name} is not finite: the child has diverged; try a lower learning rate")
     record(run, "eval", epoch, epoch + 1, figures, **facts)
 
 
@@ -242,9 +253,7 @@ def record(run, kind, epoch, at, figures, **facts):
       figures: `{name: float}`.
       facts: more for the record in metrics.jsonl.
     """
-    # JSON knows no infinity.
-    finite = {name: value if math.isfinite(value) else None for name, value in figures.items()}
-    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **finite})
+    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **recordable(figures)})
     run.events.scalars(at, **{f"{kind}__{name}": value for name, value in figures.items()})
 
 

@@ -5,10 +5,12 @@ worst_images.txt             the images whose own class got the lowest probabili
 """
 
 import dataclasses
+import io
 import json
-import os
 
 import numpy as np
+
+from enas.files import printable, write_bytes_atomically
 
 WORST = 100
 SHOWN = 10
@@ -70,9 +72,10 @@ def write(run, class_names, split, found):
         "precision": [None if np.isnan(share) else float(share) for share in precision],
     }
     run.write("confusion.json", json.dumps(facts) + "\n")
+    class_names = [printable(name) for name in class_names]
     run.write("confusion.txt", "\n".join(_text(matrix, class_names, split, recall, precision)) + "\n")
-    draw(run.file("confusion.png"), matrix, class_names, split)
     run.write("worst_images.txt", "\n".join(_worst(found, class_names)) + "\n")
+    draw(run.file("confusion.png"), matrix, class_names, split)
     run.log("-" * 80)
     run.log(f"{split} classes with the lowest recall (all of them in {run.file('confusion.txt')}):")
     for line in _table(matrix, class_names, recall, precision, np.argsort(recall, kind="stable")[:SHOWN]):
@@ -120,7 +123,7 @@ def _worst(found, names):
         if found.predicted[index] == found.labels[index]:
             break
         true, predicted = names[found.labels[index]], names[found.predicted[index]]
-        yield f"{found.own[index]:.6f}\t{true}\t{predicted}\t{found.top[index]:.6f}\t{found.names[index]}"
+        yield f"{found.own[index]:.6f}\t{true}\t{predicted}\t{found.top[index]:.6f}\t{printable(found.names[index])}"
 
 
 def draw(path, matrix, names, split):
@@ -129,8 +132,11 @@ def draw(path, matrix, names, split):
     Args:
       path: the file.
       matrix: int [classes, classes].
-      names: tuple of str.
+      names: list of str, printable.
       split: str, the split's name.
+
+    Raises:
+      UserError: the file can't be written.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -147,12 +153,14 @@ def draw(path, matrix, names, split):
     axes.set_title(f"{matrix.sum():,} {split} images, {np.trace(matrix) / max(1, matrix.sum()):.2%} right")
     if classes <= MAX_TABLE_CLASSES:
         labels = [name if len(name) <= 20 else name[:19] + "…" for name in names]
-        axes.set_xticks(range(classes), labels, rotation=90)
-        axes.set_yticks(range(classes), labels)
+        # A dollar sign in a name begins no formula.
+        axes.set_xticks(range(classes), labels, rotation=90, parse_math=False)
+        axes.set_yticks(range(classes), labels, parse_math=False)
     if classes <= MAX_ANNOTATED_CLASSES:
         for (row, column), count in np.ndenumerate(matrix):
             if count:
                 colour = "white" if share[row, column] > 0.5 else "black"
                 axes.text(column, row, str(count), ha="center", va="center", fontsize=8, color=colour)
-    figure.savefig(path + ".tmp", format="png")
-    os.replace(path + ".tmp", path)
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png")
+    write_bytes_atomically(path, drawn.getvalue())

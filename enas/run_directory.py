@@ -102,6 +102,12 @@ class RunDirectory:
                 raise UserError(f"{self.file(name)}: line {number} is no JSON; expected one object a line") from None
         return lines
 
+    def cut_torn(self, name):
+        """Cuts a .jsonl file back to its last whole line; a full disk may have left a part of one behind it."""
+        if os.path.exists(self.file(name)):
+            with open(self.file(name), "r+b") as file:
+                file.truncate(file.read().rfind(b"\n") + 1)
+
     def write(self, name, text):
         """Replaces a file whole."""
         write_atomically(self.file(name), text)
@@ -247,7 +253,9 @@ def _facts(config):
 
 def _check_same(config, kind, stored, path):
     if stored.get("kind") != kind:
-        raise UserError(f"--output_dir={path}: holds a {stored.get('kind')} run, expected a {kind} run; choose another")
+        raise UserError(
+            f"--output_dir={path}: holds a run of another kind: {stored.get('kind')}, expected {kind}; choose another"
+        )
     if stored.get("space") != config.space:
         raise UserError(
             f"--output_dir={path}: holds a run of the {stored.get('space')} space, expected {config.space}; "

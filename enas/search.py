@@ -14,8 +14,10 @@ from enas.config import given_flags
 from enas.cost import readable
 from enas.errors import UserError
 from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
+from enas.metric import recordable, shown
 
 SCORED_ARCS = 10
+SAMPLED_AT_ONCE = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +170,7 @@ class Search:
         if self.budget:
             self.run.log(f"{self.config.budget.cost} = {readable(record['cost'])}")
         self.run.log("-" * 80)
-        self.run.append(file, record)
+        self.run.append(file, recordable(record))
 
     def is_over(self):
         """An arc has passed --early_stop_over."""
@@ -240,18 +242,35 @@ def sample_more(search):
 
     Raises:
       UserError: no epoch of the search is finished yet.
+      signals.Stopped: a signal came; what was sampled is kept.
     """
     run, outcome, metric = search.run, search.config.outcome, search.metric
     if not search.loop.position.epoch:
         raise UserError(f"--output_dir={run.path}: the search has not finished its first epoch yet")
+    run.cut_torn("sampled_arcs.jsonl")
     first = len(run.read("sampled_arcs.jsonl"))
-    for number, values in enumerate(search.sample("more", range(first, first + outcome.num_sampling)), first):
-        signals.check()
-        search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
+    try:
+        for number, values in _more(search, range(first, first + outcome.num_sampling)):
+            signals.check()
+            search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
+    except signals.Stopped as stopped:
+        stopped.tell(
+            run,
+            f"after {number - first} of {outcome.num_sampling} sampled arcs, which are kept in "
+            f"{run.file('sampled_arcs.jsonl')}; the same command samples {outcome.num_sampling} more",
+        )
+        raise
     best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
     run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
-    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
+    run.log(f"best_val_{metric.name}: {shown(best[f'val_{metric.name}'])}")
     _hand_over(search, best)
+
+
+def _more(search, numbers):
+    """Yields (number, the arc sampled for it)."""
+    for at in range(0, len(numbers), SAMPLED_AT_ONCE):
+        block = numbers[at : at + SAMPLED_AT_ONCE]
+        yield from zip(block, search.sample("more", block), strict=True)
 
 
 def _hand_over(search, best):
@@ -272,7 +291,7 @@ def finish(search):
     if search.is_over():
         run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
-    run.log(f"best_val_{metric.name}: {best[f'val_{metric.name}']:.4f}")
+    run.log(f"best_val_{metric.name}: {shown(best[f'val_{metric.name}'])}")
     command = ["python", "train_fixed_arc.py", f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "

@@ -10,17 +10,20 @@ _PLACES = {"kind", "epoch", "step"}
 
 
 def write(run):
-    """Writes all series of a run; an evaluation's step is its epoch.
+    """Writes all series of a run and deletes those it has no more; an evaluation's step is its epoch.
 
     Args:
       run: the `RunDirectory`.
     """
-    lines = {}
+    files = {}
     for record in run.read("metrics.jsonl"):
         step = record.get("step", record["epoch"])
         for name, value in record.items():
             if name not in _PLACES and isinstance(value, int | float):
-                lines.setdefault(f"{record['kind']}_{name}", []).append(f"{step} {value:.9g}\n")
+                files.setdefault(f"{record['kind']}_{name}.txt", []).append(f"{step} {value:.9g}\n")
     os.makedirs(run.file("series"), exist_ok=True)
-    for name, points in lines.items():
-        run.write(os.path.join("series", f"{name}.txt"), "".join(points))
+    for name in os.listdir(run.file("series")):
+        if name.endswith(".txt") and name not in files:
+            os.remove(run.file(os.path.join("series", name)))
+    for name, points in files.items():
+        run.write(os.path.join("series", name), "".join(points))

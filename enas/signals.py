@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import sys
 import threading
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -11,11 +12,21 @@ _received = []
 
 
 class Stopped(KeyboardInterrupt):
-    """A signal asked the process to end. `signal` is its number."""
+    """A signal asked the process to end.
+
+    Attributes:
+      signal: its number.
+      told_on: the stdout on which the user was told how to go on; None where nobody has told it yet.
+    """
 
     def __init__(self, number):
         super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.signal = number
+        self.signal, self.told_on = number, None
+
+    def tell(self, run, words):
+        """Logs where a run was stopped and how to go on, so that whoever ends the process need not."""
+        run.log(f"{self} {words}")
+        self.told_on = sys.stdout
 
 
 def stop_at_once(number, _frame=None):

@@ -3,6 +3,8 @@
 Nothing here imports TensorFlow.
 """
 
+import os
+
 from enas import arc_input, files, spaces
 from enas import config as configs
 from enas.errors import UserError
@@ -10,7 +12,8 @@ from enas.run_directory import check_output_dir
 from enas.run_facts import stored_values
 
 # What such a program takes from the command line: where things are, and what changes no result.
-_TAKEN = ("output_dir", "data_dir", "cache", "cache_dir", "log_every", "checkpoint_every_minutes")
+# Which images are left out is a part of what the data is: a run with others is refused by `session.opened`.
+_TAKEN = ("output_dir", "data_dir", "skip_bad_images", "cache", "cache_dir", "log_every", "checkpoint_every_minutes")
 
 
 def search_settings(config, given):
@@ -24,11 +27,11 @@ def search_settings(config, given):
       `config`; with --sampling_only the settings of the search in --output_dir, but for what belongs to the sampling.
 
     Raises:
-      UserError: see `check_output_dir`; --recommended_arch can't be written; --sampling_only and there is no search, or it
-        has other settings than the flags that were given.
+      UserError: see `check_output_dir`; --recommended_arch can't be written or is in --output_dir; --sampling_only and
+        there is no search, or it has other settings than the flags that were given.
     """
     path, outcome = config.run.output_dir, config.outcome
-    files.check_writable("recommended_arch", outcome.recommended_arch)
+    _check_recommended(outcome.recommended_arch, path)
     if not outcome.sampling_only:
         check_output_dir(config, "search")
         return config
@@ -37,6 +40,16 @@ def search_settings(config, given):
         raise UserError(f"--output_dir={path}: expected a search of the {config.space} space, for --sampling_only")
     taken = (*_TAKEN, "sampling_only", "num_sampling", "recommended_arch")
     return _merged(type(config), configs.to_values(config), given, stored, taken, "sampling_only")
+
+
+def _check_recommended(file, run):
+    """Checks that --recommended_arch can be written, and is no file of the run."""
+    own = os.path.realpath(run)
+    if file and os.path.commonpath([own, os.path.realpath(file)]) == own:
+        raise UserError(
+            f"--recommended_arch={file}: is in --output_dir={run}; expected a file outside the run directory"
+        )
+    files.check_writable("recommended_arch", file)
 
 
 def evaluation_settings(config, given):

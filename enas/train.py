@@ -7,6 +7,7 @@ from enas import arc_input, session
 from enas.config import with_arc
 from enas.errors import UserError
 from enas.loop import EVALUATED, Loop, announce, child_epoch, evaluation, log_evaluation
+from enas.metric import recordable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _finish(opened, detailed=False):
         run.log(f"{name}: {value}")
     for name, value in figures.items():
         run.log(f"{name}: {value:.4f}")
-    run.write("results.json", json.dumps({"epoch": facts["epoch"], **measured, **figures}, indent=2) + "\n")
+    run.write("results.json", json.dumps({"epoch": facts["epoch"], **measured, **recordable(figures)}, indent=2) + "\n")
 
 
 def run_evaluation(config, space):

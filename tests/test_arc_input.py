@@ -47,6 +47,12 @@ def test_what_is_written_reads_back(tmp_path, name):
     assert [file.name for file in tmp_path.iterdir()] == [name]
 
 
+def test_an_arc_that_cannot_be_written_is_told_by_flag_and_file(tmp_path):
+    path = tmp_path / "gone" / "arc"
+    with pytest.raises(UserError, match=f"^--recommended_arch={path}: can't be written: No such file or directory"):
+        arc_input.write(str(path), micro_arc.from_list(VALUES))
+
+
 class Trap:
     """Unpickling it makes a file."""
 

@@ -55,6 +55,22 @@ def test_every_option_is_explained_and_its_default_allowed(option):
     assert build(option, OPTIONS[option].default) == OPTIONS[option].default
 
 
+@pytest.mark.parametrize(
+    "space, good, bad",
+    [
+        (micro_config, (0, 0.9, 1), {1.01: "at most 1.0", 90: "at most 1.0"}),
+        (macro_config, (0, 0.9, 1), {90: "at most 1.0"}),
+        (rnn_config, (0, 1, 80.5), {0.9: "0, or a perplexity of at least 1"}),
+    ],
+)
+def test_a_search_stops_over_an_accuracy_or_a_perplexity(space, good, bad):
+    for value in good:
+        assert config.from_values(space.SearchConfig, {"early_stop_over": value}).outcome.early_stop_over == value
+    for value, words in bad.items():
+        with pytest.raises(UserError, match=f"^--early_stop_over={value}.*: expected {words}$"):
+            config.from_values(space.SearchConfig, {"early_stop_over": value})
+
+
 @pytest.mark.parametrize("option", NUMBERS)
 def test_every_number_has_a_range_that_is_kept(option):
     limits = list(bounds(OPTIONS[option].metadata))

@@ -88,8 +88,9 @@ def test_ranges_are_checked(argument, message):
 
 # A main as the project's are, run as a program of its own because absl's flags belong to the process.
 PROGRAM = '''"""What the program does."""
-import os, signal, sys, time
-from enas import cli, errors, flags
+import contextlib, io, os, signal, sys, time
+from types import SimpleNamespace
+from enas import cli, errors, flags, signals
 from enas.micro import config as micro_config
 flags.define(micro_config.TrainConfig)
 
@@ -107,6 +108,11 @@ def main(arguments):
     if found.run.seed == 6:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
+    if found.run.seed in (9, 10):
+        stopped = signals.Stopped(signal.SIGTERM)
+        with contextlib.redirect_stdout(io.StringIO() if found.run.seed == 10 else sys.stdout):
+            stopped.tell(SimpleNamespace(log=print), "and told")
+        raise stopped
     if found.run.seed == 8:
         open("/dev/full", "w").write(10000 * "x")
     assert "tensorflow" not in sys.modules
@@ -204,6 +210,14 @@ def test_other_endings(program):
     assert program("--seed=4").returncode == 7
     done = program("--seed=6")
     assert (done.returncode, done.stderr) == (143, "interrupted; run the same command again to go on\n")
+
+
+def test_a_run_that_told_how_to_go_on_is_not_told_twice(program):
+    done = program("--seed=9")
+    assert (done.returncode, done.stdout, done.stderr) == (143, "stopped by SIGTERM and told\n", "")
+    done = program("--seed=10")  # in another one's log, which the terminal does not show
+    assert (done.returncode, done.stdout) == (143, "")
+    assert done.stderr == "interrupted; run the same command again to go on\n"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux's device that is always full")

@@ -3,12 +3,13 @@
 import copy
 import os
 import signal
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from enas import run_directory, signals
+from enas import run_directory, series, signals
 from enas.config import RunConfig
 from enas.errors import UserError
 from enas.loop import Loop, Position, evaluation
@@ -30,10 +31,12 @@ class World:
       minutes: --checkpoint_every_minutes.
       crashes: moments, counted over all processes, at which the process is gone.
       signal_at: moment at which it gets a SIGTERM.
+      enough: number of scored arcs from which on no more epochs are wanted.
     """
 
-    def __init__(self, path, minutes=0.0, crashes=(), signal_at=None):
+    def __init__(self, path, minutes=0.0, crashes=(), signal_at=None, enough=1e9):
         self.path, self.minutes, self.crashes, self.signal_at = path, minutes, crashes, signal_at
+        self.enough = enough
         self.moments, self.checkpoints, self.x = 0, [], 0
 
     def save(self, _session, facts):
@@ -62,7 +65,10 @@ class World:
         )
         with signals.noted(), run_directory.open_run(config, "search") as self.run:
             self.loop = Loop(SimpleNamespace(config=config, run=self.run, session=None, last=self, task=TASK))
-            self.loop.epochs([self.train, self.score, self.evaluate])
+            self.loop.epochs([self.train, self.score, self.evaluate], self.is_over)
+
+    def is_over(self):
+        return len(self.run.read("arcs.jsonl")) >= self.enough
 
     def train(self, epoch, unit):
         for i in range(unit, 3):
@@ -116,6 +122,51 @@ def test_a_run_that_crashes_at_any_moment_ends_as_one_that_does_not(tmp_path, al
         assert world.outcome() == alone[0], first
 
 
+def written_series(path):
+    """{name: content} of the series of a run."""
+    return {file.name: file.read_text() for file in sorted((path / "series").iterdir())}
+
+
+def test_the_series_are_those_of_the_records_however_a_run_ends(tmp_path, monkeypatch):
+    def as_the_records_say(path):
+        found = written_series(path)
+        config = SearchConfig(run=RunConfig(output_dir=str(path), num_epochs=EPOCHS))
+        with run_directory.open_run(config, "search") as run:
+            series.write(run)
+        return found, written_series(path)
+
+    killed = World(tmp_path / "killed")
+    with monkeypatch.context() as patched:
+        patched.setattr(series, "write", lambda _: None)  # as if each process were killed before that
+        killed.outcome()
+    killed.process()
+    found, expected = as_the_records_say(killed.path)
+    assert found == expected and len(expected["child_x.txt"].splitlines()) == 3 * EPOCHS
+
+    stopped = World(tmp_path / "stopped", minutes=1e9, signal_at=4)
+    with pytest.raises(signals.Stopped):
+        stopped.process()
+    found, expected = as_the_records_say(stopped.path)
+    assert found == expected and len(expected["child_x.txt"].splitlines()) == 2
+
+    bad = World(tmp_path / "bad")
+    bad.process()
+    bad.loop.config = RunConfig(max_bad_steps=1)
+    bad.run.append("metrics.jsonl", {"kind": "child", "epoch": EPOCHS, "step": 9, "x": 7})
+    with pytest.raises(UserError):
+        judged(bad.loop, [False, True, True])
+    assert written_series(bad.path)["child_x.txt"].endswith("\n9 7\n")
+
+
+def test_a_run_that_ends_early_ends_so_wherever_it_crashes(tmp_path):
+    """The first arc of the second epoch is enough: that epoch is finished nevertheless, a third one not begun."""
+    alone = World(tmp_path / "alone", enough=3)
+    expected = alone.outcome()
+    assert expected[1]["arcs.jsonl"].count(b"\n") == 4
+    for first in range(alone.moments):
+        assert World(tmp_path / f"{first}", crashes={first, first + 1}, enough=3).outcome() == expected, first
+
+
 def test_a_run_that_is_stopped_at_any_moment_saves_and_ends_as_one_that_is_not(tmp_path, alone):
     rare = World(tmp_path / "alone", minutes=1e9)
     assert rare.outcome() == alone[0]
@@ -129,8 +180,9 @@ def test_a_run_that_is_stopped_at_any_moment_saves_and_ends_as_one_that_is_not(t
 
 def test_a_signal_stops_within_the_unit_and_the_next_process_goes_on_there(tmp_path):
     world = World(tmp_path / "run", minutes=1e9, signal_at=4)
-    with pytest.raises(signals.Stopped):
+    with pytest.raises(signals.Stopped) as stopped:
         world.process()
+    assert stopped.value.told_on is sys.stdout
     assert (world.loop.position.epoch, world.loop.position.phase, world.loop.position.unit) == (0, 0, 2)
     assert f"run the same command again to go on (--output_dir={tmp_path}/run)" in (tmp_path / "run/stdout").read_text()
     moments = world.moments

@@ -1,12 +1,14 @@
 """When a search ends, what it recommends, and what more it may be asked for."""
 
 import json
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from mains import done, records
 
-from enas import arc_input, run_directory, stored_settings
+from enas import arc_input, run_directory, signals, stored_settings
 from enas.config import OutcomeConfig, RunConfig
 from enas.errors import UserError
 from enas.metric import Metric
@@ -32,6 +34,14 @@ def test_the_recommended_arc_is_the_best_of_all_or_the_best_of_the_last_epoch():
     ):
         found = search.recommended(OutcomeConfig(select_strategy=strategy), metric, scored(metric, *pairs))
         assert found["arc"] == arc
+
+
+def test_an_arc_without_a_finite_score_is_the_worst_of_all():
+    from enas import search
+
+    for values, arc in (((None, 1e300, None), "1"), ((80.0, None), "0"), ((None, None), "0")):
+        pairs = [(1, value) for value in values]
+        assert search.recommended(OutcomeConfig(), PERPLEXITY, scored(PERPLEXITY, *pairs))["arc"] == arc
 
 
 @pytest.mark.parametrize(
@@ -79,6 +89,12 @@ def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
         stored_settings.search_settings(
             search_config(tmp_path / "new", recommended_arch=str(tmp_path / "no" / "arc")), {}
         )
+    for inside in ("best_arc.txt", "x/arc.npy", "../new/arc.json"):
+        with pytest.raises(
+            UserError, match="--recommended_arch=.*: is in --output_dir=.*/new; expected a file outside"
+        ):
+            config = search_config(tmp_path / "new", recommended_arch=str(tmp_path / "new" / inside))
+            stored_settings.search_settings(config, {})
     read_only = Path("/proc/1")  # where nobody may write, root included
     if read_only.exists():
         with pytest.raises(
@@ -86,6 +102,59 @@ def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
         ):
             stored_settings.search_settings(search_config(tmp_path / "new", recommended_arch="/proc/1/arc"), {})
     assert not (tmp_path / "new").exists()
+
+
+class Sampling:
+    """Stands in for a search whose arcs are numbers."""
+
+    def __init__(self, path, count, stop_at=None):
+        self.config = search_config(path, num_sampling=count)
+        self.run = run_directory.open_run(self.config, "search")
+        self.metric, self.loop = ACCURACY, SimpleNamespace(position=SimpleNamespace(epoch=3))
+        self.stop_at, self.sampled = stop_at, []
+
+    def sample(self, purpose, steps):
+        self.sampled.append((purpose, len(steps)))
+        return list(steps)
+
+    def score_arc(self, values, file, record):
+        if values == self.stop_at:
+            raise signals.Stopped(signal.SIGTERM)
+        self.run.append(file, {**record, "val_accuracy": 0.5, "arc": str(values)})
+
+
+def sample_more(path, count, stop_at=None):
+    from enas import search
+
+    sampling = Sampling(path, count, stop_at)
+    with sampling.run:
+        search.sample_more(sampling)
+    return sampling
+
+
+def test_arcs_are_sampled_in_blocks_and_none_twice(tmp_path):
+    sampling = sample_more(tmp_path / "run", 2300)
+    assert sampling.sampled == [("more", 1000), ("more", 1000), ("more", 300)]
+    sample_more(tmp_path / "run", 5)
+    sampled = records(tmp_path / "run" / "sampled_arcs.jsonl")
+    assert [(record["number"], record["arc"]) for record in sampled] == [(i, str(i)) for i in range(2305)]
+
+
+def test_a_line_that_a_full_disk_tore_does_not_spoil_the_next_one(tmp_path):
+    sample_more(tmp_path / "run", 2)
+    path = tmp_path / "run" / "sampled_arcs.jsonl"
+    path.write_bytes(path.read_bytes()[:-5])
+    sample_more(tmp_path / "run", 2)
+    assert [record["number"] for record in records(path)] == [0, 1, 2]
+
+
+def test_a_sampling_that_is_stopped_says_what_is_kept(tmp_path):
+    with pytest.raises(signals.Stopped):
+        sample_more(tmp_path / "run", 5, stop_at=3)
+    assert len(records(tmp_path / "run" / "sampled_arcs.jsonl")) == 3
+    log = (tmp_path / "run" / "stdout").read_text()
+    assert "stopped by SIGTERM after 3 of 5 sampled arcs, which are kept in " in log
+    assert log.endswith("/sampled_arcs.jsonl; the same command samples 5 more\n")
 
 
 SMALL = [

@@ -1,11 +1,12 @@
 """What a child gets wrong."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from enas import report
+from enas import files, report
 
 NAMES = ("cat", "a dog", "eel")
 
@@ -20,7 +21,7 @@ class Run:
         return str(self.path / name)
 
     def write(self, name, text):
-        (self.path / name).write_text(text)
+        files.write_atomically(self.path / name, text)
 
     def log(self, line):
         self.lines.append(line)
@@ -81,6 +82,32 @@ def test_the_log_names_the_worst_classes_and_the_files(written):
     log = "\n".join(written.lines)
     assert log.index("a dog ") < log.index("cat ")
     assert all(str(written.path / name) in log for name in ("confusion.txt", "worst_images.txt"))
+
+
+def test_names_of_classes_and_images_may_be_anything(tmp_path):
+    """A formula that is none, a tab, a line end, bytes that are no text."""
+    labels, predicted = np.array([0, 1, 2]), np.array([2, 0, 1])
+    images = ["a\tb\n.png", "\udcff.png", "c.png"]
+    found = report.Predictions(images, labels, predicted, np.zeros(3), np.ones(3))
+    names = ("a$^$b", "x\ty\n", "cl\udcff")
+    report.write(Run(tmp_path), names, "test", found)
+    assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((tmp_path / "confusion.json").read_text())["class_names"] == list(names)
+    assert (tmp_path / "worst_images.txt").read_text().splitlines()[1:] == [
+        "0.000000\ta$^$b\tcl\\udcff\t1.000000\ta\\tb\\n.png",
+        "0.000000\tx\\ty\\n\ta$^$b\t1.000000\t\\udcff.png",
+        "0.000000\tcl\\udcff\tx\\ty\\n\t1.000000\tc.png",
+    ]
+    assert "x\\ty\\n" in (tmp_path / "confusion.txt").read_text()
+
+
+def test_images_that_are_left_out_are_listed_one_a_line(tmp_path):
+    from enas import classification
+
+    reasons = [("train/a\n.png", "train/a\n.png: not a PNG"), ("train/\udcff.png", "train/\udcff.png: empty")]
+    data_set = SimpleNamespace(class_names=("x", "y"), bad_images={"train": reasons})
+    classification.announce(Run(tmp_path), data_set)
+    assert (tmp_path / "bad_images.txt").read_text() == "train/a\\n.png: not a PNG\ntrain/\\udcff.png: empty\n"
 
 
 def test_many_classes_make_a_report_without_a_table(tmp_path):

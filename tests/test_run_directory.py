@@ -81,7 +81,7 @@ def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
 def test_a_run_of_another_kind_is_refused(tmp_path):
     open_search(tmp_path)
     before = tree(tmp_path)
-    with pytest.raises(UserError, match="holds a search run, expected a training run"):
+    with pytest.raises(UserError, match="holds a run of another kind: search, expected training; choose another"):
         run_directory.open_run(config_of(tmp_path, TrainConfig), "training")
     assert tree(tmp_path) == before
 

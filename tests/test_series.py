@@ -1,5 +1,7 @@
 """The series of a run as plain text."""
 
+import os
+
 from enas import run_directory, series
 from enas.config import RunConfig
 from enas.micro.config import SearchConfig
@@ -23,3 +25,6 @@ def test_every_figure_has_its_series_and_they_follow_the_metrics(tmp_path):
         "controller_reward.txt": "7 0.25\n",
         "eval_test_accuracy.txt": "1 1\n",
     }
+    os.truncate(run.file("metrics.jsonl"), 0)
+    series.write(run)
+    assert not list((tmp_path / "run" / "series").iterdir())

@@ -40,6 +40,9 @@ def test_an_evaluation_has_the_settings_of_the_training(training):
     assert (found.arc.eval_only, found.run.reset_output_dir, found.data.data_dir) == (True, False, "there")
     found = evaluated(training, data_dir="elsewhere", cache="memory", log_every=3)
     assert (found.data.data_dir, found.data.cache, found.run.log_every) == ("elsewhere", "memory", 3)
+    found = evaluated(training, data_dir="elsewhere", skip_bad_images=True)
+    assert found.data.skip_bad_images
+    run_directory.check_output_dir(found, "training")
 
 
 def test_flags_that_say_what_the_run_has_are_allowed_its_arc_in_any_form(training):

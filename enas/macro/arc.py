@@ -91,9 +91,7 @@ def from_list(values, num_layers=None, whole_channels=True, filters=None):
       UserError: a wrong count, or a value out of range; names the position and the allowed range.
     """
     values = [int(v) for v in values]
-    lengths = {layer_start(n, whole_channels): n for n in range(FEWEST_LAYERS, MOST_LAYERS + 1)}
-    if num_layers:
-        lengths = {layer_start(num_layers, whole_channels): num_layers}
+    lengths = _lengths(num_layers, whole_channels)
     if len(values) not in lengths:
         raise UserError(_wrong_length(len(values), num_layers, whole_channels))
     layers = []
@@ -129,12 +127,20 @@ def _checked(values, position, what, layer, low, high):
     return value
 
 
+def _lengths(num_layers, whole_channels):
+    """{integers an arc may have: its layers}."""
+    allowed = [num_layers] if num_layers else range(FEWEST_LAYERS, MOST_LAYERS + 1)
+    return {layer_start(n, whole_channels): n for n in allowed}
+
+
 def _wrong_length(found, num_layers, whole_channels):
     of_layer = "its op" if whole_channels else "first and number of channels of the six ops"
     expected = (
         f"{layer_start(num_layers, whole_channels)} integers for {num_layers} layers" if num_layers else "integers"
     )
-    return f"arc: expected {expected} (for layer i {of_layer}, then i - 1 skip bits), got {found}"
+    other = f"--{'no' if whole_channels else ''}controller_search_whole_channels"
+    fits = f"; so many it has with {other}" if found in _lengths(num_layers, not whole_channels) else ""
+    return f"arc: expected {expected} (for layer i {of_layer}, then i - 1 skip bits), got {found}{fits}"
 
 
 def for_child(values, child):

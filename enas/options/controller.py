@@ -86,9 +86,9 @@ class OutcomeConfig:
 
     early_stop_over: float = option(
         0.0,
-        "End the search after the epoch in which an arc's validation score passes this: an accuracy above it, or a "
-        "perplexity below it. 0: never.",
+        "End the search after the epoch in which an arc's validation accuracy passes this: 0.9 is 90%. 0: never.",
         0.0,
+        1.0,
         flexible=True,
     )
     select_strategy: str = option(
@@ -100,7 +100,8 @@ class OutcomeConfig:
     )
     recommended_arch: str = option(
         "",
-        "File the recommended arc is written to as well: as JSON or .npy where its name ends so, else as text.",
+        "File outside --output_dir the recommended arc is written to as well: as JSON or .npy where its name ends so, else "
+        "as text.",
         flexible=True,
     )
     sampling_only: bool = option(

@@ -52,6 +52,7 @@ class DataConfig:
         False,
         "Leave images of class folders that cannot be decoded out and list them, in the log and in bad_images.txt. "
         "Off: the first one ends the run before the training starts.",
+        flexible=True,
     )
     num_valids: int = option(
         -1, "Validation images split off the training set. -1: as many as --valid_fraction says.", -1

@@ -66,10 +66,6 @@ class FixedArcConfig:
         False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True
     )
 
-    def trained_child(self, child):
-        """The settings of the child that is trained, from those of the flags."""
-        return child
-
 
 @dataclasses.dataclass(frozen=True)
 class RetrainConfig(FixedArcConfig):
@@ -83,5 +79,5 @@ class RetrainConfig(FixedArcConfig):
     )
 
     def trained_child(self, child):
-        """The child with its additional filters."""
+        """The settings of the child that is trained, from those of the flags: with its additional filters."""
         return dataclasses.replace(child, out_filters=child.out_filters + self.additional_filters_on_retrain)

@@ -4,6 +4,7 @@ import dataclasses
 from typing import ClassVar
 
 from enas import config
+from enas.errors import UserError
 from enas.options import option
 from enas.rnn.arc import MOST_NODES
 
@@ -177,6 +178,34 @@ class FixedArcConfig(config.FixedArcConfig):
         "--child_lstm_hidden_size units has weights for, the embedding included.",
         choices=("none", "lstm"),
     )
+    additional_filters_on_retrain: int = option(
+        0,
+        "Units added to --child_lstm_hidden_size, which keeps the rest of a search's settings; with --baseline=lstm to "
+        "those of the cell whose size it has.",
+        0,
+        1024,
+    )
+
+    def trained_child(self, child):
+        """The settings of the child that is trained, from those of the flags: with its additional units."""
+        return dataclasses.replace(child, lstm_hidden_size=child.lstm_hidden_size + self.additional_filters_on_retrain)
+
+
+@dataclasses.dataclass(frozen=True)
+class OutcomeConfig(config.OutcomeConfig):
+    """When a search ends, and which cell it recommends."""
+
+    early_stop_over: float = option(
+        0.0,
+        "End the search after the epoch in which a cell's validation perplexity, which is at least 1, falls below this. 0: "
+        "never.",
+        0.0,
+        flexible=True,
+    )
+
+    def __post_init__(self):
+        if 0 < self.early_stop_over < 1:
+            raise UserError(f"--early_stop_over={self.early_stop_over}: expected 0, or a perplexity of at least 1")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,7 +217,7 @@ class SearchConfig:
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     score: ScoreConfig = ScoreConfig()
-    outcome: config.OutcomeConfig = config.OutcomeConfig()
+    outcome: OutcomeConfig = OutcomeConfig()
     run: RunConfig = RunConfig()
 
 

@@ -35,6 +35,8 @@ ADVICE = "a lower --child_lr or --child_grad_bound"
 METRIC = Metric("perplexity", "ppl", "rw", higher_is_better=False)
 # Time steps of one call while scoring a single stream: longer ones save calls, the result is the same.
 _STEPS = 200
+# exp of a little more is no double.
+_MOST_NATS = 700.0
 
 
 def load(config):
@@ -182,7 +184,8 @@ def scoring(config, text, child, arc):
 
 
 def perplexity(session, scoring, windows, first=0, limit=0, feeds=None):
-    """exp(mean nats of a token) over windows one after the other; the state is carried from each to the next.
+    """exp(mean nats of a token) over windows one after the other, inf where that is no number, because the model has
+    diverged; the state is carried from each window to the next.
 
     Args:
       session: the session.
@@ -203,8 +206,8 @@ def perplexity(session, scoring, windows, first=0, limit=0, feeds=None):
         window = {scoring.inputs: inputs, scoring.targets: targets, scoring.weights: weights, scoring.state: state}
         more, state = session.run([scoring.nats, scoring.next_state], {**window, **(feeds or {})})
         nats, counted = nats + float(more), counted + float(weights.sum())
-    # A model that is worse than this says nothing that a larger number would say better.
-    return math.exp(min(nats / counted, 100.0))
+    mean = nats / counted
+    return math.exp(mean) if mean < _MOST_NATS else math.inf
 
 
 class Scorer:

@@ -44,8 +44,16 @@ def test_channels_of_each_op_may_be_a_choice():
     assert str(found).split() == CHANNELS.split()
     child = ChildConfig(num_layers=3, out_filters=4, controller_search_whole_channels=False)
     assert arc.for_child(found.to_list(), child) == found
-    with pytest.raises(UserError, match="expected 6 integers for 3 layers .*, got 39"):
+    with pytest.raises(UserError, match="expected 6 integers for 3 layers .*, got 39; .* --nocontroller_search_whole"):
         arc.for_child(found.to_list(), ChildConfig(num_layers=3))
+
+
+def test_an_arc_of_the_other_kind_is_told_with_the_flag_it_needs():
+    """As a drawing reads it, which knows no number of layers."""
+    with pytest.raises(UserError, match="got 39; so many it has with --nocontroller_search_whole_channels$"):
+        arc.parse(CHANNELS)
+    with pytest.raises(UserError, match="got 6; so many it has with --controller_search_whole_channels$"):
+        arc.parse("0 0 0 0 0 0", whole_channels=False)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,13 @@ def test_a_wrong_arc_or_space_is_told_at_once():
     assert error("search_macro.py", "--child_num_layers=2") == "error: --child_num_layers=2: expected at least 3"
 
 
+def test_bad_numbers_stop_a_training_by_name(tmp_path):
+    flags = [*CHILD, "--child_lr_max=1000", "--child_l2_reg=1", "--max_bad_steps=3", f"--child_fixed_arc={ARC}"]
+    line = error("train_fixed_arc.py", "--space=macro", *flags, "--num_epochs=40", f"--output_dir={tmp_path}/run")
+    assert "child step " in line and ": not finite: " in line and "a lower --child_lr_max" in line
+    assert (tmp_path / "run" / "stdout").read_text().count("step skipped, nothing changed") >= 3
+
+
 @pytest.mark.slow
 def test_a_search_ends_in_an_arc_that_trains_and_is_evaluated_without_naming_the_space(tmp_path):
     small = [*CHILD, "--child_scheme=k4", "--num_epochs=1", "--log_every=2"]

@@ -1,13 +1,20 @@
 """Training and scoring of language models, against small and obvious implementations."""
 
+import dataclasses
+import json
+import math
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from enas import layers
+from enas import layers, loop, train
+from enas.cost import Cost
 from enas.data.text import Text
-from enas.rnn import arc, child, config, language, sgd
+from enas.rnn import arc, child, config, language, sgd, space
 from enas.rnn.windows import Windows
+from enas.run_directory import open_run
 
 CHOSEN = arc.parse("1 0 0 1 3")
 STEPS, BATCH = 4, 2
@@ -177,6 +184,47 @@ def test_a_gradient_that_is_not_finite_changes_no_weight(start):
         np.testing.assert_array_equal(after[name], value)
     named["input"].load(before["input"], session)
     assert np.isfinite(do(session, training, 1)[0])  # the carried state was not lost to the NaN
+
+
+@pytest.mark.parametrize("nats, expected", [(0.0, 1.0), (690.0, np.exp(690.0)), (800.0, np.inf), (np.nan, np.inf)])
+@pytest.mark.usefixtures("graph")
+def test_a_perplexity_that_is_no_number_is_infinite(nats, expected):
+    whole = text(40)
+    windows = Windows(whole.valid, whole.eos, 1, 40, whole=True)
+    session = SimpleNamespace(run=lambda *_: (40 * nats, None))
+    scoring = language.scoring(configured(), whole, child, CHOSEN)
+    assert language.perplexity(session, scoring, windows) == pytest.approx(expected)
+
+
+def test_a_model_that_has_diverged_is_recorded_without_an_infinity(tmp_path):
+    settings = config.TrainConfig(run=config.TrainRunConfig(output_dir=str(tmp_path / "run")))
+    scorer = SimpleNamespace(start=lambda _: None, score=lambda *_: math.inf, cost=lambda: Cost(1, 2, 3, 4))
+    with open_run(settings, "training") as run:
+        run.events = SimpleNamespace(scalars=lambda *_, **__: None)
+        loop.log_evaluation(run, 0, {"valid_perplexity": math.inf, "test_perplexity": 80.0})
+        best = SimpleNamespace(restore=lambda _: ("best-1", {"epoch": 1}))
+        graph = SimpleNamespace(scorer=scorer)
+        train._finish(SimpleNamespace(run=run, best=best, graph=graph, session=None, task=language))
+        [record] = run.read("metrics.jsonl")
+    assert (record["valid_perplexity"], record["test_perplexity"]) == (None, 80.0)
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["valid_perplexity"] is results["test_perplexity"] is None and results["macs"] == 2
+    assert "warning: valid_perplexity is not finite" in (tmp_path / "run" / "stdout").read_text()
+
+
+@pytest.mark.parametrize("added", [0, 3])
+@pytest.mark.usefixtures("graph")
+def test_a_cell_is_trained_wider_and_the_baseline_has_its_size(added):
+    settings = configured()
+    arguments = dataclasses.replace(settings.arc, additional_filters_on_retrain=added)
+    settings = dataclasses.replace(settings, arc=arguments)
+    units, words, nodes = 5 + added, 7, 3
+    size = words * units + 2 * units * units * (1 + nodes)
+    assert train.build(settings, CHOSEN, space, text()).scorer.cost().parameters == size
+    with tf.Graph().as_default():
+        found = train.build(settings, "lstm", space, text()).scorer.cost().parameters
+    h = max(h for h in range(20) if 8 * h * h + 4 * h + words * h <= size)
+    assert found == 8 * h * h + 4 * h + words * h
 
 
 def test_a_search_step_changes_only_the_slots_of_its_arc(start):

@@ -86,6 +86,15 @@ def test_the_published_arc_trains_and_evaluates(tmp_path):
     assert evaluated.stdout.splitlines()[-2:] == trained.stdout.splitlines()[-2:]
 
 
+def test_bad_numbers_stop_a_training_by_name(tmp_path):
+    flags = [*TEXT, *CHILD, "--child_lr=1e9", "--child_grad_bound=1e9", "--max_bad_steps=3", "--num_epochs=40"]
+    line = error(
+        "train_fixed_arc.py", "--space=rnn", *flags, f"--child_fixed_arc={PUBLISHED}", f"--output_dir={tmp_path}/run"
+    )
+    assert "child step " in line and ": not finite: " in line and "a lower --child_lr or --child_grad_bound" in line
+    assert (tmp_path / "run" / "stdout").read_text().count("step skipped, nothing changed") >= 3
+
+
 def test_the_baseline_trains_and_evaluates(tmp_path):
     trained = run(*TRAIN, "--baseline=lstm", f"--output_dir={tmp_path}/run")
     assert trained.returncode == 0, trained.stderr
