@@ -35,8 +35,10 @@ def opened(of_search, space, settings):
     """
     with session.opened(of_search, "search", space.task, lambda data: search.build(of_search, space, data)) as opened:
         restored = opened.last.restore(opened.session)
-        done = restored[1]["epoch"] if restored else 0
-        early = search.stopped_early(of_search.outcome, space.task.METRIC, opened.run)
+        at = restored[1] if restored else {"epoch": 0, "phase": 0, "unit": 0}
+        done, within = at["epoch"], at["phase"] or at["unit"]
+        # A search that ends early ends with an epoch, not with the arc that was good enough.
+        early = not within and search.stopped_early(of_search.outcome, space.task.METRIC, opened.run)
         if done < of_search.run.num_epochs and not early:
             raise UserError(
                 f"--search_dir={of_search.run.output_dir}: the search has done {done} of {of_search.run.num_epochs} epochs; "

@@ -93,8 +93,10 @@ def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
     assert "not shown to be better" in lines[0] and f"kendall_tau: {figures['kendall_tau']:.4f}" in lines[1]
 
 
-@pytest.mark.parametrize("epochs, best, finished", [(3, 0.5, True), (2, 0.95, True), (2, 0.5, False)])
-def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeypatch, epochs, best, finished):
+@pytest.mark.parametrize(
+    "epochs, unit, best, finished", [(3, 0, 0.5, True), (2, 0, 0.95, True), (2, 1, 0.95, False), (2, 0, 0.5, False)]
+)
+def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeypatch, epochs, unit, best, finished):
     from enas import finished as module
     from enas.micro import space
 
@@ -105,7 +107,7 @@ def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeyp
             session=None,
             dataset=None,
             run=SimpleNamespace(read=lambda _name: [{"val_accuracy": best}]),
-            last=SimpleNamespace(restore=lambda _session: ("checkpoint", {"epoch": epochs})),
+            last=SimpleNamespace(restore=lambda _session: ("checkpoint", {"epoch": epochs, "phase": 0, "unit": unit})),
             graph=SimpleNamespace(scorer=SimpleNamespace(start=lambda _session: None)),
         )
 
