@@ -132,7 +132,7 @@ class Bench:
             if "search" in self.parts:
                 runs = self.alternate(workers, "child", "search_step")
                 self.compare("search_step", runs, "search")
-                limit = bench_machine.bound(config.to_values(self.settings))
+                limit = bench_machine.bound(self.settings)
                 limit["roofline_fraction"] = limit["bound_s"] / self.figures["search_step_s"]
                 self.figures.update(limit)
             if "controller" in self.parts:

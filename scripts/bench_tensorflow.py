@@ -51,7 +51,7 @@ class Search:
 
     def child(self):
         """One step of the shared weights on a new arc."""
-        arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child.num_cells)
+        arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child)
         training, update = self.graph.training, self.graph.training.update
         fetches = [training.loss, update.grad_norm, training.judged, update.loss_scale, update.watch.finite, update.op]
         self.session.run(fetches, {training.rate: 0.05, self.graph.arc: bench_arcs.array(arc)})
@@ -88,7 +88,7 @@ class Fixed:
         settings = _config(TrainConfig, values)
         session.graph_mode()
         data = bench_arcs.dataset(values["seed"], values["batch_size"], values["image_size"])
-        arc = bench_arcs.random_arc(values["seed"], 0, settings.child.num_cells)
+        arc = bench_arcs.random_arc(values["seed"], 0, settings.child)
         self.graph = train.build(settings, arc, space, data)
         initialize = tf.global_variables_initializer()
         clock.mark("graph_build_s")

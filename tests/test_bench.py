@@ -20,29 +20,21 @@ import bench_plot  # noqa: E402
 import bench_table  # noqa: E402
 
 
-def flags_of(child, image_size):
-    return {
-        "child_num_layers": child.num_layers,
-        "child_out_filters": child.out_filters,
-        "child_num_cells": child.num_cells,
-        "image_size": image_size,
-    }
-
-
+@pytest.mark.parametrize("precision", ["", "binary,k4,fp16"])
 @pytest.mark.parametrize("num_layers, filters, cells, side", [(6, 20, 5, 32), (2, 5, 1, 15), (4, 8, 3, 28)])
-def test_multiply_accumulates_are_those_of_the_cost_model(num_layers, filters, cells, side):
+def test_multiply_accumulates_are_those_of_the_cost_model(num_layers, filters, cells, side, precision):
     """All but the classifier's, which the bound leaves out."""
-    child = ChildConfig(num_layers=num_layers, out_filters=filters, num_cells=cells)
+    child = ChildConfig(num_layers=num_layers, out_filters=filters, num_cells=cells, search_precision=precision)
     for step in range(3):
-        arc = bench_arcs.random_arc(7, step, cells)
-        macs, _ = bench_machine.forward_work(flags_of(child, side), arc)
+        arc = bench_arcs.random_arc(7, step, child)
+        macs, _ = bench_machine.forward_work(child, side, arc)
         assert macs == cost.cost(arc, child, (side, side, 3), 10).macs - 4 * filters * 10
 
 
 def test_values_moved_are_counted_once_for_each_reader_and_writer():
     """Identity ops on a network small enough to count by hand: 8x8 images, 2 filters, one node, layers R R N N."""
     arc = arcs.parse("0 4 1 4   0 4 1 4")
-    _, values = bench_machine.forward_work(flags_of(ChildConfig(num_layers=2, out_filters=2, num_cells=1), 8), arc)
+    _, values = bench_machine.forward_work(ChildConfig(num_layers=2, out_filters=2, num_cells=1), 8, arc)
 
     def adapter(channels, side, outputs, new_side):
         # ReLU; convolution; batch norm.
@@ -60,13 +52,16 @@ def test_values_moved_are_counted_once_for_each_reader_and_writer():
     assert values == stem + reductions + second + third + cell(8, 2)
 
 
-def test_arcs_are_valid_and_keyed_by_seed_and_step():
-    drawn = [bench_arcs.random_arc(0, step, 5) for step in range(200)]
-    assert drawn[3] == bench_arcs.random_arc(0, 3, 5) != bench_arcs.random_arc(1, 3, 5)
+# Five ops, two of them convolutions.
+@pytest.mark.parametrize("precision, num_ops", [("", 5), ("binary,k4,fp16", 3 + 2 * 3)])
+def test_arcs_are_drawn_from_the_whole_op_table_and_keyed_by_seed_and_step(precision, num_ops):
+    child = ChildConfig(search_precision=precision)
+    drawn = [bench_arcs.random_arc(0, step, child) for step in range(200)]
+    assert drawn[3] == bench_arcs.random_arc(0, 3, child) != bench_arcs.random_arc(1, 3, child)
     values = np.array([bench_arcs.array(arc) for arc in drawn])
     assert values.shape == (200, 2, 5, 4)
     for node in range(5):
-        for column, bound in ((0, node + 2), (1, len(arcs.OPS)), (2, node + 2), (3, len(arcs.OPS))):
+        for column, bound in ((0, node + 2), (1, num_ops), (2, node + 2), (3, num_ops)):
             assert set(values[:, :, node, column].flat) == set(range(bound))
 
 
