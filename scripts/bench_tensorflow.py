@@ -44,6 +44,9 @@ class Search:
         opened = session.Opened(self.config, space.task, run, data, self.graph, self.session, last=None, best=None)
         self.search = search.Search(space, opened, run)
         clock.mark("initialize_s")
+        # As an epoch begins: `child` draws its own arcs, so that all sides run the same ones.
+        self.search.sample("child", range(self.graph.training.per_epoch), self.config.controller.warmup_epochs > 0)
+        clock.mark("first_arcs_s")
 
     def space(self, space):
         """The search space that is built."""

@@ -236,6 +236,10 @@ class Search:
         self.images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
         self.labels = torch.from_numpy(data.labels[: flags["batch_size"]]).long()
         clock.mark("graph_build_s")
+        if not self.fixed:
+            with torch.inference_mode():  # as an epoch begins: a search needs its arcs before its first step
+                self.policy(len(data.images) // flags["batch_size"])
+            clock.mark("first_arcs_s")
         self.chosen = False
 
     def _sgd(self):
