@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mains import run
 
 from enas import budget, evaluation_report, pareto
-from enas.config import OutcomeConfig, RunConfig
+from enas.config import SCHEMES, OutcomeConfig, RunConfig
 from enas.errors import UserError
 from enas.micro import arc as arcs
 from enas.micro import diagram
@@ -17,6 +18,7 @@ from enas.micro.config import ChildConfig, EvaluationConfig, SearchConfig
 from enas.micro.op_table import of_one_precision, op_table
 from enas.options.budget import BudgetConfig
 from enas.options.evaluation import EvaluationOptions
+from enas.run_facts import MARK
 
 ARC = "0 0 1 1 0 2 1 3"
 COST = {"parameters": 10, "macs": 2_000, "bitops": 30_000, "model_bytes": 400}
@@ -148,3 +150,36 @@ def test_an_arc_of_one_precision_keeps_its_wiring_and_its_kinds_of_op():
     values = [0, 0, 1, 3, 0, 4, 1, 1]
     assert of_one_precision(values, table, "k4") == [0, 1, 1, 3, 0, 4, 1, 1]
     assert of_one_precision(values, table, "binary") == [0, 0, 1, 2, 0, 4, 1, 0]
+
+
+def test_every_group_of_a_sweep_has_a_look_of_its_own(monkeypatch, tmp_path):
+    """The controller's, the random one and one for each scheme."""
+    from matplotlib.axes import Axes
+
+    looks, draw = [], Axes.scatter
+    monkeypatch.setattr(
+        Axes, "scatter", lambda *of, **how: looks.append((how["color"], how["marker"])) or draw(*of, **how)
+    )
+    groups = ["controller", "random", *(f"uniform {scheme}" for scheme in SCHEMES)]
+    sweep = [{"group": group, "cost": 10 + i, "test_accuracy": 0.5} for i, group in enumerate(groups)]
+    pareto._draw(pareto.compared(sweep), sweep, "bitops", tmp_path / "pareto.png")
+    assert len(looks) == len(set(looks)) == len(groups) == 14
+
+
+SEARCH = {"format": MARK, "kind": "search", "space": "micro", "child_num_cells": 5, "search_precision": ""}
+
+
+@pytest.mark.parametrize("missing", ["child_num_cells", "search_precision"])
+def test_a_search_whose_settings_are_not_whole_is_told_in_one_line(tmp_path, missing):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({name: value for name, value in SEARCH.items() if name != missing}))
+    done = run("evaluate_search.py", f"--search_dir={tmp_path}")
+    assert done.returncode == 2
+    expected = f"error: {path}: has no {missing}; expected the configuration of a search by search_micro.py\n"
+    assert done.stderr == expected
+
+
+def test_a_wrong_number_of_epochs_is_told_by_its_own_name(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(SEARCH))
+    done = run("evaluate_search.py", f"--search_dir={tmp_path}", "--num_epochs=0")
+    assert (done.returncode, done.stderr) == (2, "error: --num_epochs=0: expected at least 1\n")
