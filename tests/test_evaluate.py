@@ -95,6 +95,63 @@ def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
     assert "not shown to be better" in lines[0] and f"kendall_tau: {figures['kendall_tau']:.4f}" in lines[1]
 
 
+def test_tau_of_accuracies_that_are_all_alike_is_not_defined(tmp_path):
+    """NaN is no JSON."""
+    from enas import evaluate
+
+    alike = [trained(arc["group"], 0.5, arc["test_accuracies"]) for arc in ARCS]
+    settings = EvaluationConfig(evaluation=EvaluationOptions("there", num_arcs=6, num_seeds=2))
+    found = evaluate.figures(settings, alike)
+    assert found["kendall_tau"] is None and found["kendall_tau_interval"] == [None, None]
+    json.dumps(found, allow_nan=False)
+    evaluation_report.write(tmp_path / "report.html", found, {}, {})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Kendall's tau not defined." in text.replace("&#x27;", "'") and "<td>not defined (not defined to" in text
+    assert "kendall_tau: not defined (not defined to not defined)" in evaluation_report.summary(found)
+
+
+def test_the_budget_is_that_of_the_trainings_and_the_cost_target_of_the_search(tmp_path):
+    from enas import evaluate
+
+    stored = {"format": MARK, "cost": "macs", "cost_target": 2e6, "cost_weight": 0.5, "child_out_filters": 4}
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    child, options = (
+        ChildConfig(out_filters=8, keep_prob=0.7),
+        EvaluationOptions(str(tmp_path), num_arcs=6, num_seeds=2),
+    )
+    found = evaluate.figures(EvaluationConfig(evaluation=options, child=child), ARCS)["budget"]
+    assert (found["cost"], found["cost_target"], found["cost_weight"]) == ("macs", 2e6, 0.5)
+    assert (found["child_out_filters"], found["child_num_cells"], found["child_keep_prob"]) == (8, 5, 0.7)
+    named = {
+        "img_size",
+        "child_lr_max",
+        "child_lr_min",
+        "child_drop_path_keep_prob",
+        "augment",
+        "n_aug_img",
+        "cutout_size",
+    }
+    assert named < set(found)
+
+
+def test_a_diagrams_caption_holds_the_shape_of_the_trainings_images(tmp_path):
+    from enas import evaluate
+    from enas.micro import space
+
+    for name, side in (("search", 8), ("arc-0-seed-3", 12)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.json").write_text(json.dumps({"image_shape": [side, side, 1]}))
+    settings = EvaluationConfig(
+        evaluation=EvaluationOptions(str(tmp_path / "search")), child=ChildConfig(num_cells=1), run=RunConfig(seed=3)
+    )
+    trainings = SimpleNamespace(
+        space=space, settings=settings, path=lambda name, seed: f"{tmp_path}/{name}-seed-{seed}"
+    )
+    drawn = evaluate._diagrams(trainings, ARCS)
+    assert list(drawn) == ["The best controller arc (98.00%)", "The best random arc (92.00%)"]
+    assert all("bitops 30,000, model_bytes 400; images of 12×12×1" in picture for picture in drawn.values())
+
+
 @pytest.mark.parametrize("epochs, best, finished", [(3, 0.5, True), (2, 0.95, True), (2, 0.5, False)])
 def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeypatch, epochs, best, finished):
     from enas import finished as module
