@@ -16,6 +16,7 @@ from enas.errors import UserError
 from enas.micro.config import EvaluationConfig
 
 FLAGS = absl_flags.FLAGS
+_MEANING = ("child_num_cells", "search_precision")  # what gives the integers of the search's arcs their meaning
 
 
 def main(arguments):
@@ -27,8 +28,14 @@ def main(arguments):
     stored = run_facts.stored_values(search_dir)
     if stored is None or (stored.get("kind"), stored.get("space")) != ("search", "micro"):
         raise UserError(f"--search_dir={search_dir}: expected the run directory of a search by search_micro.py")
+    for name in _MEANING:
+        if name not in stored:
+            path = os.path.join(search_dir, "config.json")
+            raise UserError(f"{path}: has no {name}; expected the configuration of a search by search_micro.py")
+    # It is the default of another flag too, which would be named in its place.
+    config.from_values(EvaluationConfig, {"num_epochs": FLAGS.num_epochs})
     settings = flags.parse_config(EvaluationConfig, defaults=_defaults(stored))
-    for name in ("child_num_cells", "search_precision"):
+    for name in _MEANING:
         value = config.to_values(settings)[name]
         if value != stored[name]:
             raise UserError(f"--{name}={value}: expected {stored[name]!r}, which the search's arcs are for")

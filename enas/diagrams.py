@@ -36,7 +36,7 @@ class Diagram(NamedTuple):
     """One graph, drawn as a panel.
 
     vertices: in topological order; those of kind input stand side by side in this order. edges: (id of the tail, id of the
-    head) pairs. rows: {vertex id: row}, row 0 on top.
+    head) pairs; none in a legend. rows: {vertex id: row}, row 0 on top.
     """
 
     name: str
@@ -78,12 +78,19 @@ def dot_text(diagrams, caption=""):
                 span = str(diagram.rows[head] - diagram.rows[tail])
                 panel.edge(f"{diagram.name}_{tail}", f"{diagram.name}_{head}", color=colours[tail], minlen=span)
             # Asks for the inputs in their order; dot nearly always complies.
-            ids = [f"{diagram.name}_{v.id}" for v in diagram.vertices if v.kind == "input"]
             with panel.subgraph() as inputs:
                 inputs.attr(rank="same")
-                for left, right in zip(ids, ids[1:], strict=False):
-                    inputs.edge(left, right, style="invis")
+                _chain(inputs, [f"{diagram.name}_{v.id}" for v in diagram.vertices if v.kind == "input"])
+            if not diagram.edges:
+                # Nothing else would put a legend's vertices into rows.
+                _chain(panel, [f"{diagram.name}_{v.id}" for v in diagram.vertices])
     return graph.source
+
+
+def _chain(graph, ids):
+    """Joins vertices, in their order, by edges that are not drawn."""
+    for tail, head in zip(ids, ids[1:], strict=False):
+        graph.edge(tail, head, style="invis")
 
 
 def write(pictures, output_dir, captions=None):

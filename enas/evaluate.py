@@ -7,6 +7,7 @@ random ones are trained from scratch alike, with several seeds.
 import contextlib
 import io
 import json
+import math
 import os
 
 import numpy as np
@@ -14,7 +15,16 @@ from tqdm import tqdm
 
 from enas import config, evaluation_report, files, finished, statistics, train
 from enas.run_directory import open_run
-from enas.run_facts import data_facts
+from enas.run_facts import data_facts, stored_values
+
+# Of the settings, what the trainings and the search have been given: report.json's "budget".
+BUDGET = (
+    *("dataset", "img_size", "max_train_images", "augment", "n_aug_img", "cutout_size"),
+    *("num_epochs", "finalist_epochs", "batch_size", "child_lr_max", "child_lr_min"),
+    *("child_num_layers", "child_num_cells", "child_out_filters", "child_scheme", "search_precision"),
+    *("child_keep_prob", "child_drop_path_keep_prob"),
+)
+SEARCH_BUDGET = ("cost", "cost_target", "cost_weight")
 
 
 def run_evaluation(settings, space):
@@ -42,7 +52,7 @@ def run_evaluation(settings, space):
         run.write("best_arc.txt", found["best_arc"] + "\n")
         run.write("report.json", json.dumps(found, indent=2) + "\n")
         curves = {**_search_curves(settings), **_training_curves(trainings, arcs, settings)}
-        evaluation_report.write(run.file("report.html"), found, curves, _diagrams(settings, space, arcs))
+        evaluation_report.write(run.file("report.html"), found, curves, _diagrams(trainings, arcs))
         for line in evaluation_report.summary(found):
             run.log(line)
         run.log(f"report: {run.file('report.html')}")
@@ -138,6 +148,9 @@ def figures(settings, arcs, share_on_target=None):
       arcs: dicts with group, arc, shared_accuracy, test_accuracies (one for each seed), test_accuracy (their mean) and
         cost; the first is the chosen one. Under a budget with cost_over_target and on_target.
       share_on_target: see `finished.Scorer.share_on_target`.
+
+    Returns:
+      {name: JSON value}; what is not defined, as tau of values that are all alike, is None.
     """
     options = settings.evaluation
     groups = {name: [arc["test_accuracy"] for arc in arcs if arc["group"] == name] for name in evaluation_report.GROUPS}
@@ -152,29 +165,26 @@ def figures(settings, arcs, share_on_target=None):
             found[f"{name}_on_target"] = float(np.mean([arc["on_target"] for arc in costs]))
     found["accuracy_over_random"] = found["controller_mean"] - found["random_mean"]
     found["mann_whitney_p"] = statistics.mann_whitney_p(groups["controller"], groups["random"])
-    found["kendall_tau"] = statistics.kendall_tau(shared, alone)
-    found["kendall_tau_interval"] = list(statistics.kendall_tau_interval(shared, alone, settings.run.seed))
+    found["kendall_tau"] = _defined(statistics.kendall_tau(shared, alone))
+    interval = statistics.kendall_tau_interval(shared, alone, settings.run.seed)
+    found["kendall_tau_interval"] = [_defined(end) for end in interval]
     found["num_candidates"], found["num_finalists"] = options.num_candidates, options.num_finalists
     found["share_on_target"] = share_on_target
     found["best_arc"], found["best_arc_accuracy"] = arcs[0]["arc"], arcs[0]["test_accuracy"]
-    found["budget"] = _training_budget(settings)
+    found["budget"] = _budget(settings)
     found["arcs"] = arcs
     return found
 
 
-def _training_budget(settings):
-    run, child, data = settings.run, settings.child, settings.data
-    return {
-        "dataset": data.dataset,
-        "num_epochs": run.num_epochs,
-        "batch_size": run.batch_size,
-        "max_train_images": data.max_train_images,
-        "child_num_layers": child.num_layers,
-        "child_out_filters": child.out_filters,
-        "child_scheme": child.scheme,
-        "search_precision": child.search_precision,
-        "finalist_epochs": settings.evaluation.finalist_epochs,
-    }
+def _defined(value):
+    """A float, or None for NaN, which JSON has no word for."""
+    return None if math.isnan(value) else value
+
+
+def _budget(settings):
+    """{flag: value} of `BUDGET`, and of `SEARCH_BUDGET` as the search has them, None where it is from before they were."""
+    values, search = config.to_values(settings), stored_values(settings.evaluation.search_dir) or {}
+    return {name: values[name] for name in BUDGET} | {name: search.get(name) for name in SEARCH_BUDGET}
 
 
 def _search_curves(settings):
@@ -202,10 +212,11 @@ def _training_curves(trainings, arcs, settings):
     return {"from scratch: loss": ("steps", "training loss", lines)}
 
 
-def _diagrams(settings, space, arcs):
+def _diagrams(trainings, arcs):
     """{title: SVG} of the best arc of each group."""
-    shape = data_facts(settings.evaluation.search_dir).get("image_shape")
-    pictures = {}
+    space, settings, pictures = trainings.space, trainings.settings, {}
+    facts = data_facts(trainings.path("arc-0", settings.run.seed))
+    shape = "×".join(map(str, facts.get("image_shape", ["unknown size"])))
     for group in evaluation_report.GROUPS:
         best = max((arc for arc in arcs if arc["group"] == group), key=lambda arc: arc["test_accuracy"])
         caption = ", ".join(f"{name} {value:,}" for name, value in best["cost"].items())

@@ -28,7 +28,7 @@ def write(path, report, curves, diagrams):
         f"<h1>Evaluation of {_text(report['search_dir'])}</h1>",
         f"<p>{_text(_verdict(report))}</p>",
         _table(("figure", "value"), _figures(report)),
-        f"<p class=note>Budget of each training: {_text(_budget(report))}.</p>",
+        f"<p class=note>Budget of each training, and what the search's arcs should cost: {_text(_budget(report))}.</p>",
         "<h2>Shared weights against training from scratch</h2>",
         _scatter(report),
         "<h2>Curves</h2>",
@@ -53,12 +53,23 @@ def _verdict(report):
     better = report["mann_whitney_p"] < 0.05
     return (
         f"The controller's arcs are {'better than' if better else 'not shown to be better than'} random ones "
-        f"(p = {report['mann_whitney_p']:.3g}); shared weights rank arcs with Kendall's tau {report['kendall_tau']:.2f}."
+        f"(p = {report['mann_whitney_p']:.3g}); shared weights rank arcs with Kendall's tau "
+        f"{_number(report['kendall_tau'], '.2f')}."
     )
 
 
+def _number(value, form):
+    """A number in a format, or words for None."""
+    return "not defined" if value is None else format(value, form)
+
+
+def _tau(report, form):
+    """Kendall's tau with its interval."""
+    tau, low, high = (_number(value, form) for value in (report["kendall_tau"], *report["kendall_tau_interval"]))
+    return f"{tau} ({low} to {high})"
+
+
 def _figures(report):
-    low, high = report["kendall_tau_interval"]
     for group in GROUPS:
         mean, std = report[f"{group}_mean"], report[f"{group}_std"]
         yield f"test accuracy of the {group} arcs, mean ± deviation over arcs", f"{mean:.2%} ± {std:.2%}"
@@ -70,7 +81,7 @@ def _figures(report):
             )
     yield "accuracy over the average random arc", f"{report['accuracy_over_random']:+.2%}"
     yield "Mann–Whitney p, controller greater (one-sided)", f"{report['mann_whitney_p']:.3g}"
-    yield "Kendall's tau, shared weights and stand-alone", f"{report['kendall_tau']:.3f} ({low:.3f} to {high:.3f})"
+    yield "Kendall's tau, shared weights and stand-alone", _tau(report, ".3f")
     if report["share_on_target"] is not None:
         yield "arcs sampled from the controller within 10% of the cost target", f"{report['share_on_target']:.0%}"
     yield "arcs, seeds", f"{report['num_arcs']}, {len(report['seeds'])}"
@@ -79,9 +90,8 @@ def _figures(report):
 
 def summary(report):
     """The report's main figures as lines `name: value`."""
-    low, high = report["kendall_tau_interval"]
     yield _verdict(report)
-    yield f"kendall_tau: {report['kendall_tau']:.4f} ({low:.4f} to {high:.4f})"
+    yield f"kendall_tau: {_tau(report, '.4f')}"
     for name in ("controller_mean", "random_mean", "accuracy_over_random", "mann_whitney_p", "best_arc_accuracy"):
         yield f"{name}: {report[name]:.4g}"
     if report["share_on_target"] is not None:

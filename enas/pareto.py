@@ -12,6 +12,7 @@ from enas.micro.op_table import of_one_precision, op_table
 from enas.run_directory import open_run
 
 COLOURS = ("#1d4ed8", "#c2410c", "#4d7c0f", "#7e22ce", "#0e7490", "#a16207")
+MARKERS = (("o", "-"), ("s", "--"), ("^", ":"))  # of points, and the front's line: all three rounds of colours differ
 
 
 def run_sweep(sweep_config, space):
@@ -103,13 +104,14 @@ def _draw(figures, arcs, unit, path):
 
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
-    for group, colour in zip(figures, itertools.cycle(COLOURS)):
+    for group, ((marker, line), colour) in zip(figures, itertools.product(MARKERS, COLOURS), strict=False):
         of_group = [arc for arc in arcs if arc["group"] == group]
         x, y = [arc["cost"] for arc in of_group], [arc["test_accuracy"] for arc in of_group]
         label = f"{group} (hypervolume {figures[group]['hypervolume']:.3f})"
-        axes.scatter(x, y, color=colour, alpha=0.6, label=label, s=22)
+        axes.scatter(x, y, color=colour, alpha=0.6, marker=marker, label=label, s=22)
         front = figures[group]["front"]
-        axes.step([cost for cost, _ in front], [accuracy for _, accuracy in front], where="post", color=colour, lw=1)
+        costs, accuracies = zip(*front, strict=True)
+        axes.step(costs, accuracies, where="post", color=colour, ls=line, lw=1)
     axes.set(xscale="log", xlabel=unit, ylabel="test accuracy, trained from scratch")
     axes.legend(frameon=False)
     figure.savefig(path, dpi=120)

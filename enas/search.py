@@ -168,7 +168,7 @@ class Search:
             self.run.log(f"[{line}]")
         self.run.log(f"val_{self.metric.short} = {score:<6.4f}")
         if self.budget:
-            self.run.log(f"{self.config.budget.cost} = {readable(record['cost'])}")
+            self.run.log(f"{self.config.budget.cost} = {readable(record['cost'])}   reward = {record['reward']:<.4f}")
         self.run.log("-" * 80)
         self.run.append(file, recordable(record))
 
@@ -262,8 +262,16 @@ def sample_more(search):
         raise
     best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
     run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
-    run.log(f"best_val_{metric.name}: {shown(best[f'val_{metric.name}'])}")
+    _log_merits(search, best)
     _hand_over(search, best)
+
+
+def _log_merits(search, best):
+    """Logs what the best arc is the best by: its score, or under a budget its reward."""
+    name = f"val_{search.metric.name}"
+    search.run.log(f"best_{name}: {shown(best[name])}")
+    if "reward" in best:
+        search.run.log(f"best_reward: {best['reward']:.4f} (the best arc is the one of the highest reward, not {name})")
 
 
 def _more(search, numbers):
@@ -291,7 +299,7 @@ def finish(search):
     if search.is_over():
         run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
-    run.log(f"best_val_{metric.name}: {shown(best[f'val_{metric.name}'])}")
+    _log_merits(search, best)
     command = ["python", "train_fixed_arc.py", f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "

@@ -4,16 +4,17 @@ import numpy as np
 
 from enas.data import DataSet, Split
 from enas.micro import arc as arcs
+from enas.micro.op_table import op_table
 from enas.randomness import generator
 
 NUM_CLASSES = 10
 
 
-def random_arc(seed, step, num_cells):
-    """An `arcs.Arc` drawn uniformly from the search space, keyed by (seed, step)."""
+def random_arc(seed, step, child):
+    """An `arcs.Arc` drawn uniformly from the search space of a `ChildConfig`, keyed by (seed, step)."""
     draw = generator(seed, "bench/arc", step)
-    limits = [limit for node in range(num_cells) for limit in (node + 2, len(arcs.OPS)) * 2] * 2
-    return arcs.from_list([draw.integers(limit) for limit in limits])
+    limits = [limit for node in range(child.num_cells) for limit in (node + 2, len(op_table(child))) * 2] * 2
+    return arcs.for_child([draw.integers(limit) for limit in limits], child)
 
 
 def array(arc):

@@ -8,9 +8,8 @@ import time
 import bench_arcs
 import numpy as np
 
-from enas.micro import arc as arcs
 from enas.micro.cost import reduction_layers
-from enas.micro.op_table import KERNELS, REPEATS
+from enas.micro.op_table import REPEATS, op_table
 
 _FLOAT = 4
 _MATMUL_SIZE = 1536
@@ -56,8 +55,9 @@ def ceilings():
     return {"matmul_gmacs": _MATMUL_SIZE**3 / _best(lambda: a @ a) / 1e9, "copy_gb": 2 * source.size / copy / 1e9}
 
 
-def forward_work(flags, arc, channels=3):
-    """(multiply-accumulates, values read or written) of one forward pass on one image.
+def forward_work(child, side, arc, channels=3):
+    """(multiply-accumulates, values read or written) of one forward pass on one image, `[side, side, channels]`, by an arc
+    of a `ChildConfig`.
 
     Every op reads its inputs and writes its output once: convolution, batch norm and activation each count, a
     separable convolution as two. Weights are left out: they are read once for all images.
@@ -73,7 +73,7 @@ def forward_work(flags, arc, channels=3):
         nonlocal values
         values += (inputs + 1) * width * area
 
-    layers, width, side = flags["child_num_layers"], flags["child_out_filters"], flags["image_size"]
+    table, layers, width = op_table(child), child.num_layers, child.out_filters
     conv(3, channels, 3 * width, side * side)
     elementwise(3 * width, side * side)
     earlier = [(3 * width, side), (3 * width, side)]
@@ -90,14 +90,13 @@ def forward_work(flags, arc, channels=3):
                 elementwise(width, old_side * old_side)
                 inputs = width
         cell = arc.reduction if reduction else arc.normal
-        for _, op in (slot for node in cell.nodes for slot in node.sides):
-            name = arcs.OPS[op]
-            for _ in range(REPEATS if name in KERNELS else 0):
+        for op in (table[id] for node in cell.nodes for _, id in node.sides):
+            for _ in range(REPEATS if op.kernel else 0):
                 elementwise(width, area)
-                conv(KERNELS[name], width, width, area, groups=width)
+                conv(op.kernel, width, width, area, groups=width)
                 conv(1, width, width, area)
                 elementwise(width, area)
-            if name.endswith("pool_3x3"):
+            if op.kind.endswith("pool_3x3"):
                 elementwise(width, area)
         elementwise(width, area * len(cell.nodes), inputs=2)
         loose = len(cell.loose_ends)
@@ -108,7 +107,7 @@ def forward_work(flags, arc, channels=3):
     return macs, values
 
 
-def bound(flags):
+def bound(settings):
     """The least time a child step can take on this machine, averaged over the arcs of the measured steps.
 
     The backward pass does twice the multiply-accumulates of the forward pass (gradients in the inputs and in the
@@ -117,14 +116,15 @@ def bound(flags):
     speed of a copy.
 
     Args:
-      flags: {flag: value}.
+      settings: a `bench_micro.BenchConfig`.
 
     Returns:
       Figures: step_gmacs, step_gb, matmul_gmacs_per_s, copy_gb_per_s, bound_s.
     """
-    steps = [bench_arcs.random_arc(flags["seed"], step, flags["child_num_cells"]) for step in range(flags["steps"])]
-    work = np.mean([forward_work(flags, arc) for arc in steps], axis=0)
-    macs, values = 3 * flags["batch_size"] * work
+    child, options = settings.child, settings.bench
+    steps = [bench_arcs.random_arc(options.seed, step, child) for step in range(options.steps)]
+    work = np.mean([forward_work(child, options.image_size, arc) for arc in steps], axis=0)
+    macs, values = 3 * options.batch_size * work
     limits = ceilings()
     seconds = max(macs / 1e9 / limits["matmul_gmacs"], values * _FLOAT / 1e9 / limits["copy_gb"])
     return {

@@ -17,6 +17,8 @@ import time
 from typing import ClassVar
 
 import numpy as np
+from bench_table import note
+from bench_table import plain_table as table
 
 from enas import config as configs
 from enas.errors import UserError
@@ -24,6 +26,8 @@ from enas.macro import arc as arcs
 from enas.macro import config
 from enas.options import option
 from enas.randomness import generator
+
+__all__ = ["BenchConfig", "measure", "table"]
 
 _TURN = 2  # steps
 _RATE = 0.05
@@ -158,9 +162,11 @@ def measure(settings):
     """Runs the benchmark; returns {figure: value}.
 
     Raises:
-      UserError: PyTorch is not installed; arcs whose channels are a choice.
+      UserError: PyTorch is not installed; a child that is not measured, or that PyTorch's network is not.
     """
-    options, figures = settings.bench, {"settings": configs.to_values(settings)}
+    options, figures = settings.bench, {"settings": configs.to_values(settings), **note(settings.bench.steps)}
+    if options.against == "torch" and settings.child.scheme != "fp32":
+        raise UserError(f"--child_scheme={settings.child.scheme}: expected fp32, the only scheme of --against=torch")
     if not settings.child.controller_search_whole_channels:
         raise UserError("--nocontroller_search_whole_channels: the benchmark measures arcs of one op a layer only")
     context, pipes, times = multiprocessing.get_context("spawn"), {}, {}
@@ -189,8 +195,3 @@ def measure(settings):
                 figures[f"{options.against}_{key}"] / figures[f"search_{key}"]
             )
     return figures
-
-
-def table(figures):
-    """The figures as lines of text."""
-    return "\n".join(f"{name:<32} {value:>12,.3f}" for name, value in figures.items() if name != "settings")

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import bench_machine
 import bench_plot
-from bench_table import summary, table
+from bench_table import note, summary, table
 from bench_worker import Worker
 
 from enas import config, files
@@ -22,8 +22,9 @@ from enas.options import option
 
 __all__ = ["BenchConfig", "measure", "table"]
 
-SIDES = ("classic", "torch")
 PARTS = ("search", "controller", "fixed", "eval", "half")
+# What can be compared with, and the parts each has.
+SIDES = {"classic": ("search", "controller"), "torch": ("search", "controller", "fixed", "eval")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,11 +65,39 @@ def words(flag, text, allowed):
     return found
 
 
+def check_comparable(side, parts, settings):
+    """Checks that another implementation has something to compare, and that it computes the same network.
+
+    Args:
+      side: one of `SIDES`.
+      parts: of `PARTS`, those to be measured.
+      settings: a `BenchConfig`.
+
+    Raises:
+      UserError: it has none of the parts, or lacks what the child's flags ask for.
+    """
+    against, child = settings.bench.against, settings.child
+    if not set(parts) & set(SIDES[side]):
+        raise UserError(
+            f"--parts={settings.bench.parts}: nothing to compare with {side}; expected one of {', '.join(SIDES[side])}, or "
+            f"no --against={against}"
+        )
+    if side == "torch" and child.scheme != "fp32":
+        raise UserError(f"--child_scheme={child.scheme}: expected fp32, the only scheme of --against={against}")
+    if child.search_precision:
+        raise UserError(f"--search_precision={child.search_precision}: expected none with --against={against}")
+    if child.use_aux_heads:
+        raise UserError(f"--child_use_aux_heads: --against={against} has no auxiliary head; leave one of the flags out")
+
+
 class Bench:
     """One call of the benchmark.
 
     Args:
       settings: a `BenchConfig`.
+
+    Raises:
+      UserError: a flag names what there is not, or there is nothing to measure or to compare.
     """
 
     def __init__(self, settings):
@@ -76,7 +105,12 @@ class Bench:
         self.parts = words("parts", options.parts, PARTS)
         self.against = words("against", options.against, SIDES)
         self.schemes = words("schemes", options.schemes, config.SCHEMES)
+        if not (self.parts or self.schemes or options.plot):
+            raise UserError(f"--parts={options.parts}: nothing to measure; expected a part, or --schemes or --plot")
+        for side in self.against:
+            check_comparable(side, self.parts, settings)
         self.figures = {"load": [round(os.getloadavg()[0], 2)], "settings": config.to_values(settings)}
+        self.figures.update(note(options.steps))
 
     def run(self):
         """Measures everything asked for; returns the figures as a dict."""
@@ -132,7 +166,7 @@ class Bench:
             if "search" in self.parts:
                 runs = self.alternate(workers, "child", "search_step")
                 self.compare("search_step", runs, "search")
-                limit = bench_machine.bound(config.to_values(self.settings))
+                limit = bench_machine.bound(self.settings)
                 limit["roofline_fraction"] = limit["bound_s"] / self.figures["search_step_s"]
                 self.figures.update(limit)
             if "controller" in self.parts:
@@ -162,25 +196,28 @@ class Bench:
                 worker.stop()
 
     def scheme_steps(self):
-        """The child's step under every scheme asked for, over fp32's."""
+        """The child's step under every scheme asked for, over that of the fp32 child it took turns with."""
         self.figures["scheme_step_vs_fp32"] = {}
         for scheme in self.schemes:
-            workers = {name: Worker("search", self.settings, child_scheme=name) for name in ("fp32", scheme)}
+            beside = f"fp32_beside_{scheme}"
+            workers = {scheme: self.of_scheme(scheme), beside: self.of_scheme("fp32")}
             try:
                 self.alternate(workers, "child", "scheme_step")
             finally:
                 for worker in workers.values():
                     worker.stop()
-            ratio = self.figures[f"{scheme}_scheme_step_s"] / self.figures["fp32_scheme_step_s"]
+            ratio = self.figures[f"{scheme}_scheme_step_s"] / self.figures[f"{beside}_scheme_step_s"]
             self.figures["scheme_step_vs_fp32"][scheme] = round(ratio, 3)
+
+    def of_scheme(self, scheme, **changes):
+        """A worker whose child is under one scheme throughout."""
+        return Worker("search", self.settings, child_scheme=scheme, search_precision="", **changes)
 
     def half_precision(self):
         """fp16 against fp32 in images a second, at the CIFAR-10 preset's batch size, where there is a GPU."""
         if not bench_machine.has_gpu():
             return
-        workers = {
-            name: Worker("search", self.settings, child_scheme=name, batch_size=160) for name in ("fp32", "fp16")
-        }
+        workers = {name: self.of_scheme(name, batch_size=160) for name in ("fp32", "fp16")}
         try:
             self.alternate(workers, "child", "gpu_step")
         finally:

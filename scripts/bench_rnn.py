@@ -12,10 +12,14 @@ import time
 from typing import ClassVar
 
 import numpy as np
+from bench_table import note
+from bench_table import plain_table as table
 
 from enas import config as configs
 from enas.options import option
 from enas.rnn import config
+
+__all__ = ["BenchConfig", "measure", "table"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,15 +44,10 @@ class BenchConfig:
 
 def measure(settings):
     """Runs the benchmark; returns {figure: value}."""
-    figures = {"settings": configs.to_values(settings)}
+    figures = {"settings": configs.to_values(settings), **note(settings.bench.steps)}
     for name, arc in (("search", None), ("fixed", _arc(settings, 0)), ("lstm", "lstm")):
         figures.update({f"{name}_{key}": value for key, value in _measured(settings, arc).items()})
     return figures
-
-
-def table(figures):
-    """The figures as lines of text."""
-    return "\n".join(f"{name:<32} {value:>12,.3f}" for name, value in figures.items() if name != "settings")
 
 
 def _arc(settings, number):

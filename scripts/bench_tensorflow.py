@@ -44,6 +44,9 @@ class Search:
         opened = session.Opened(self.config, space.task, run, data, self.graph, self.session, last=None, best=None)
         self.search = search.Search(space, opened, run)
         clock.mark("initialize_s")
+        # As an epoch begins: `child` draws its own arcs, so that all sides run the same ones.
+        self.search.sample("child", range(self.graph.training.per_epoch), self.config.controller.warmup_epochs > 0)
+        clock.mark("first_arcs_s")
 
     def space(self, space):
         """The search space that is built."""
@@ -51,7 +54,7 @@ class Search:
 
     def child(self):
         """One step of the shared weights on a new arc."""
-        arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child.num_cells)
+        arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child)
         training, update = self.graph.training, self.graph.training.update
         fetches = [training.loss, update.grad_norm, training.judged, update.loss_scale, update.watch.finite, update.op]
         self.session.run(fetches, {training.rate: 0.05, self.graph.arc: bench_arcs.array(arc)})
@@ -88,7 +91,7 @@ class Fixed:
         settings = _config(TrainConfig, values)
         session.graph_mode()
         data = bench_arcs.dataset(values["seed"], values["batch_size"], values["image_size"])
-        arc = bench_arcs.random_arc(values["seed"], 0, settings.child.num_cells)
+        arc = bench_arcs.random_arc(values["seed"], 0, settings.child)
         self.graph = train.build(settings, arc, space, data)
         initialize = tf.global_variables_initializer()
         clock.mark("graph_build_s")

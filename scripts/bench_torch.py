@@ -14,7 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from enas import config
 from enas.micro import arc as arcs
+from enas.micro.config import SearchConfig
 from enas.micro.op_table import KERNELS, REPEATS
 
 
@@ -223,7 +225,8 @@ class Search:
         torch.manual_seed(flags["seed"])
         torch.set_num_threads(len(os.sched_getaffinity(0)))
         self.flags, self.step = flags, 0
-        self.arc = bench_arcs.random_arc(flags["seed"], 0, flags["child_num_cells"]) if self.fixed else None
+        self.child_config = config.from_values(SearchConfig, flags).child
+        self.arc = bench_arcs.random_arc(flags["seed"], 0, self.child_config) if self.fixed else None
         self.net = Child(flags, self.arc)
         self.optimizer = self._sgd()
         self.policy = Controller(flags)
@@ -233,6 +236,10 @@ class Search:
         self.images = torch.from_numpy(images.transpose(0, 3, 1, 2).copy())
         self.labels = torch.from_numpy(data.labels[: flags["batch_size"]]).long()
         clock.mark("graph_build_s")
+        if not self.fixed:
+            with torch.inference_mode():  # as an epoch begins: a search needs its arcs before its first step
+                self.policy(len(data.images) // flags["batch_size"])
+            clock.mark("first_arcs_s")
         self.chosen = False
 
     def _sgd(self):
@@ -269,7 +276,7 @@ class Search:
         self.optimizer, self.step = self._sgd(), 0
 
     def _step(self):
-        arc = self.arc or bench_arcs.random_arc(self.flags["seed"], self.step, self.flags["child_num_cells"])
+        arc = self.arc or bench_arcs.random_arc(self.flags["seed"], self.step, self.child_config)
         self.net.train()
         loss = functional.cross_entropy(self.net(self.images, arc), self.labels)
         self.optimizer.zero_grad(set_to_none=True)

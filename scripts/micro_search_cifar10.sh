@@ -1,6 +1,9 @@
 #!/usr/bin/env bash
 # Searches a pair of cells on CIFAR-10 with the ENAS authors' published hyper-parameters
-# (https://github.com/melodyguan/enas, scripts/cifar10_micro_search.sh; arXiv 1802.03268).
+# (https://github.com/melodyguan/enas, scripts/cifar10_micro_search.sh; arXiv 1802.03268), but for three of the
+# controller: --controller_lr, --controller_tanh_constant and --controller_op_tanh_reduce are this project's, which were
+# measured together with what else its controller has (docs/search.md). --controller_preset=authors gives the authors'
+# controller as a whole.
 #
 # Needs the data: python -m enas.data.download cifar10 (see data/README.md), and a GPU: the authors took about half a
 # day on one, a CPU takes weeks. Writes into outputs/micro_search_cifar10; the best arc is in best_arc.txt there. Run it
@@ -36,7 +39,4 @@ exec "$python" "$root/search_micro.py" \
     --controller_train_every=1 \
     --controller_num_aggregate=10 \
     --controller_train_steps=30 \
-    --controller_lr=0.0035 \
-    --controller_tanh_constant=1.10 \
-    --controller_op_tanh_reduce=2.5 \
     "$@"

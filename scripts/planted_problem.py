@@ -24,7 +24,11 @@ from enas.micro.config import PRESETS, ChildConfig, SearchConfig
 from enas.micro.op_table import op_table
 
 FLAGS = absl_flags.FLAGS
-CONTROLLER_FLAGS = [name for name, section, _ in config.options(SearchConfig) if section == "controller"]
+# Of the controller, what only a search reads.
+UNREAD = {f"controller_{name}" for name in ("train_steps", "train_every", "batch_size", "warmup_epochs", "fair_warmup")}
+CONTROLLER_FLAGS = [
+    name for name, section, _ in config.options(SearchConfig) if section == "controller" and name not in UNREAD
+]
 SMOOTHED = 20  # updates whose mean is compared with a level
 COLOURS = {"controller": "#1d4ed8", "authors": "#c2410c"}
 
@@ -47,9 +51,12 @@ def main(arguments):
         os.makedirs(FLAGS.output_dir, exist_ok=True)
     except OSError as error:
         raise UserError(f"--output_dir={FLAGS.output_dir}: can't be written: {error.strerror}") from None
+    data, picture = (os.path.join(FLAGS.output_dir, name) for name in ("planted.json", "planted.png"))
+    for path in (data, picture):
+        files.check_writable("output_dir", path)
     runs = [_run(name, configs[name], seed) for seed in range(FLAGS.num_seeds) for name in configs]
-    files.write_atomically(os.path.join(FLAGS.output_dir, "planted.json"), json.dumps(runs, indent=1) + "\n")
-    _draw(runs, os.path.join(FLAGS.output_dir, "planted.png"))
+    files.write_atomically(data, json.dumps(runs, indent=1) + "\n")
+    _draw(runs, picture)
     for name in configs:
         of_name = [run for run in runs if run["controller"] == name]
         reached = sum(run["updates_to_top"] is not None for run in of_name)

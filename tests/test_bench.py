@@ -3,6 +3,7 @@
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -16,33 +17,27 @@ sys.path.insert(0, str(SCRIPTS))
 
 import bench_arcs  # noqa: E402
 import bench_machine  # noqa: E402
+import bench_micro  # noqa: E402
 import bench_plot  # noqa: E402
 import bench_table  # noqa: E402
+import bench_tensorflow  # noqa: E402
 
 
-def flags_of(child, image_size):
-    return {
-        "child_num_layers": child.num_layers,
-        "child_out_filters": child.out_filters,
-        "child_num_cells": child.num_cells,
-        "image_size": image_size,
-    }
-
-
+@pytest.mark.parametrize("precision", ["", "binary,k4,fp16"])
 @pytest.mark.parametrize("num_layers, filters, cells, side", [(6, 20, 5, 32), (2, 5, 1, 15), (4, 8, 3, 28)])
-def test_multiply_accumulates_are_those_of_the_cost_model(num_layers, filters, cells, side):
+def test_multiply_accumulates_are_those_of_the_cost_model(num_layers, filters, cells, side, precision):
     """All but the classifier's, which the bound leaves out."""
-    child = ChildConfig(num_layers=num_layers, out_filters=filters, num_cells=cells)
+    child = ChildConfig(num_layers=num_layers, out_filters=filters, num_cells=cells, search_precision=precision)
     for step in range(3):
-        arc = bench_arcs.random_arc(7, step, cells)
-        macs, _ = bench_machine.forward_work(flags_of(child, side), arc)
+        arc = bench_arcs.random_arc(7, step, child)
+        macs, _ = bench_machine.forward_work(child, side, arc)
         assert macs == cost.cost(arc, child, (side, side, 3), 10).macs - 4 * filters * 10
 
 
 def test_values_moved_are_counted_once_for_each_reader_and_writer():
     """Identity ops on a network small enough to count by hand: 8x8 images, 2 filters, one node, layers R R N N."""
     arc = arcs.parse("0 4 1 4   0 4 1 4")
-    _, values = bench_machine.forward_work(flags_of(ChildConfig(num_layers=2, out_filters=2, num_cells=1), 8), arc)
+    _, values = bench_machine.forward_work(ChildConfig(num_layers=2, out_filters=2, num_cells=1), 8, arc)
 
     def adapter(channels, side, outputs, new_side):
         # ReLU; convolution; batch norm.
@@ -60,19 +55,70 @@ def test_values_moved_are_counted_once_for_each_reader_and_writer():
     assert values == stem + reductions + second + third + cell(8, 2)
 
 
-def test_arcs_are_valid_and_keyed_by_seed_and_step():
-    drawn = [bench_arcs.random_arc(0, step, 5) for step in range(200)]
-    assert drawn[3] == bench_arcs.random_arc(0, 3, 5) != bench_arcs.random_arc(1, 3, 5)
+# Five ops, two of them convolutions.
+@pytest.mark.parametrize("precision, num_ops", [("", 5), ("binary,k4,fp16", 3 + 2 * 3)])
+def test_arcs_are_drawn_from_the_whole_op_table_and_keyed_by_seed_and_step(precision, num_ops):
+    child = ChildConfig(search_precision=precision)
+    drawn = [bench_arcs.random_arc(0, step, child) for step in range(200)]
+    assert drawn[3] == bench_arcs.random_arc(0, 3, child) != bench_arcs.random_arc(1, 3, child)
     values = np.array([bench_arcs.array(arc) for arc in drawn])
     assert values.shape == (200, 2, 5, 4)
     for node in range(5):
-        for column, bound in ((0, node + 2), (1, len(arcs.OPS)), (2, node + 2), (3, len(arcs.OPS))):
+        for column, bound in ((0, node + 2), (1, num_ops), (2, node + 2), (3, num_ops)):
             assert set(values[:, :, node, column].flat) == set(range(bound))
 
 
 def test_a_summary_is_the_median_of_the_wall_times_and_of_the_cpu_times():
     figures = bench_table.summary("step", [(1.0, 5.0), (9.0, 2.0), (2.0, 3.0)])
     assert figures == {"step_s": 2.0, "step_min_s": 1.0, "step_cpu_s": 3.0}
+
+
+class Idle:
+    """Stands in for a worker: each step takes as long as its scheme's name."""
+
+    def __init__(self, side, _settings, child_scheme, search_precision):
+        assert side == "search" and search_precision == ""
+        self.seconds = float(len(child_scheme))
+
+    def run(self, _kind, steps):
+        return [(self.seconds, self.seconds)] * steps
+
+    def stop(self):
+        pass
+
+
+def test_every_scheme_is_compared_with_the_fp32_it_took_turns_with(monkeypatch):
+    monkeypatch.setattr(bench_micro, "Worker", Idle)
+    options = bench_micro.BenchOptions(parts="", schemes="k4,ternary", steps=19)
+    figures = bench_micro.measure(bench_micro.BenchConfig(bench=options))
+    assert figures["scheme_step_vs_fp32"] == {"k4": 2 / 4, "ternary": 7 / 4}
+    found = {name: value for name, value in figures.items() if name.endswith("scheme_step_s")}
+    of_schemes, beside = {"k4": 2.0, "ternary": 7.0}, {"fp32_beside_k4": 4.0, "fp32_beside_ternary": 4.0}
+    assert found == {f"{name}_scheme_step_s": value for name, value in (of_schemes | beside).items()}
+
+
+@pytest.mark.parametrize("table", [bench_table.table, bench_table.plain_table])
+def test_a_table_of_few_steps_says_so(table):
+    figures = {"machine": "this one", "load": [], "settings": {"seed": 0}, "step_s": 2.0}
+    assert bench_table.note(20) == {} and "fewer" not in table(figures)
+    assert "fewer than 20 steps" in table(figures | bench_table.note(19)) and "2" in table(figures).split("step_s")[1]
+
+
+@pytest.mark.usefixtures("graph")
+def test_the_start_of_a_search_takes_in_the_sampling_of_its_first_arcs(monkeypatch):
+    from enas import config, search
+
+    sampled, marks = [], []
+    sample = search.Search.sample
+    monkeypatch.setattr(search.Search, "sample", lambda *of: sampled.append(of[1:]) or sample(*of))
+    clock = types.SimpleNamespace(mark=lambda phase: marks.append((phase, len(sampled))))
+    child = ChildConfig(num_layers=2, num_cells=1, out_filters=2)
+    options = bench_micro.BenchOptions(image_size=8, batch_size=2)
+    side = bench_tensorflow.Search(config.to_values(bench_micro.BenchConfig(child=child, bench=options)), clock)
+    assert marks[-2:] == [("initialize_s", 0), ("first_arcs_s", 1)]
+    [(purpose, steps, warmup)] = sampled
+    assert (purpose, list(steps), warmup) == ("child", list(range(10)), False)
+    side.child()
 
 
 def test_the_plot_is_written(tmp_path):
@@ -91,12 +137,28 @@ def test_the_plot_is_written(tmp_path):
         ("--json=/proc/1/x.json", "--json=/proc/1/x.json: can't be written: its folder is read-only"),
         ("--plot=x.pdf", "--plot=x.pdf: expected a file whose name ends in .png"),
         ("--steps=0", "--steps=0: expected at least 1"),
+        ("--parts=", "--parts=: nothing to measure; expected a part, or --schemes or --plot"),
+        ("--parts= --schemes=k4 --against=torch", "--parts=: nothing to compare with torch; expected one of search, "),
+        (
+            "--parts=fixed,eval --against=classic",
+            "--parts=fixed,eval: nothing to compare with classic; expected one of ",
+        ),
+        (
+            "--child_scheme=k4 --against=classic,torch",
+            "--child_scheme=k4: expected fp32, the only scheme of --against=",
+        ),
+        ("--search_precision=k4,k8 --against=torch", "--search_precision=k4,k8: expected none with --against=torch"),
+        ("--search_precision=k4 --against=classic", "--search_precision=k4: expected none with --against=classic"),
+        ("--child_use_aux_heads --against=torch", "--child_use_aux_heads: --against=torch has no auxiliary head"),
+        (
+            "--space=macro --child_scheme=k4 --against=torch",
+            "--child_scheme=k4: expected fp32, the only scheme of --ag",
+        ),
     ],
 )
 def test_bad_flags_are_told_in_one_line_before_anything_runs(flag, words):
-    done = subprocess.run(
-        [sys.executable, str(SCRIPTS / "bench.py"), flag], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, str(SCRIPTS / "bench.py"), *flag.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {words}")
     assert done.stderr.count("\n") == 1

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from mains import run
 
 from enas import budget, evaluation_report, pareto
-from enas.config import OutcomeConfig, RunConfig
+from enas.config import SCHEMES, OutcomeConfig, RunConfig
 from enas.errors import UserError
 from enas.micro import arc as arcs
 from enas.micro import diagram
@@ -17,6 +18,7 @@ from enas.micro.config import ChildConfig, EvaluationConfig, SearchConfig
 from enas.micro.op_table import of_one_precision, op_table
 from enas.options.budget import BudgetConfig
 from enas.options.evaluation import EvaluationOptions
+from enas.run_facts import MARK
 
 ARC = "0 0 1 1 0 2 1 3"
 COST = {"parameters": 10, "macs": 2_000, "bitops": 30_000, "model_bytes": 400}
@@ -93,6 +95,63 @@ def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
     assert "not shown to be better" in lines[0] and f"kendall_tau: {figures['kendall_tau']:.4f}" in lines[1]
 
 
+def test_tau_of_accuracies_that_are_all_alike_is_not_defined(tmp_path):
+    """NaN is no JSON."""
+    from enas import evaluate
+
+    alike = [trained(arc["group"], 0.5, arc["test_accuracies"]) for arc in ARCS]
+    settings = EvaluationConfig(evaluation=EvaluationOptions("there", num_arcs=6, num_seeds=2))
+    found = evaluate.figures(settings, alike)
+    assert found["kendall_tau"] is None and found["kendall_tau_interval"] == [None, None]
+    json.dumps(found, allow_nan=False)
+    evaluation_report.write(tmp_path / "report.html", found, {}, {})
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "Kendall's tau not defined." in text.replace("&#x27;", "'") and "<td>not defined (not defined to" in text
+    assert "kendall_tau: not defined (not defined to not defined)" in evaluation_report.summary(found)
+
+
+def test_the_budget_is_that_of_the_trainings_and_the_cost_target_of_the_search(tmp_path):
+    from enas import evaluate
+
+    stored = {"format": MARK, "cost": "macs", "cost_target": 2e6, "cost_weight": 0.5, "child_out_filters": 4}
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    child, options = (
+        ChildConfig(out_filters=8, keep_prob=0.7),
+        EvaluationOptions(str(tmp_path), num_arcs=6, num_seeds=2),
+    )
+    found = evaluate.figures(EvaluationConfig(evaluation=options, child=child), ARCS)["budget"]
+    assert (found["cost"], found["cost_target"], found["cost_weight"]) == ("macs", 2e6, 0.5)
+    assert (found["child_out_filters"], found["child_num_cells"], found["child_keep_prob"]) == (8, 5, 0.7)
+    named = {
+        "img_size",
+        "child_lr_max",
+        "child_lr_min",
+        "child_drop_path_keep_prob",
+        "augment",
+        "n_aug_img",
+        "cutout_size",
+    }
+    assert named < set(found)
+
+
+def test_a_diagrams_caption_holds_the_shape_of_the_trainings_images(tmp_path):
+    from enas import evaluate
+    from enas.micro import space
+
+    for name, side in (("search", 8), ("arc-0-seed-3", 12)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "data.json").write_text(json.dumps({"image_shape": [side, side, 1]}))
+    settings = EvaluationConfig(
+        evaluation=EvaluationOptions(str(tmp_path / "search")), child=ChildConfig(num_cells=1), run=RunConfig(seed=3)
+    )
+    trainings = SimpleNamespace(
+        space=space, settings=settings, path=lambda name, seed: f"{tmp_path}/{name}-seed-{seed}"
+    )
+    drawn = evaluate._diagrams(trainings, ARCS)
+    assert list(drawn) == ["The best controller arc (98.00%)", "The best random arc (92.00%)"]
+    assert all("bitops 30,000, model_bytes 400; images of 12×12×1" in picture for picture in drawn.values())
+
+
 @pytest.mark.parametrize(
     "epochs, unit, best, finished", [(3, 0, 0.5, True), (2, 0, 0.95, True), (2, 1, 0.95, False), (2, 0, 0.5, False)]
 )
@@ -150,3 +209,36 @@ def test_an_arc_of_one_precision_keeps_its_wiring_and_its_kinds_of_op():
     values = [0, 0, 1, 3, 0, 4, 1, 1]
     assert of_one_precision(values, table, "k4") == [0, 1, 1, 3, 0, 4, 1, 1]
     assert of_one_precision(values, table, "binary") == [0, 0, 1, 2, 0, 4, 1, 0]
+
+
+def test_every_group_of_a_sweep_has_a_look_of_its_own(monkeypatch, tmp_path):
+    """The controller's, the random one and one for each scheme."""
+    from matplotlib.axes import Axes
+
+    looks, draw = [], Axes.scatter
+    monkeypatch.setattr(
+        Axes, "scatter", lambda *of, **how: looks.append((how["color"], how["marker"])) or draw(*of, **how)
+    )
+    groups = ["controller", "random", *(f"uniform {scheme}" for scheme in SCHEMES)]
+    sweep = [{"group": group, "cost": 10 + i, "test_accuracy": 0.5} for i, group in enumerate(groups)]
+    pareto._draw(pareto.compared(sweep), sweep, "bitops", tmp_path / "pareto.png")
+    assert len(looks) == len(set(looks)) == len(groups) == 14
+
+
+SEARCH = {"format": MARK, "kind": "search", "space": "micro", "child_num_cells": 5, "search_precision": ""}
+
+
+@pytest.mark.parametrize("missing", ["child_num_cells", "search_precision"])
+def test_a_search_whose_settings_are_not_whole_is_told_in_one_line(tmp_path, missing):
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({name: value for name, value in SEARCH.items() if name != missing}))
+    done = run("evaluate_search.py", f"--search_dir={tmp_path}")
+    assert done.returncode == 2
+    expected = f"error: {path}: has no {missing}; expected the configuration of a search by search_micro.py\n"
+    assert done.stderr == expected
+
+
+def test_a_wrong_number_of_epochs_is_told_by_its_own_name(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps(SEARCH))
+    done = run("evaluate_search.py", f"--search_dir={tmp_path}", "--num_epochs=0")
+    assert (done.returncode, done.stderr) == (2, "error: --num_epochs=0: expected at least 1\n")

@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from mains import done, records
 
@@ -193,3 +194,22 @@ def test_a_search_stops_early_samples_more_and_its_arc_is_trained_wider(tmp_path
         done("train_fixed_arc.py", *SMALL, "--num_epochs=1", f"--arc_file={best}", *final)
         parameters.append(json.loads((tmp_path / f"final_{added}" / "results.json").read_text())["parameters"])
     assert 2 * parameters[0] < parameters[1] < 4.1 * parameters[0]
+
+
+def test_under_a_budget_the_log_holds_the_reward_that_decides():
+    from enas import search
+    from enas.micro import space
+
+    said, kept, costs = [], [], {"0 0 1 1": 300.0}
+    running = search.Search.__new__(search.Search)
+    running.metric, running.space, running.config = ACCURACY, space, micro_config.SearchConfig()
+    running.run = SimpleNamespace(log=said.append, append=lambda _file, record: kept.append(record))
+    running.budget = SimpleNamespace(cost=lambda arc: costs[str(arc)[:7]], penalty=lambda _arc: 0.25)
+    running.score = lambda _values, _name: 0.875
+    running.score_arc(np.array([0, 0, 1, 1] * 10), "arcs.jsonl", {"epoch": 1})
+    assert "bitops = 300    reward = 0.6250" in said
+    search._log_merits(running, kept[0])
+    assert said[-2] == "best_val_accuracy: 0.8750"
+    assert said[-1] == "best_reward: 0.6250 (the best arc is the one of the highest reward, not val_accuracy)"
+    search._log_merits(running, {"val_accuracy": 0.5})
+    assert said[-1] == "best_val_accuracy: 0.5000"

@@ -16,13 +16,16 @@ from absl import flags as absl_flags
 
 from enas import config, flags, spaces
 from enas.micro import arc
+from enas.micro.config import PRESETS as CONTROLLER_PRESETS
+from enas.micro.config import SearchConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = sorted((ROOT / "scripts").glob("*.sh")) + [ROOT / ".ci" / "run"]
 PRESETS = sorted((ROOT / "scripts").glob("m[ai]cro_*.sh"))
 ARC = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 
-# github.com/melodyguan/enas, scripts/cifar10_micro_search.sh and cifar10_micro_final.sh.
+# github.com/melodyguan/enas, scripts/cifar10_micro_search.sh and cifar10_micro_final.sh; of the search without learning
+# rate and tanh constants of the controller, which are the project's own.
 PUBLISHED_SEARCH = {
     "batch_size": 160,
     "num_epochs": 150,
@@ -44,9 +47,6 @@ PUBLISHED_SEARCH = {
     "controller_train_every": 1,
     "controller_num_aggregate": 10,
     "controller_train_steps": 30,
-    "controller_lr": 0.0035,
-    "controller_tanh_constant": 1.1,
-    "controller_op_tanh_reduce": 2.5,
 }
 PUBLISHED_FINAL = {
     "batch_size": 144,
@@ -240,6 +240,18 @@ def test_the_cifar10_presets_are_the_published_settings(copy, name, published):
     for ours in ("dataset", "data_dir", "output_dir", "child_scheme"):
         values.pop(ours)
     assert values == published
+
+
+@pytest.mark.parametrize("given, preset", [((), "none"), (("--controller_preset=authors",), "authors")])
+def test_the_micro_presets_controller_is_the_projects_or_the_authors_as_a_whole(copy, given, preset):
+    """No mixture of both: what else the project's controller has was measured with its own rate and bounds."""
+    assert copy.run("micro_search_cifar10.sh", *given).returncode == 0
+    [(main, command)] = copy.commands()
+    defaults = config.to_values(SearchConfig()) | CONTROLLER_PRESETS[preset]
+    found = parsed(main, command)[1]
+    assert {name: found[name] for name in CONTROLLER_PRESETS["authors"]} == {
+        name: defaults[name] for name in CONTROLLER_PRESETS["authors"]
+    }
 
 
 def test_the_published_arc_is_a_valid_one():

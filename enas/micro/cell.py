@@ -81,8 +81,8 @@ class FixedCell:
 class SampledCell:
     """Runs a cell whose arc is an int32 tensor `[num_cells, 4]`: every slot can run every op."""
 
-    def __init__(self, build, cell, inputs, masks, slot_function):
-        self.build, self.function = build, slot_function
+    def __init__(self, build, cell, inputs, masks, shared_slot):
+        self.build, self.shared_slot = build, shared_slot
         self.num_cells = int(cell.shape[0])
         self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
         sides = tf.reshape(cell, [self.num_cells * 2, 2])
@@ -112,7 +112,7 @@ class SampledCell:
         i = 2 * node + side
         x = self.array.read(self.sources[i])
         mask = [] if self.masks is None else [self.masks[node][side]]
-        y = self.function(x, self.ops[i], self.weights[i], *mask)
+        y = self.shared_slot(x, self.ops[i], self.weights[i], *mask)
         y.set_shape(self.shape)
         return y
 

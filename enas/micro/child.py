@@ -31,7 +31,7 @@ def logits(build, images, arc):
     """
     config = build.config
     fixed = isinstance(arc, arcs.Arc)
-    function = None if fixed else slots.function(build)
+    shared_slot = None if fixed else slots.SharedSlot(build)
     filters, aux = config.out_filters, None
     with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
         x = blocks.stem(build, images, 3 * config.out_filters)
@@ -48,7 +48,7 @@ def logits(build, images, arc):
                     masks = None if masks is None else [tf.unstack(node) for node in tf.unstack(masks)]
                     runner = cells.FixedCell(build, arc.reduction if reduction else arc.normal, inputs, masks)
                 else:
-                    runner = cells.SampledCell(build, arc[1 if reduction else 0], inputs, masks, function)
+                    runner = cells.SampledCell(build, arc[1 if reduction else 0], inputs, masks, shared_slot)
                 pair = (pair[1], cells.run_cell(build, runner))
             if layer == reductions[1] and config.use_aux_heads and build.training:
                 aux = _aux_head(build, pair[1])

@@ -80,10 +80,10 @@ class ControllerConfig(config.ControllerConfig):
 
     preset: str = option(
         "none",
-        "authors: as in the ENAS authors' code, for comparison: tanh constants 1.10 and 1.10 / 2.5, no decision bias, a "
-        "moving baseline that starts at 0, no normalisation, entropy as a part of the reward, and an op bias that starts "
-        "at 10 for ops 0 and 1, where tanh has no gradient, with 0.25 more for them and 0.25 less for the others in the "
-        "normal cell. Other flags that are given override the preset's.",
+        "authors: as in the ENAS authors' code, for comparison: learning rate 0.0035, tanh constants 1.10 and 1.10 / 2.5, "
+        "no decision bias, a moving baseline that starts at 0, no normalisation, entropy as a part of the reward, and an "
+        "op bias that starts at 10 for ops 0 and 1, where tanh has no gradient, with 0.25 more for them and 0.25 less for "
+        "the others in the normal cell. Other flags that are given override the preset's.",
         choices=("none", "authors"),
     )
     lr: float = other_default(config.ControllerConfig, "lr", 0.001)

@@ -25,22 +25,29 @@ _COLOURS = {
     "concat": ("#e2e8f0", "#475569"),
     "output": ("#e2e8f0", "#475569"),
 }
-# Where a picture's convolutions differ in precision, the colour of each: from red (1 bit) over yellow and green to blue.
-_SCHEME_COLOURS = {
-    "binary": ("#fecaca", "#b91c1c"),
-    "k1": ("#fbcfe8", "#be185d"),
-    "ternary": ("#fed7aa", "#c2410c"),
-    "k2": ("#fde68a", "#b45309"),
-    "k3": ("#fef08a", "#a16207"),
-    "k4": ("#d9f99d", "#4d7c0f"),
-    "k5": ("#bbf7d0", "#15803d"),
-    "k6": ("#a7f3d0", "#047857"),
-    "k7": ("#99f6e4", "#0f766e"),
-    "k8": ("#a5f3fc", "#0e7490"),
-    "fp16": ("#bfdbfe", "#1d4ed8"),
-    "fp32": ("#ddd6fe", "#6d28d9"),
-}
 _INPUT_COLOURS = (("#ccfbf1", "#0f766e"), ("#fce7f3", "#be185d"))
+# Where a picture's convolutions differ in precision, colour tells of it alone: what has no scheme is white or grey.
+_MIXED_COLOURS = {
+    "avg_pool_3x3": ("#f9fafb", "#4b5563"),
+    "max_pool_3x3": ("#e5e7eb", "#4b5563"),
+    "identity": ("#f9fafb", "#9ca3af"),
+}
+_MIXED_INPUT_COLOURS = (("#ffffff", "#111827"), ("#ffffff", "#9ca3af"))
+# Neighbours on the circle of colours differ in lightness or strength too.
+_SCHEME_COLOURS = {
+    "binary": ("#f87171", "#991b1b"),
+    "ternary": ("#fdba74", "#c2410c"),
+    "k1": ("#f9c6e8", "#be185d"),
+    "k2": ("#fde047", "#a16207"),
+    "k3": ("#cdb98a", "#5f4b1b"),
+    "k4": ("#bef264", "#4d7c0f"),
+    "k5": ("#4ade80", "#166534"),
+    "k6": ("#a9c9b0", "#2f5d3a"),
+    "k7": ("#2dd4bf", "#0f766e"),
+    "k8": ("#a5f3fc", "#0e7490"),
+    "fp16": ("#7cb5fb", "#1d4ed8"),
+    "fp32": ("#b79df9", "#6d28d9"),
+}
 _CELLS = {
     "normal": ("normal cell", "keeps height and width"),
     "reduction": ("reduction cell", "halves height and width"),
@@ -48,8 +55,8 @@ _CELLS = {
 
 
 def describe(cell, name, table):
-    """Returns the `Diagram` of a cell. Convolutions get a colour per kind, or, where the table has several schemes, a
-    colour per scheme.
+    """Returns the `Diagram` of a cell. Ops get a colour per kind, or, where the table has several schemes, convolutions a
+    colour per scheme and the others greys.
 
     Node k of the cell is vertex `k` (an input or an add); its ops are `k.1` and `k.2`.
 
@@ -58,15 +65,15 @@ def describe(cell, name, table):
       name: one of `arc.CELLS`.
       table: the op table, see `op_table.op_table`.
     """
-    mixed = len({op.scheme for op in table if op.kernel}) > 1
-    inputs = zip(("0", "1"), ("h[i-1]", "h[i]"), _INPUT_COLOURS, strict=True)
+    mixed = _is_mixed(table)
+    inputs = zip(("0", "1"), ("h[i-1]", "h[i]"), _MIXED_INPUT_COLOURS if mixed else _INPUT_COLOURS, strict=True)
     vertices = [Vertex(id, label, "input", *colours, colours[1]) for id, label, colours in inputs]
     edges = []
     for k, node in enumerate(cell.nodes, 2):
         for side, (index, op) in enumerate(node.sides, 1):
             kind, scheme, _ = table[op]
             label = _OP_LABELS[kind] + (f" · {scheme}" if scheme else "")
-            colours = _SCHEME_COLOURS[scheme] if mixed and scheme else _COLOURS[kind]
+            colours = (_SCHEME_COLOURS[scheme] if scheme else _MIXED_COLOURS[kind]) if mixed else _COLOURS[kind]
             vertices.append(Vertex(f"{k}.{side}", label, kind, *colours))
             edges += [(str(index), f"{k}.{side}"), (f"{k}.{side}", str(k))]
         vertices.append(_vertex(str(k), f"add {k}", "add"))
@@ -76,6 +83,26 @@ def describe(cell, name, table):
     widest = _OPS_PER_ROW if len(cell.nodes) <= 6 else _OPS_PER_ROW + 2
     rows = layout.rows([v.id for v in vertices], edges, widest)
     return Diagram(name, *_CELLS[name], tuple(vertices), tuple(edges), rows)
+
+
+def _is_mixed(table):
+    return len({op.scheme for op in table if op.kernel}) > 1
+
+
+def legend(cells, table):
+    """What the colours of cells say, where the table has several schemes: a list of one `Diagram`, else an empty one.
+
+    Args:
+      cells: `arc.Cell` values, all that the picture shows.
+      table: the op table.
+    """
+    used = {table[op].scheme for cell in cells for node in cell.nodes for _, op in node.sides}
+    names = [scheme for scheme in _SCHEME_COLOURS if scheme in used]
+    if not _is_mixed(table) or not names:
+        return []
+    vertices = tuple(Vertex(name, name, "scheme", *_SCHEME_COLOURS[name]) for name in names)
+    rows = {name: row for row, name in enumerate(names)}
+    return [Diagram("legend", "precision", "of convolutions", vertices, (), rows)]
 
 
 def _vertex(id, label, kind):
@@ -92,12 +119,14 @@ def picture(arc, child, caption=""):
     """
     from enas import draw_matplotlib
 
-    text = draw_matplotlib.render(_cells(arc, op_table(child)), "svg", caption).decode()
+    text = draw_matplotlib.render(_panels(arc, arcs.CELLS, op_table(child)), "svg", caption).decode()
     return text[text.index("<svg") :]
 
 
-def _cells(arc, table):
-    return [describe(cell, name, table) for name, cell in zip(arcs.CELLS, (arc.normal, arc.reduction), strict=True)]
+def _panels(arc, names, table):
+    """The `Diagram`s of a picture of the cells of some names, and their legend."""
+    cells = [getattr(arc, name) for name in names]
+    return [describe(cell, name, table) for cell, name in zip(cells, names, strict=True)] + legend(cells, table)
 
 
 def write(arc, table, output_dir, caption=""):
@@ -107,8 +136,8 @@ def write(arc, table, output_dir, caption=""):
       arc: an `arc.Arc`.
       table: the op table, see `op_table.op_table`.
       output_dir: see `diagrams.write`, also for what is returned and raised.
-      caption: a line below `cells`.
+      caption: a line below each.
     """
-    cells = _cells(arc, table)
-    pictures = {"normal_cell": cells[:1], "reduction_cell": cells[1:], "cells": cells}
-    return diagrams.write(pictures, output_dir, {"cells": caption})
+    shown = {"normal_cell": ("normal",), "reduction_cell": ("reduction",), "cells": arcs.CELLS}
+    pictures = {name: _panels(arc, cells, table) for name, cells in shown.items()}
+    return diagrams.write(pictures, output_dir, dict.fromkeys(pictures, caption))

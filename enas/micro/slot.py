@@ -2,22 +2,19 @@
 
 `_forward` and `_backward` are the same code for a fixed arc and for a sampled one. A fixed arc's slots run them on variables
 of their own (`run_op`). All slots of a sampled child that have one feature-map size share one function that switches
-between the ops, and one for its gradient (`function`). Both are kept out of line, which makes the graph small and quick to
-start. What passes from the first to the second is the same for every op; TensorFlow's own gradient of a switch would pass on
-what any of the branches might need.
+between the ops, and one for its gradient (`SharedSlot`). Both are kept out of line, which makes the graph small and quick to
+start. What passes from the first to the second is the same for every op (`_packed`); TensorFlow's own gradient of a switch
+would pass on what any of the branches might need.
 """
 
 import math
+from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from enas import blocks, functions, layers
 from enas.micro.op_table import REPEATS, op_table
 from quantize import ops, schemes
-
-# Of each repeat: what goes in (the first time that is the slot's input, which is there anyway), what the depthwise
-# convolution gives, and what the batch norm's gradient takes.
-KEPT_IMAGES, KEPT_VECTORS = 2 * REPEATS - 1, 3 * REPEATS
 
 
 def run_op(build, op, x, weights=()):
@@ -38,10 +35,10 @@ def run_op(build, op, x, weights=()):
     weights, moving = weights[:4], weights[4:]
 
     def run(x, *weights):
-        y, images, vectors, statistics = _forward(build, op, x, weights)
+        y, kept, statistics = _forward(build, op, x, weights)
 
         def gradient(of_y, *_):
-            of_x, of_weights = _backward(build, op, x, weights, images, vectors, of_y)
+            of_x, of_weights = _backward(build, op, x, weights, kept, of_y)
             return of_x, *of_weights
 
         return [y, *statistics], gradient
@@ -67,39 +64,170 @@ def _drop_path_gradient(op, gradient):
     return gradient * op.inputs[1], None
 
 
-def _forward(build, op, x, weights):
-    """Returns y, what `_backward` takes as images and vectors, and the means and variances of all batch norms, `[2, C]`.
+class SharedSlot:
+    """What all slots of a sampled child are: called with `(x, choice, weights, mask=None)` it returns `[N, H, W, C]`.
 
-    Of all that is computed on the way only what is costly is kept for the gradient. That is half the memory of a search.
+    Arguments of a call: x `[N, H, W, C]`; choice, int32 scalar, the id of the op; weights, a row of `flat`; mask: see
+    `drop_path`.
+
+    Args:
+      build: the `layers.Build`.
     """
+
+    def __init__(self, build):
+        self.build, self.table = build, op_table(build.config)
+        # float16 would not hold what passes from a float32 op's forward to its backward pass.
+        self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in convolutions(build)) else tf.float32
+        self.infer, self.forward, self.backward = map(functions.out_of_line, (self._infer, self._run, self._gradients))
+
+    def __call__(self, x, choice, weights, mask=None):
+        if not self.build.training:
+            return self.infer(x, choice, weights)
+
+        def run(x, weights):
+            y, *packed = self.forward(x, choice, weights, mask)
+            return y, lambda of_y: self.backward(x, choice, weights, mask, of_y, *packed)
+
+        return functions.with_gradient(run, x, weights)
+
+    def _infer(self, x, choice, weights):
+        row = _Row(self.build, weights, x.shape[-1])
+        return self._switch(choice, lambda op: _forward(self.build, op, x, row.of(op))[0])
+
+    def _run(self, x, choice, weights, mask):
+        """Returns y and what `_packed` makes of what `_backward` takes."""
+        row = _Row(self.build, weights, x.shape[-1])
+
+        def branch(op):
+            y, kept, _ = _forward(self.build, op, x, row.of(op))
+            return drop_path(op, y, mask), *_packed(kept, self.kept_dtype)
+
+        return self._switch(choice, branch)
+
+    def _gradients(self, x, choice, weights, mask, of_y, *packed):
+        """Returns the gradients of x and of weights."""
+        row = _Row(self.build, weights, x.shape[-1])
+
+        def branch(op):
+            kept = _unpacked(packed, x, schemes.get(op.scheme)) if op.kernel else []
+            of_x, of_weights = _backward(self.build, op, x, row.of(op), kept, drop_path(op, of_y, mask))
+            return of_x, row.gradient(op, of_weights)
+
+        return self._switch(choice, branch)
+
+    def _switch(self, choice, branch):
+        return tf.switch_case(choice, [lambda op=op: branch(op) for op in self.table])
+
+
+def convolutions(build):
+    """The ops of the table that have weights."""
+    return [op for op in op_table(build.config) if op.kernel]
+
+
+def weight_shapes(op, channels):
+    """Shapes of a convolution's depthwise and pointwise weights and batch-norm scale and offset."""
+    norm = [REPEATS, channels]
+    return [REPEATS, op.kernel, op.kernel, channels, 1], [REPEATS, channels, channels], norm, norm
+
+
+def flat(banks):
+    """Joins the rows `[n, ...]` of n slots from the banks of all convolutions, in the table's order, to what a `SharedSlot`
+    takes: float32 `[n, P]`."""
+    return tf.concat([tf.reshape(rows, [rows.shape[0], -1]) for rows in banks], axis=1)
+
+
+class _Row:
+    """A row of `flat`, float32 `[P]`: the weights of all convolutions for one slot of a number of channels."""
+
+    def __init__(self, build, weights, channels):
+        self.weights, self.channels, self.places, end = weights, channels, {}, 0
+        for op in convolutions(build):
+            start, end = end, end + sum(map(math.prod, weight_shapes(op, channels)))
+            self.places[op] = start, end
+
+    def of(self, op):
+        """An op's own weights, a list, empty where it has none; see `run_op`."""
+        if not op.kernel:
+            return []
+        start, end = self.places[op]
+        shapes = weight_shapes(op, self.channels)
+        parts = tf.split(self.weights[start:end], list(map(math.prod, shapes)))
+        return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def gradient(self, op, of_weights):
+        """The gradient of the row from that of an op's own weights: zeros for all others."""
+        start, end = self.places.get(op, (0, 0))
+        own = tf.concat([tf.reshape(gradient, [-1]) for gradient in of_weights] or [[]], axis=0)
+        return tf.pad(own, [(start, self.weights.shape[0] - end)])
+
+
+class _Repeat(NamedTuple):
+    """What the gradient of one of a convolution's `REPEATS` takes. Of all that is computed on the way only what is costly is
+    kept for it. That is half the memory of a search.
+
+    x: what goes in, `[N, H, W, C]`. between: what the depthwise convolution gives, `[N, H, W, C]`. norm: what
+    `layers.batch_norm_gradient` takes, `_NORM_KEPT` tensors.
+    """
+
+    x: object
+    between: object
+    norm: list
+
+
+_NORM_KEPT = 3
+_IMAGES = 2 * REPEATS - 1  # without the first repeat's x: it is the slot's, which is there anyway
+
+
+def _packed(kept, dtype):
+    """What passes between the shared functions: a convolution's `_Repeat`s, or [] of another op, as a list of equally many
+    tensors, `_IMAGES` of `dtype` and then those of the norms."""
+    if not kept:
+        return [tf.zeros([0], dtype)] * _IMAGES + [tf.zeros([0])] * (_NORM_KEPT * REPEATS)
+    _, *images = [image for repeat in kept for image in (repeat.x, repeat.between)]
+    return [tf.cast(image, dtype) for image in images] + [tensor for repeat in kept for tensor in repeat.norm]
+
+
+def _unpacked(packed, x, scheme):
+    """The `_Repeat`s that `_packed` was given, of a slot's input x and a convolution under `scheme`."""
+    images, norms = [tf.cast(image, scheme.dtype) for image in packed[:_IMAGES]], packed[_IMAGES:]
+    for image in images:
+        image.set_shape(x.shape)
+    images = [x, *images]
+    return [
+        _Repeat(images[2 * i], images[2 * i + 1], norms[_NORM_KEPT * i : _NORM_KEPT * (i + 1)]) for i in range(REPEATS)
+    ]
+
+
+def _forward(build, op, x, weights):
+    """Returns y, the `_Repeat`s that `_backward` takes ([] of ops without weights), and the means and variances of all batch
+    norms, `[2, C]`."""
     if not op.kernel:
-        return (x if op.kind == "identity" else blocks.pool_3x3(op.kind, x)), [], [], []
-    scheme, dtype, images, vectors, statistics = schemes.get(op.scheme), x.dtype, [], [], []
+        return (x if op.kind == "identity" else blocks.pool_3x3(op.kind, x)), [], []
+    scheme, dtype, kept, statistics = schemes.get(op.scheme), x.dtype, [], []
     for depthwise, pointwise, *norm in _repeats(weights):
         between = _depthwise(build, scheme, x, depthwise)
-        images += [x, between]
-        x, mean, variance, kept = layers.batch_norm(build, _pointwise(scheme, between, pointwise), *norm)
-        vectors += kept
+        y, mean, variance, of_norm = layers.batch_norm(build, _pointwise(scheme, between, pointwise), *norm)
+        kept.append(_Repeat(x, between, of_norm))
         statistics.append((mean, variance))
-    return tf.cast(x, dtype), images[1:], vectors, [tf.stack(values) for values in zip(*statistics, strict=True)]
+        x = y
+    return tf.cast(x, dtype), kept, [tf.stack(values) for values in zip(*statistics, strict=True)]
 
 
-def _backward(build, op, x, weights, images, vectors, of_y):
+def _backward(build, op, x, weights, kept, of_y):
     """Returns the gradients of x and of the weights, a list."""
     if op.kind == "identity":
         return of_y, []
     if not op.kernel:
         [x] = functions.local([x])
         return functions.gradients(blocks.pool_3x3(op.kind, x), [x], of_y)[0], []
-    scheme, of_weights, images = schemes.get(op.scheme), [], [x, *images]
+    scheme, of_weights = schemes.get(op.scheme), []
     of_x = tf.cast(of_y, scheme.dtype)
-    for i, (depthwise, pointwise, scale, _) in reversed(list(enumerate(_repeats(weights)))):
-        x, between = images[2 * i : 2 * i + 2]
-        between, pointwise = functions.local([between, pointwise])
+    for repeat, (depthwise, pointwise, scale, _) in reversed(list(zip(kept, _repeats(weights), strict=True))):
+        between, pointwise = functions.local([repeat.between, pointwise])
         product = _pointwise(scheme, between, pointwise)
-        of_product, *of_norm = layers.batch_norm_gradient(product, scale, vectors[3 * i : 3 * i + 3], of_x)
+        of_product, *of_norm = layers.batch_norm_gradient(product, scale, repeat.norm, of_x)
         of_between, of_pointwise = functions.gradients(product, [between, pointwise], of_product)
-        x, depthwise = functions.local([x, depthwise])
+        x, depthwise = functions.local([repeat.x, depthwise])
         y = _depthwise(build, scheme, x, depthwise)
         of_x, of_depthwise = functions.gradients(y, [x, depthwise], of_between)
         of_weights.insert(0, (of_depthwise, of_pointwise, *of_norm))
@@ -123,80 +251,3 @@ def _in_range_of(scheme, build, x):
     batch norms start with there."""
     x, factor = tf.cast(x, scheme.dtype), scheme.norm_scale / build.scheme.norm_scale
     return x if factor == 1.0 else x * factor
-
-
-def convolutions(build):
-    """The ops of the table that have weights."""
-    return [op for op in op_table(build.config) if op.kernel]
-
-
-def weight_shapes(op, channels):
-    """Shapes of a convolution's depthwise and pointwise weights and batch-norm scale and offset."""
-    norm = [REPEATS, channels]
-    return [REPEATS, op.kernel, op.kernel, channels, 1], [REPEATS, channels, channels], norm, norm
-
-
-def flat(banks):
-    """Joins the rows `[n, ...]` of n slots from the banks of all convolutions, in the table's order, to what `function`
-    takes: float32 `[n, P]`."""
-    return tf.concat([tf.reshape(rows, [rows.shape[0], -1]) for rows in banks], axis=1)
-
-
-def function(build):
-    """Returns the function `(x, id of the op, weights, *[mask]) -> y` that all slots of a sampled child share; weights are
-    a row of `flat`, mask is drop path's."""
-    table = op_table(build.config)
-    # float16 would not hold what passes from a float32 op's forward to its backward pass.
-    dtype = tf.float16 if all(op.scheme == "fp16" for op in convolutions(build)) else tf.float32
-
-    def switched(id, branch):
-        return tf.switch_case(id, [lambda op=op: branch(op) for op in table])
-
-    def infer(x, id, weights):
-        return switched(id, lambda op: _forward(build, op, x, _unpacked(build, op, x, weights)[0])[0])
-
-    def forward(x, id, weights, mask=None):
-        def branch(op):
-            y, images, vectors, _ = _forward(build, op, x, _unpacked(build, op, x, weights)[0])
-            images = [tf.cast(image, dtype) for image in images] or [tf.zeros([0], dtype)] * KEPT_IMAGES
-            return drop_path(op, y, mask), *images, *(vectors or [tf.zeros([0])] * KEPT_VECTORS)
-
-        return switched(id, branch)
-
-    def backward(x, id, weights, mask, of_y, *kept):
-        def branch(op):
-            own, padding = _unpacked(build, op, x, weights)
-            images = [tf.cast(image, schemes.get(op.scheme).dtype) for image in kept[:KEPT_IMAGES]] if op.kernel else ()
-            for image in images:
-                image.set_shape(x.shape)
-            of_x, of_own = _backward(build, op, x, own, images, kept[KEPT_IMAGES:], drop_path(op, of_y, mask))
-            of_own = tf.concat([tf.reshape(gradient, [-1]) for gradient in of_own] or [[]], axis=0)
-            return of_x, tf.pad(of_own, [padding])
-
-        return switched(id, branch)
-
-    if not build.training:
-        return functions.out_of_line(infer)
-    forward, backward = functions.out_of_line(forward), functions.out_of_line(backward)
-
-    def slot(x, id, weights, mask=None):
-        def run(x, weights):
-            y, *kept = forward(x, id, weights, mask)
-            return y, lambda of_y: backward(x, id, weights, mask, of_y, *kept)
-
-        return functions.with_gradient(run, x, weights)
-
-    return slot
-
-
-def _unpacked(build, op, x, weights):
-    """An op's own weights out of a row of `flat`, and how many others lie before and behind them."""
-    table, channels = convolutions(build), x.shape[-1]
-    if op not in table:
-        return (), (0, weights.shape[0])
-    sizes = {other: sum(map(math.prod, weight_shapes(other, channels))) for other in table}
-    before = sum(sizes[other] for other in table[: table.index(op)])
-    shapes = weight_shapes(op, channels)
-    parts = tf.split(weights[before : before + sizes[op]], list(map(math.prod, shapes)))
-    own = [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
-    return own, (before, sum(sizes.values()) - before - sizes[op])

@@ -32,7 +32,8 @@ class ControllerConfig:
     entropy_decay: float = option(
         1.0,
         "Factor on the entropy weight at every update; 1: it stays. On the planted problem (docs/search.md) a weight of 0.1 "
-        "that falls by 0.99 finds the arc no sooner than the default. ENAS authors: 1.",
+        "that falls by 0.99 reached the level of the best random arcs no sooner: after 49 to 59 updates (three seeds), the "
+        "micro space's defaults after 43 to 48. ENAS authors: 1.",
         0.0,
         1.0,
     )

@@ -372,6 +372,13 @@ def test_the_entropy_weight_decays_with_every_update():
         assert made.train(noise, [0.5] * 4)[0] == pytest.approx(-0.1 * 0.5**step * entropy, rel=1e-4)
 
 
+def test_the_help_of_the_preset_holds_each_number_that_it_sets():
+    [words] = [field.metadata["help"] for field in dataclasses.fields(ControllerConfig) if field.name == "preset"]
+    numbers = [value for value in PRESETS["authors"].values() if type(value) is float and value]
+    assert numbers == [0.0035, 1.1, 2.5]
+    assert all(str(number) in words for number in numbers)
+
+
 def test_the_authors_preset_is_theirs():
     """Op bias 10 for ops 0 and 1, where tanh is flat; their prior in the normal cell; the baseline starts at 0; entropy is
     rewarded and has no gradient of its own."""

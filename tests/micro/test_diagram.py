@@ -6,6 +6,7 @@ from collections import Counter
 from xml.etree import ElementTree
 
 import cv2
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -198,13 +199,58 @@ def test_where_precision_is_searched_each_precision_has_a_colour():
     assert found["sep 3×3 · binary"] == found["sep 5×5 · binary"]
     assert found["sep 3×3 · k4"] == found["sep 5×5 · k4"]
     assert len({found[f"sep 3×3 · {scheme}"] for scheme in ("binary", "k4", "fp16")} | {found["avg pool 3×3"]}) == 4
-    assert len(set(diagram._SCHEME_COLOURS.values())) == len(SCHEMES) == len(diagram._SCHEME_COLOURS)
+    assert diagram._SCHEME_COLOURS.keys() == set(SCHEMES)
 
 
-def test_the_caption_stands_below_both_cells(monkeypatch, tmp_path):
+# Every scheme, and whatever has none: 12 times two convolutions, average and max pooling, identity.
+ALL_MIXED = op_table(ChildConfig(search_precision=",".join(SCHEMES)))
+ALL_OPS = arc.from_list([value for op in range(len(ALL_MIXED) + 1) for value in (0, op % 27)] * 2, num_ops=27)
+
+
+def lab(colours):
+    """Colours, #rrggbb, in CIELAB, where distances are about as large as they look: `[n, 3]`."""
+    rgb = np.array([[list(bytes.fromhex(colour[1:])) for colour in colours]], np.float32) / 255
+    return cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)[0]
+
+
+def test_colours_of_precision_are_told_from_each_other_and_from_all_else():
+    """An earlier palette had k5 and k6 at 5.6, k2 and k3 at 6.1, binary and max pooling at 11.4."""
+    found = diagram.describe(ALL_OPS.normal, "normal", ALL_MIXED).vertices
+    fills = lab(sorted({v.fill for v in found if " · " in v.label}))
+    others = lab(sorted({v.fill for v in found if " · " not in v.label}))
+    assert len(fills) == len(SCHEMES) == 12
+    apart = np.linalg.norm(fills[:, None] - np.concatenate([fills, others]), axis=-1)
+    assert np.sort(apart, axis=1)[:, 1].min() > 15
+    assert np.linalg.norm(others[:, 1:], axis=-1).max() < 8  # greys
+    schemes = {v.outline for v in found if " · " in v.label}
+    assert len(schemes) == 12 and not schemes & {v.outline for v in found if " · " not in v.label}
+
+
+def convolutions(cells, ops):
+    return [v for cell in cells for v in diagram.describe(cell, "normal", ops).vertices if " · " in v.label]
+
+
+def test_a_legend_tells_the_schemes_that_a_picture_uses(monkeypatch, tmp_path):
+    without_dot(monkeypatch, tmp_path)
+    mixed = op_table(ChildConfig(search_precision="binary,k4,fp16"))
+    drawn = arc.parse("0 2 1 6 0 7 1 8   0 4 1 5 0 6 1 8", num_ops=len(mixed))
+    cells = drawn.normal, drawn.reduction
+    for shown, expected in ((cells, ["k4", "fp16"]), (cells[:1], ["fp16"]), (cells[1:], ["k4", "fp16"])):
+        [found] = diagram.legend(shown, mixed)
+        assert [v.label for v in found.vertices] == expected
+        assert {v.fill for v in found.vertices} == {v.fill for v in convolutions(shown, mixed)}
+    assert diagram.legend([arc.parse(ENAS_CIFAR10).normal], table("k4")) == []
+    assert diagram.legend([arc.parse("0 6 1 7   0 8 1 8", num_ops=9).normal], mixed) == []
+    diagram.write(drawn, mixed, tmp_path / "out")
+    dot = (tmp_path / "out" / "cells.dot").read_text(encoding="utf-8")
+    assert "legend_k4 -> legend_fp16 [style=invis]" in dot
+    assert "precision" in (tmp_path / "out" / "cells.svg").read_text(encoding="utf-8")
+
+
+def test_the_caption_stands_below_every_picture(monkeypatch, tmp_path):
     without_dot(monkeypatch, tmp_path)
     diagram.write(arc.parse(ENAS_CIFAR10), table("k4"), tmp_path / "out", "1.2 G bit operations")
-    for name, expected in (("cells", 1), ("normal_cell", 0)):
+    for name in ("cells", "normal_cell", "reduction_cell"):
         for kind in ("dot", "svg"):
             text = (tmp_path / "out" / f"{name}.{kind}").read_text(encoding="utf-8")
-            assert text.count("1.2 G bit operations") == expected
+            assert text.count("1.2 G bit operations") == 1
