@@ -5,7 +5,7 @@ import contextlib
 import numpy as np
 from tqdm import tqdm
 
-from enas import budget, config, policy, search, session
+from enas import budget, config, outcome, policy, search, session
 from enas.errors import UserError
 from enas.run_facts import stored_values
 
@@ -38,7 +38,7 @@ def opened(of_search, space, settings):
         at = restored[1] if restored else {"epoch": 0, "phase": 0, "unit": 0}
         done, within = at["epoch"], at["phase"] or at["unit"]
         # A search that ends early ends with an epoch, not with the arc that was good enough.
-        early = not within and search.stopped_early(of_search.outcome, space.task.METRIC, opened.run)
+        early = not within and outcome.stopped_early(of_search.outcome, space.task.METRIC, opened.run)
         if done < of_search.run.num_epochs and not early:
             raise UserError(
                 f"--search_dir={of_search.run.output_dir}: the search has done {done} of {of_search.run.num_epochs} epochs; "

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from mains import done, records
 
-from enas import arc_input, run_directory, signals, stored_settings
+from enas import arc_input, outcome, run_directory, signals, stored_settings
 from enas.config import OutcomeConfig, RunConfig
 from enas.errors import UserError
 from enas.metric import Metric
@@ -24,8 +24,6 @@ def scored(metric, *pairs):
 
 
 def test_the_recommended_arc_is_the_best_of_all_or_the_best_of_the_last_epoch():
-    from enas import search
-
     pairs = (1, 0.5), (1, 0.9), (2, 0.7), (2, 0.6), (2, 0.3)
     for strategy, metric, arc in (
         ("best", ACCURACY, "1"),
@@ -33,16 +31,14 @@ def test_the_recommended_arc_is_the_best_of_all_or_the_best_of_the_last_epoch():
         ("best", PERPLEXITY, "4"),
         ("last", PERPLEXITY, "4"),
     ):
-        found = search.recommended(OutcomeConfig(select_strategy=strategy), metric, scored(metric, *pairs))
+        found = outcome.recommended(OutcomeConfig(select_strategy=strategy), metric, scored(metric, *pairs))
         assert found["arc"] == arc
 
 
 def test_an_arc_without_a_finite_score_is_the_worst_of_all():
-    from enas import search
-
     for values, arc in (((None, 1e300, None), "1"), ((80.0, None), "0"), ((None, None), "0")):
         pairs = [(1, value) for value in values]
-        assert search.recommended(OutcomeConfig(), PERPLEXITY, scored(PERPLEXITY, *pairs))["arc"] == arc
+        assert outcome.recommended(OutcomeConfig(), PERPLEXITY, scored(PERPLEXITY, *pairs))["arc"] == arc
 
 
 @pytest.mark.parametrize(
@@ -56,6 +52,7 @@ def test_an_arc_without_a_finite_score_is_the_worst_of_all():
     ],
 )
 def test_a_search_is_over_once_an_arc_has_passed_the_limit(metric, limit, values, over):
+
     from enas import search
 
     running = search.Search.__new__(search.Search)
@@ -65,9 +62,9 @@ def test_a_search_is_over_once_an_arc_has_passed_the_limit(metric, limit, values
     assert running.is_over() is over
 
 
-def search_config(path, **outcome):
+def search_config(path, **values):
     run = RunConfig(output_dir=str(path), num_epochs=3)
-    return micro_config.SearchConfig(outcome=OutcomeConfig(**outcome), run=run)
+    return micro_config.SearchConfig(outcome=OutcomeConfig(**values), run=run)
 
 
 def test_sampling_takes_the_settings_of_the_search(tmp_path):
@@ -125,11 +122,9 @@ class Sampling:
 
 
 def sample_more(path, count, stop_at=None):
-    from enas import search
-
     sampling = Sampling(path, count, stop_at)
     with sampling.run:
-        search.sample_more(sampling)
+        outcome.sample_more(sampling)
     return sampling
 
 
@@ -197,10 +192,11 @@ def test_a_search_stops_early_samples_more_and_its_arc_is_trained_wider(tmp_path
 
 
 def test_under_a_budget_the_log_holds_the_reward_that_decides():
-    from enas import search
     from enas.micro import space
 
     said, kept, costs = [], [], {"0 0 1 1": 300.0}
+    from enas import search
+
     running = search.Search.__new__(search.Search)
     running.metric, running.space, running.config = ACCURACY, space, micro_config.SearchConfig()
     running.run = SimpleNamespace(log=said.append, append=lambda _file, record: kept.append(record))
@@ -208,8 +204,8 @@ def test_under_a_budget_the_log_holds_the_reward_that_decides():
     running.score = lambda _values, _name: 0.875
     running.score_arc(np.array([0, 0, 1, 1] * 10), "arcs.jsonl", {"epoch": 1})
     assert "bitops = 300    reward = 0.6250" in said
-    search._log_merits(running, kept[0])
+    outcome._log_merits(running, kept[0])
     assert said[-2] == "best_val_accuracy: 0.8750"
     assert said[-1] == "best_reward: 0.6250 (the best arc is the one of the highest reward, not val_accuracy)"
-    search._log_merits(running, {"val_accuracy": 0.5})
+    outcome._log_merits(running, {"val_accuracy": 0.5})
     assert said[-1] == "best_val_accuracy: 0.5000"
