@@ -192,11 +192,10 @@ def test_a_search_stops_early_samples_more_and_its_arc_is_trained_wider(tmp_path
 
 
 def test_under_a_budget_the_log_holds_the_reward_that_decides():
+    from enas import search
     from enas.micro import space
 
     said, kept, costs = [], [], {"0 0 1 1": 300.0}
-    from enas import search
-
     running = search.Search.__new__(search.Search)
     running.metric, running.space, running.config = ACCURACY, space, micro_config.SearchConfig()
     running.run = SimpleNamespace(log=said.append, append=lambda _file, record: kept.append(record))
