@@ -27,8 +27,7 @@ def define_flags():
     """Defines this script's flags."""
     flags.DEFINE_string("arc_file", "", "File that holds the arc, e.g. a search's best_arc.txt. Use this or arguments.")
     flags.DEFINE_string("output_dir", "outputs/cells", "Folder the pictures are written into; made if missing.")
-    config_flags.define(SearchConfig, names=CHILD_FLAGS)
-    flags.DEFINE_integer("img_size", 0, "Height and width of the images, pixels. 0: the run's, else 32.", 0, 1024)
+    config_flags.define(SearchConfig, names=(*CHILD_FLAGS, "img_size"))
     flags.DEFINE_integer("channel", 0, "Channels of the images. 0: the run's, else 3.", 0, 3)
     flags.DEFINE_integer("num_classes", 0, "Classes told apart. 0: the run's, else 10.", 0, 1_000_000)
 
@@ -43,28 +42,29 @@ def main(arguments):
     given = config_flags.given(SearchConfig)
     run_facts.inherited(FLAGS.arc_file, given)
     values = {name: stored[name] for name in CHILD_FLAGS if name in stored} | given
-    child = config.from_values(SearchConfig, values).child
+    settings = config.from_values(SearchConfig, values)
+    child = settings.child
     table = op_table.op_table(child)
     drawn = (
         arc.read(FLAGS.arc_file, num_ops=len(table))
         if FLAGS.arc_file
         else arc.parse(" ".join(arguments), num_ops=len(table))
     )
-    shape, classes = _images(os.path.dirname(FLAGS.arc_file) if stored else None)
+    shape, classes = _images(settings.data.image_size, os.path.dirname(FLAGS.arc_file) if stored else None)
     caption = f"{child.num_layers} + 2 layers, {child.out_filters} filters, {'×'.join(map(str, shape))} images: "
     caption += str(cost.cost(drawn, child, shape, classes))
     for path in diagram.write(drawn, table, FLAGS.output_dir, caption):
         print(path)
 
 
-def _images(run_folder):
-    """((height, width, channels), number of classes): the flags', else those of a run, else CIFAR-10's."""
+def _images(sides, run_folder):
+    """((height, width, channels), number of classes): the flags' (sides 0 where not given), else those of a run, else
+    CIFAR-10's."""
     height, width, channels, classes = 32, 32, 3, 10
     facts = run_facts.data_facts(run_folder) if run_folder is not None else {}
     if "image_shape" in facts:
         (height, width, channels), classes = facts["image_shape"], len(facts["class_names"])
-    size = FLAGS.img_size
-    return (size or height, size or width, FLAGS.channel or channels), FLAGS.num_classes or classes
+    return (sides[0] or height, sides[1] or width, FLAGS.channel or channels), FLAGS.num_classes or classes
 
 
 if __name__ == "__main__":

@@ -35,6 +35,14 @@ def test_a_quoted_arc_a_scheme_and_a_folder(tmp_path):
     assert "sep 5×5 · k4" in (tmp_path / "here" / "normal_cell.svg").read_text(encoding="utf-8")
 
 
+def test_the_images_that_the_cost_is_for(tmp_path):
+    done = run(tmp_path, "0 0 1 1 1 2 0 0", "--img_size=14x20", "--channel=1", "--num_classes=7", "--output_dir=here")
+    assert done.returncode == 0, done.stderr
+    assert "14×20×1 images" in (tmp_path / "here" / "cells.dot").read_text(encoding="utf-8")
+    done = run(tmp_path, "0 0 1 1 1 2 0 0", "--img_size=14x")
+    assert done.returncode == 2 and done.stderr.startswith("error: --img_size=14x: expected one number or HEIGHTxWIDTH")
+
+
 def test_an_arc_file(tmp_path):
     (tmp_path / "best_arc.txt").write_text(ARC + "\n")
     done = run(tmp_path, "--arc_file=best_arc.txt", "--output_dir=.")
