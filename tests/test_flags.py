@@ -173,7 +173,7 @@ def test_a_users_mistake_is_one_line_and_code_2(program, argument, words):
         ("scripts/pareto_sweep.py --final_epochs=0", "--final_epochs=0: expected at least 1"),
         ("scripts/pareto_sweep.py --num_seeds=0", "--num_seeds=0: expected at least 1"),
         ("scripts/planted_problem.py --num_updates=3", "--num_updates=3: expected an integer, 20 to 1000000"),
-        ("visualize_micro.py --img_size=x 0", "--img_size=x: expected an integer, 0 to 1024"),
+        ("visualize_micro.py --img_size=x 0", "--img_size=x: expected one number or HEIGHTxWIDTH"),
         ("scripts/bench.py --image_size=7", "--image_size=7: expected at least 8"),
         (
             "scripts/soak.py kills --kills=0 --output_dir=x",
