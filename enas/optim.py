@@ -59,10 +59,10 @@ def update(build, objective, variables, rate, step):
 
     The gradients of `objective` times the loss scale are unscaled, clipped, and given the weight decay 2 * l2_reg * w, the
     gradient of l2_reg * sum(w^2) over all trainable variables. In a search, weights the arc does not use have no gradient
-    of their own (or zeros: the other ops' rows of a slot in use), but their momentum goes on: a bank's row is used once in tens of steps, and its gradient would
-    otherwise take as many visits as momentum has memory to have its effect. If the loss, a gradient or a batch's statistics
-    are not finite the step is skipped: no weight, momentum or moving average changes, and a dynamic loss scale halves
-    (arXiv 1710.03740, 3.2).
+    of their own (or zeros: the other ops' rows of a slot in use), but their momentum goes on: a bank's row is used once in
+    tens of steps, and its gradient would otherwise take as many visits as momentum has memory to have its effect. If the
+    loss, a gradient or a batch's statistics are not finite the step is skipped: no weight, momentum or moving average
+    changes, and a dynamic loss scale halves (arXiv 1710.03740, 3.2).
 
     Args:
       build: the `layers.Build` the child was built with.
