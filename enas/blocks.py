@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import layers
+from enas import functions, layers
 from enas.cost import IMAGE_BITS
 from quantize import ops
 
@@ -23,17 +23,32 @@ def reduction_inputs(x):
     """What the two 1x1 convolutions of a factorized reduction read (ENAS, 2.4): of x `[N, H, W, C]` every second pixel of
     every second row, from the first of each and from the second; two tensors `[N, ceil(H / 2), ceil(W / 2), C]`.
 
-    Beyond an odd side lies zero. Reshaped and unstacked, because the gradient of a slice with strides is slow.
+    Beyond an odd side lies zero. Pixels are gathered, in the gradient too, because those of slices with strides are slow.
     """
-    count, height, width, channels = x.shape
+    _, height, width, _ = x.shape
     if height % 2 or width % 2:
         x = tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]])
-    height, width = -(-height // 2), -(-width // 2)
-    rows = tf.unstack(tf.reshape(x, [count, height, 2, 2 * width, channels]), axis=2)
-    return [
-        tf.unstack(tf.reshape(row, [count, height, width, 2, channels]), axis=3)[first]
-        for first, row in enumerate(rows)
-    ]
+    return functions.with_gradient(_two_of_four, x)
+
+
+def _two_of_four(x):
+    """`reduction_inputs` of an x with even sides, and its gradient."""
+    count, height, width, channels = x.shape
+    places = np.arange(height * width).reshape(height, width)
+    first, second = places[::2, ::2].ravel(), places[1::2, 1::2].ravel()
+    # Where each pixel's gradient lies: among the first, the second, or the zeros that come last.
+    origins = np.full(height * width, 2 * len(first))
+    origins[first], origins[second] = np.arange(len(first)), np.arange(len(first)) + len(first)
+    first, second, origins = (tf.constant(indices, tf.int32) for indices in (first, second, origins))
+    pixels = tf.reshape(x, [count, height * width, channels])
+    halves = [tf.gather(pixels, indices, axis=1) for indices in (first, second)]
+
+    def gradient(*of_halves):
+        of_halves = [tf.reshape(half, [count, -1, channels]) for half in of_halves]
+        pixels = tf.concat([*of_halves, tf.zeros([count, 1, channels], x.dtype)], axis=1)
+        return tf.reshape(tf.gather(pixels, origins, axis=1), x.shape)
+
+    return [tf.reshape(half, [count, height // 2, width // 2, channels]) for half in halves], gradient
 
 
 def pool_3x3(op, x):

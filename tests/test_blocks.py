@@ -10,8 +10,8 @@ pytestmark = pytest.mark.usefixtures("graph")
 SIZES = [(1, 1), (2, 2), (3, 2), (2, 5), (7, 6)]
 
 
-def drawn(*shape):
-    return np.random.default_rng(sum(shape)).normal(size=shape).astype(np.float32)
+def drawn(*shape, seed=0):
+    return np.random.default_rng([seed, *shape]).normal(size=shape).astype(np.float32)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -43,6 +43,13 @@ def test_reductions_read_every_second_pixel(size, start):
     even = [side + side % 2 for side in size]
     padded = np.zeros([2, *even, 3], np.float32)
     padded[:, : size[0], : size[1]] = x
-    first, second = start().run(blocks.reduction_inputs(tf.constant(x)))
+    tensor = tf.constant(x)
+    halves = blocks.reduction_inputs(tensor)
+    of_halves = [drawn(*half.shape, seed=seed) for seed, half in enumerate(halves, 1)]
+    [gradient] = tf.gradients(halves, [tensor], [tf.constant(of_half) for of_half in of_halves])
+    (first, second), gradient = start().run([halves, gradient])
     np.testing.assert_array_equal(first, padded[:, ::2, ::2])
     np.testing.assert_array_equal(second, padded[:, 1::2, 1::2])
+    expected = np.zeros_like(padded)
+    expected[:, ::2, ::2], expected[:, 1::2, 1::2] = of_halves
+    np.testing.assert_array_equal(gradient, expected[:, : size[0], : size[1]])
