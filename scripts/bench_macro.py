@@ -86,7 +86,7 @@ class Ours:
         run = configs.RunConfig(batch_size=options.batch_size, seed=options.seed)
         self.settings = settings
         self.graph = search.build(config.SearchConfig(child=settings.child, run=run), space, data)
-        self.session = tf.Session()
+        self.session = session.open_session()
         self.session.run(tf.global_variables_initializer())
         self.graph.training.start(self.session)
         self.graph.scorer.start(self.session)
