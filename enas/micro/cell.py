@@ -5,14 +5,13 @@ earlier node, its source, and applies an op. The loose ends are concatenated, ac
 (ENAS, section 2.4). Weights belong to (layer, node, side, source, op).
 
 What a slot computes (enas/micro/slot.py) is the same code in both cases. A fixed arc has variables for the ops it uses. For
-a sampled arc the weights of all slots of a layer lie in one bank per op and kind of weight; the rows the arc needs are
-gathered once, and each slot is one call of a function that switches between the ops.
+a sampled arc (enas/micro/sampled.py) the weights of all slots of a layer lie in one bank per op and kind of weight.
 """
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import blocks, functions, layers
+from enas import blocks, layers
 from enas.micro import slot as slots
 from enas.micro.op_table import op_table
 from quantize import schemes
@@ -53,7 +52,16 @@ class FixedCell:
     def __init__(self, build, cell, inputs, masks):
         self.build, self.cell, self.masks, self.table = build, cell, masks, op_table(build.config)
         self.nodes = list(inputs)
-        self.num_cells = len(cell.nodes)
+
+    def joined(self):
+        """Runs the nodes; returns the concatenated loose ends and the weights that mix them: `[N, H, W, L * C]` and
+        `[1, 1, L * C, C]`."""
+        for node in range(len(self.cell.nodes)):
+            self.nodes.append(self.slot(node, 0) + self.slot(node, 1))
+        loose = [self.nodes[i] for i in self.cell.loose_ends]
+        channels = loose[0].shape[-1]
+        w = combine_variable(self.build, len(loose), channels, len(loose))
+        return tf.concat(loose, axis=3), tf.reshape(w, [1, 1, len(loose) * channels, channels])
 
     def slot(self, node, side):
         """Output of slot (node, side), `[N, H, W, C]`."""
@@ -66,84 +74,16 @@ class FixedCell:
         x = slots.run_op(self.build, op, x, weights)
         return slots.drop_path(op, x, None if self.masks is None else self.masks[node][side])
 
-    def append(self, x):
-        """Adds the next node's output."""
-        self.nodes.append(x)
-
-    def combine(self):
-        """Concatenation of the loose ends and the weights that mix them: `[N, H, W, L * C]` and `[1, 1, L * C, C]`."""
-        loose = [self.nodes[i] for i in self.cell.loose_ends]
-        channels = loose[0].shape[-1]
-        w = combine_variable(self.build, len(loose), channels, len(loose))
-        return tf.concat(loose, axis=3), tf.reshape(w, [1, 1, len(loose) * channels, channels])
-
-
-class SampledCell:
-    """Runs a cell whose arc is an int32 tensor `[num_cells, 4]`: every slot can run every op."""
-
-    def __init__(self, build, cell, inputs, masks, shared_slot):
-        self.build, self.shared_slot = build, shared_slot
-        self.num_cells = int(cell.shape[0])
-        self.shape, self.dtype = inputs[0].shape, inputs[0].dtype
-        sides = tf.reshape(cell, [self.num_cells * 2, 2])
-        self.source = sides[:, 0]
-        self.sources, self.ops = tf.unstack(self.source), tf.unstack(sides[:, 1])
-        self.weights = self._gather_banks()
-        self.masks = None if masks is None else [tf.unstack(node) for node in tf.unstack(masks)]
-        self.array = tf.TensorArray(self.dtype, self.num_cells + 2, clear_after_read=False, element_shape=self.shape)
-        self.next = 0
-        for x in inputs:
-            self.append(x)
-
-    def _gather_banks(self):
-        """Gathers the rows of all slots from each bank: a list over slots of vectors, see `slot.flat`."""
-        first = [slot_row(node, side) for node in range(self.num_cells) for side in (0, 1)]
-        rows = tf.constant(first, tf.int32) + self.source
-        count = slot_row(self.num_cells, 0)
-        gathered = []
-        for op in slots.convolutions(self.build):
-            with tf.variable_scope(op.name):
-                banks = op_variables(self.build, op, self.shape[-1], (count,))
-                gathered += [functions.rows(bank, rows) for bank in banks]
-        return tf.unstack(slots.flat(gathered))
-
-    def slot(self, node, side):
-        """Output of slot (node, side), `[N, H, W, C]`."""
-        i = 2 * node + side
-        x = self.array.read(self.sources[i])
-        mask = [] if self.masks is None else [self.masks[node][side]]
-        y = self.shared_slot(x, self.ops[i], self.weights[i], *mask)
-        y.set_shape(self.shape)
-        return y
-
-    def append(self, x):
-        """Adds the next node's output."""
-        self.array = self.array.write(self.next, x)
-        self.next += 1
-
-    def combine(self):
-        """Concatenation of the loose ends and the weights that mix them: `[N, H, W, L * C]` and `[1, 1, L * C, C]`."""
-        batch, height, width, channels = self.shape
-        used = tf.reduce_max(tf.one_hot(self.source, self.num_cells + 2), axis=0)
-        loose = tf.reshape(tf.where(tf.equal(used, 0)), [-1])
-        loose = tf.cast(loose, tf.int32)
-        x = tf.transpose(self.array.gather(loose), [1, 2, 3, 0, 4])
-        w = combine_variable(self.build, self.num_cells + 2, channels, self.num_cells)
-        w = tf.reshape(functions.rows(w, loose), [1, 1, -1, channels])
-        return tf.reshape(x, [batch, height, width, tf.size(loose) * channels]), w
-
 
 def run_cell(build, runner):
     """Runs a cell: its nodes, then activation, 1x1 convolution and batch norm of the concatenated loose ends.
 
     Args:
-      runner: a `FixedCell` or a `SampledCell`.
+      runner: a `FixedCell`, or a `SampledCell` of `sampled.py`.
 
     Returns:
       `[N, H, W, C]`.
     """
-    for node in range(runner.num_cells):
-        runner.append(runner.slot(node, 0) + runner.slot(node, 1))
-    x, w = runner.combine()
+    x, w = runner.joined()
     with tf.variable_scope("combine"):
         return layers.norm_of(build, w.shape[-1], lambda x, w: blocks.mixed(build, x, w), x, w)

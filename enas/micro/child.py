@@ -13,6 +13,7 @@ from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro import slot as slots
 from enas.micro.cost import reduction_layers
+from enas.micro.sampled import SampledCell
 
 AUX_WEIGHT = 0.4
 AUX_FILTERS = (128, 768)
@@ -48,7 +49,7 @@ def logits(build, images, arc):
                     masks = None if masks is None else [tf.unstack(node) for node in tf.unstack(masks)]
                     runner = cells.FixedCell(build, arc.reduction if reduction else arc.normal, inputs, masks)
                 else:
-                    runner = cells.SampledCell(build, arc[1 if reduction else 0], inputs, masks, shared_slot)
+                    runner = SampledCell(build, arc[1 if reduction else 0], inputs, masks, shared_slot)
                 pair = (pair[1], cells.run_cell(build, runner))
             if layer == reductions[1] and config.use_aux_heads and build.training:
                 aux = _aux_head(build, pair[1])

@@ -65,10 +65,13 @@ def _drop_path_gradient(op, gradient):
 
 
 class SharedSlot:
-    """What all slots of a sampled child are: called with `(x, choice, weights, mask=None)` it returns `[N, H, W, C]`.
+    """What all slots of a sampled child are: functions that switch between the ops.
 
-    Arguments of a call: x `[N, H, W, C]`; choice, int32 scalar, the id of the op; weights, a row of `flat`; mask: see
-    `drop_path`.
+    infer: of (x, choice, weights); returns `[N, H, W, C]`. forward: of (x, choice, weights, mask); returns the same, and what
+    `backward` takes. backward: of (x, choice, weights, mask, the output's gradient, and those); returns the gradients of x and
+    of weights.
+
+    x: `[N, H, W, C]`; choice: int32 scalar, the id of the op; weights: a row of `flat`; mask: see `drop_path`.
 
     Args:
       build: the `layers.Build`.
@@ -79,16 +82,6 @@ class SharedSlot:
         # float16 would not hold what passes from a float32 op's forward to its backward pass.
         self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in convolutions(build)) else tf.float32
         self.infer, self.forward, self.backward = map(functions.out_of_line, (self._infer, self._run, self._gradients))
-
-    def __call__(self, x, choice, weights, mask=None):
-        if not self.build.training:
-            return self.infer(x, choice, weights)
-
-        def run(x, weights):
-            y, *packed = self.forward(x, choice, weights, mask)
-            return y, lambda of_y: self.backward(x, choice, weights, mask, of_y, *packed)
-
-        return functions.with_gradient(run, x, weights)
 
     def _infer(self, x, choice, weights):
         row = _Row(self.build, weights, x.shape[-1])

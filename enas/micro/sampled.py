@@ -1,0 +1,140 @@
+"""The micro cell for a sampled arc: every slot can run every op on every earlier node.
+
+The arc decides which edges of the data flow are live. A slot begins as soon as its own source is there, whatever else is
+still being computed, and so does its gradient: what does not depend on one another runs side by side. Hence Switch and Merge
+ops: the branches of a conditional, or a list of all nodes, would wait for everything that they might need.
+"""
+
+import tensorflow.compat.v1 as tf
+
+from enas import functions
+from enas.micro import cell as cells
+from enas.micro import slot as slots
+
+
+class SampledCell:
+    """Runs a cell whose arc is an int32 tensor `[num_cells, 4]`.
+
+    Args:
+      build: the `layers.Build`.
+      cell: the arc.
+      inputs: nodes 0 and 1, each `[N, H, W, C]`.
+      masks: drop-path factors `[num_cells, 2, N]`, or None.
+      shared_slot: a `slots.SharedSlot`.
+    """
+
+    def __init__(self, build, cell, inputs, masks, shared_slot):
+        self.build, self.shared_slot, self.inputs = build, shared_slot, inputs
+        self.shape, self.num_nodes = inputs[0].shape, len(inputs) + int(cell.shape[0])
+        sides = tf.reshape(cell, [-1, 2])
+        self.source, self.num_slots = sides[:, 0], int(sides.shape[0])
+        self.ops = tf.unstack(sides[:, 1])
+        masks = None if masks is None else tf.unstack(tf.reshape(masks, [self.num_slots, -1]))
+        self.masks = masks or [None] * self.num_slots
+        self._find_edges()
+
+    def _find_edges(self):
+        """Bools for (slot, node) whether the slot reads the node, and whether it is the last to; for nodes whether none does."""
+        reads = tf.one_hot(self.source, self.num_nodes, True, False)
+        later = tf.cumsum(tf.cast(reads, tf.int32), exclusive=True, reverse=True) > 0
+        self.reads, self.reads_last = (
+            [tf.unstack(row) for row in tf.unstack(edges)] for edges in (reads, reads & ~later)
+        )
+        self.loose = ~tf.reduce_any(reads, axis=0)
+
+    def joined(self):
+        """Runs the nodes; returns the concatenated loose ends and the weights that mix them: `[N, H, W, L * C]` and
+        `[1, 1, L * C, C]`."""
+        tensors = [*self.inputs, *self._gather_banks()]
+        x = functions.with_gradient(self._run, *tensors) if self.build.training else self._infer(*tensors)
+        channels, loose = self.shape[-1], tf.reshape(tf.where(self.loose), [-1])
+        w = cells.combine_variable(self.build, self.num_nodes, channels, self.num_nodes - len(self.inputs))
+        return x, tf.reshape(functions.rows(w, tf.cast(loose, tf.int32)), [1, 1, -1, channels])
+
+    def _gather_banks(self):
+        """Gathers the rows of all slots from each bank: a list over slots of vectors, see `slots.flat`."""
+        num_cells = self.num_slots // 2
+        first = [cells.slot_row(node, side) for node in range(num_cells) for side in (0, 1)]
+        rows, count = tf.constant(first, tf.int32) + self.source, cells.slot_row(num_cells, 0)
+        gathered = []
+        for op in slots.convolutions(self.build):
+            with tf.variable_scope(op.name):
+                banks = cells.op_variables(self.build, op, self.shape[-1], (count,))
+                gathered += [functions.rows(bank, rows) for bank in banks]
+        return tf.unstack(slots.flat(gathered))
+
+    def _infer(self, *tensors):
+        def of_slot(slot, x, weights):
+            return self.shared_slot.infer(x, self.ops[slot], weights)
+
+        return self._forward(tensors, of_slot)
+
+    def _run(self, *tensors):
+        """Returns the concatenated loose ends, and a function from their gradient to that of tensors."""
+        taken, weights = [], tensors[len(self.inputs) :]
+
+        def of_slot(slot, x, weights):
+            y, *packed = self.shared_slot.forward(x, self.ops[slot], weights, self.masks[slot])
+            taken.append((x, packed))
+            return y
+
+        def gradient(of_joined):
+            of_nodes, of_weights = self._of_loose_ends(of_joined), []
+            for slot, (x, packed) in reversed(list(enumerate(taken))):
+                settings = self.ops[slot], weights[slot], self.masks[slot]
+                of_y = of_nodes[len(self.inputs) + slot // 2]
+                of_x, of_w = self.shared_slot.backward(x, *settings, of_y, *packed)
+                of_weights.insert(0, of_w)
+                self._add(slot, of_nodes, of_x)
+            return [*of_nodes[: len(self.inputs)], *of_weights]
+
+        return self._forward(tensors, of_slot), gradient
+
+    def _forward(self, tensors, of_slot):
+        """Returns the concatenated loose ends, of inputs and weights and a function `of_slot(slot, x, weights)`."""
+        nodes, weights = list(tensors[: len(self.inputs)]), tensors[len(self.inputs) :]
+        for first in range(0, self.num_slots, 2):
+            sides = [of_slot(slot, self._source_of(slot, nodes), weights[slot]) for slot in (first, first + 1)]
+            nodes.append(tf.ensure_shape(sides[0] + sides[1], self.shape))
+        nothing, parts = tf.zeros([*self.shape[:3], 0], nodes[0].dtype), []
+        for node, loose in zip(nodes, tf.unstack(self.loose), strict=True):
+            part = _merged([_if_not(loose, nothing), _if(loose, node)])
+            part.set_shape([*self.shape[:3], None])
+            parts.append(part)
+        return tf.concat(parts, axis=3)
+
+    def _source_of(self, slot, nodes):
+        """The node that a slot reads."""
+        x = _merged([_if(reads, node) for reads, node in zip(self.reads[slot], nodes, strict=False)])
+        x.set_shape(self.shape)
+        return x
+
+    def _of_loose_ends(self, of_joined):
+        """The gradients of the nodes from the combination of the loose ends; none is live of a node that is not one."""
+        channels, rows = self.shape[-1], tf.reshape(of_joined, [-1, tf.shape(of_joined)[3]])
+        places = tf.cumsum(tf.cast(self.loose, tf.int32), exclusive=True) * channels
+        of_nodes = []
+        for loose, place in zip(tf.unstack(self.loose), tf.unstack(places), strict=True):
+            part = tf.slice(_if(loose, rows), [0, place], [-1, channels])
+            of_nodes.append(tf.reshape(part, self.shape))
+        return of_nodes
+
+    def _add(self, slot, of_nodes, of_x):
+        """Adds the gradient of what a slot read to that of its source."""
+        for node, (reads, last) in enumerate(zip(self.reads[slot], self.reads_last[slot], strict=True)):
+            if node < len(self.inputs) + slot // 2:
+                others, before = tf.raw_ops.Switch(data=of_nodes[node], pred=reads)
+                of_nodes[node] = _merged([others, before + of_x, _if(last, of_x)])
+
+
+def _if(condition, x):
+    return tf.raw_ops.Switch(data=x, pred=condition).output_true
+
+
+def _if_not(condition, x):
+    return tf.raw_ops.Switch(data=x, pred=condition).output_false
+
+
+def _merged(tensors):
+    """The one of the tensors that is live; as soon as it is there."""
+    return tf.raw_ops.Merge(inputs=tensors).output
