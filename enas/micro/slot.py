@@ -155,20 +155,17 @@ class _Row:
 
 
 class _Repeat(NamedTuple):
-    """What the gradient of one of a convolution's `REPEATS` takes. Of all that is computed on the way only what is costly is
-    kept for it. That is half the memory of a search.
-
-    x: what goes in, `[N, H, W, C]`. between: what the depthwise convolution gives, `[N, H, W, C]`. norm: what
-    `layers.batch_norm_gradient` takes, `_NORM_KEPT` tensors.
+    """What the gradient of one of a convolution's `REPEATS` takes: what goes in, `[N, H, W, C]`, and what
+    `layers.batch_norm_gradient` takes, `_NORM_KEPT` tensors. What the convolutions give is computed anew: keeping it would
+    take a third of the memory of a step.
     """
 
     x: object
-    between: object
     norm: list
 
 
 _NORM_KEPT = 3
-_IMAGES = 2 * REPEATS - 1  # without the first repeat's x: it is the slot's, which is there anyway
+_IMAGES = REPEATS - 1  # without the first repeat's x: it is the slot's, which is there anyway
 
 
 def _packed(kept, dtype):
@@ -176,7 +173,7 @@ def _packed(kept, dtype):
     tensors, `_IMAGES` of `dtype` and then those of the norms."""
     if not kept:
         return [tf.zeros([0], dtype)] * _IMAGES + [tf.zeros([0])] * (_NORM_KEPT * REPEATS)
-    _, *images = [image for repeat in kept for image in (repeat.x, repeat.between)]
+    _, *images = [repeat.x for repeat in kept]
     return [tf.cast(image, dtype) for image in images] + [tensor for repeat in kept for tensor in repeat.norm]
 
 
@@ -185,9 +182,8 @@ def _unpacked(packed, x, scheme):
     images, norms = [tf.cast(image, scheme.dtype) for image in packed[:_IMAGES]], packed[_IMAGES:]
     for image in images:
         image.set_shape(x.shape)
-    images = [x, *images]
     return [
-        _Repeat(images[2 * i], images[2 * i + 1], norms[_NORM_KEPT * i : _NORM_KEPT * (i + 1)]) for i in range(REPEATS)
+        _Repeat(image, norms[_NORM_KEPT * i : _NORM_KEPT * (i + 1)]) for i, image in enumerate([x, *images])
     ]
 
 
@@ -200,7 +196,7 @@ def _forward(build, op, x, weights):
     for depthwise, pointwise, *norm in _repeats(weights):
         between = _depthwise(build, scheme, x, depthwise)
         y, mean, variance, of_norm = layers.batch_norm(build, _pointwise(scheme, between, pointwise), *norm)
-        kept.append(_Repeat(x, between, of_norm))
+        kept.append(_Repeat(x, of_norm))
         statistics.append((mean, variance))
         x = y
     return tf.cast(x, dtype), kept, [tf.stack(values) for values in zip(*statistics, strict=True)]
@@ -216,13 +212,12 @@ def _backward(build, op, x, weights, kept, of_y):
     scheme, of_weights = schemes.get(op.scheme), []
     of_x = tf.cast(of_y, scheme.dtype)
     for repeat, (depthwise, pointwise, scale, _) in reversed(list(zip(kept, _repeats(weights), strict=True))):
-        between, pointwise = functions.local([repeat.between, pointwise])
+        x, depthwise, pointwise = functions.local([repeat.x, depthwise, pointwise])
+        between = _depthwise(build, scheme, x, depthwise)
         product = _pointwise(scheme, between, pointwise)
         of_product, *of_norm = layers.batch_norm_gradient(product, scale, repeat.norm, of_x)
         of_between, of_pointwise = functions.gradients(product, [between, pointwise], of_product)
-        x, depthwise = functions.local([repeat.x, depthwise])
-        y = _depthwise(build, scheme, x, depthwise)
-        of_x, of_depthwise = functions.gradients(y, [x, depthwise], of_between)
+        of_x, of_depthwise = functions.gradients(between, [x, depthwise], of_between)
         of_weights.insert(0, (of_depthwise, of_pointwise, *of_norm))
     return of_x, [tf.stack(gradients) for gradients in zip(*of_weights, strict=True)]
 
