@@ -64,6 +64,31 @@ def _given_gradient(op, *of_outputs):
     return [None] * count + ([of_tensors] if isinstance(of_tensors, tf.Tensor) else list(of_tensors))
 
 
+def live_if(condition, x):
+    """x where the bool scalar `condition` holds; else nothing that is computed from it is computed."""
+    return tf.raw_ops.Switch(data=x, pred=condition).output_true
+
+
+def live_unless(condition, x):
+    """The opposite of `live_if`."""
+    return tf.raw_ops.Switch(data=x, pred=condition).output_false
+
+
+def the_live(tensors):
+    """The one of the tensors that is computed, as soon as it is there.
+
+    With `live_if`, a conditional whose branches are not kept apart: what goes into one that is not taken is not waited for,
+    and what a branch computes from other tensors alone can be computed before the condition is known.
+    """
+    return tf.raw_ops.Merge(inputs=tensors).output
+
+
+def added_if(condition, total, x):
+    """total + x where the bool scalar `condition` holds, else total, without waiting for x."""
+    others, addend = tf.raw_ops.Switch(data=total, pred=condition)
+    return the_live([others, addend + x])
+
+
 def local(tensors):
     """The tensors as ones of the graph that is being built: what a gradient reads must not lie in a graph around it."""
     return [tf.identity(tensor) for tensor in tensors]

@@ -2,7 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from enas.functions import out_of_line
+from enas import functions
 from enas.macro import arc as arcs
 from enas.macro import cell as cells
 from quantize import ops
@@ -20,9 +20,8 @@ class SampledLayers:
             middle = start + arcs.num_choices(whole)
             self.choices.append(arc[start] if whole else tf.reshape(arc[start:middle], [len(arcs.OPS), 2]))
             self.bits.append(arc[middle : middle + layer])
-        self.op_function = out_of_line(_switch(build) if whole else _all_branches(build))
-        self.mix_function = out_of_line(_mix_if_used(build))
-        self.reduce_function = out_of_line(_reduce_if_used(build))
+        self.op_function = functions.out_of_line(_switch(build) if whole else _all_branches(build))
+        self.reduce_function = functions.out_of_line(_reduce_if_used(build))
         self.outputs = [ops.activate(stem, build.scheme)]
 
     def op(self, layer):
@@ -47,13 +46,42 @@ class SampledLayers:
     def join(self, layer, y):
         """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
         bank = cells.mixing_variable(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
-        *of_sources, of_y = tf.unstack(bank)
-        total = cells.mix(self.build, y, of_y)
-        for i, (w, bit) in enumerate(zip(of_sources, tf.unstack(self.bits[layer]), strict=True)):
-            # The output is handed through, so that its gradient is too: without the bit there is nothing to add to it.
-            mixed = self.mix_function(total, self.outputs[i], w, tf.equal(bit, 1))
-            total, self.outputs[i] = (tf.ensure_shape(x, y.shape) for x in mixed)
+        # The outputs are handed through, so that their gradients are: where a bit is not set nothing is added to them.
+        tensors = [y, *self.outputs[:layer], *tf.unstack(bank)]
+        total, *self.outputs[:layer] = functions.with_gradient(self._join(layer), *tensors)
         return total
+
+    def _join(self, layer):
+        """A function of y, outputs, and the weights of outputs and y, that returns what they add up to and the outputs."""
+        bits = tf.unstack(tf.equal(self.bits[layer], 1)) if layer else []
+
+        def mixed(x, w):
+            return cells.mix(self.build, x, w)
+
+        def gradients_of_mixed(x, w, of_mixed):
+            inputs = functions.local([x, w])
+            return functions.gradients(mixed(*inputs), inputs, of_mixed)
+
+        def run(y, *rest):
+            outputs, weights = rest[:layer], rest[layer:]
+            chosen = [functions.live_if(bit, x) for bit, x in zip(bits, outputs, strict=True)]
+            total = mixed(y, weights[-1])
+            for bit, x, w in zip(bits, chosen, weights[:-1], strict=True):
+                total = functions.added_if(bit, total, mixed(x, w))
+
+            def gradient(of_total, *of_outputs):
+                of_y, of_w = gradients_of_mixed(y, weights[-1], of_total)
+                of_weights, of_outputs = [of_w], list(of_outputs)
+                for i, (bit, x, w) in reversed(list(enumerate(zip(bits, chosen, weights[:-1], strict=True)))):
+                    of_x, of_w = gradients_of_mixed(x, w, functions.live_if(bit, of_total))
+                    of_outputs[i] = functions.added_if(bit, of_outputs[i], of_x)
+                    unused = functions.live_unless(bit, tf.zeros(w.shape))
+                    of_weights.insert(0, functions.the_live([of_w, unused]))
+                return [of_y, *of_outputs, *of_weights]
+
+            return [tf.ensure_shape(total, y.shape), *outputs], gradient
+
+        return run
 
     def append(self, x):
         """Adds the next output, activated."""
@@ -109,15 +137,6 @@ def _all_branches(build):
         norms = zip(tf.unstack(enter_scale), tf.unstack(enter_offset), strict=True)
         entrances = list(zip(tf.unstack(enter_w), norms, strict=True))
         return cells.run_branches(build, x, entrances, branches, tf.concat(rows, axis=0))
-
-    return run
-
-
-def _mix_if_used(build):
-    """A function that adds an output's share to what a layer's skip connections join, if its bit is set; returns both."""
-
-    def run(total, x, w, used):
-        return tf.cond(used, lambda: (total + cells.mix(build, x, w), x), lambda: (total, x))
 
     return run
 

@@ -34,7 +34,7 @@ class SampledCell:
         self._find_edges()
 
     def _find_edges(self):
-        """Bools for (slot, node) whether the slot reads the node, and whether it is the last to; for nodes whether none does."""
+        """Which node a slot reads; whether it is the last slot that reads it; which nodes none reads. All bools."""
         reads = tf.one_hot(self.source, self.num_nodes, True, False)
         later = tf.cumsum(tf.cast(reads, tf.int32), exclusive=True, reverse=True) > 0
         self.reads, self.reads_last = (
@@ -98,14 +98,16 @@ class SampledCell:
             nodes.append(tf.ensure_shape(sides[0] + sides[1], self.shape))
         nothing, parts = tf.zeros([*self.shape[:3], 0], nodes[0].dtype), []
         for node, loose in zip(nodes, tf.unstack(self.loose), strict=True):
-            part = _merged([_if_not(loose, nothing), _if(loose, node)])
+            part = functions.the_live([functions.live_unless(loose, nothing), functions.live_if(loose, node)])
             part.set_shape([*self.shape[:3], None])
             parts.append(part)
         return tf.concat(parts, axis=3)
 
     def _source_of(self, slot, nodes):
         """The node that a slot reads."""
-        x = _merged([_if(reads, node) for reads, node in zip(self.reads[slot], nodes, strict=False)])
+        x = functions.the_live(
+            [functions.live_if(reads, node) for reads, node in zip(self.reads[slot], nodes, strict=False)]
+        )
         x.set_shape(self.shape)
         return x
 
@@ -115,7 +117,7 @@ class SampledCell:
         places = tf.cumsum(tf.cast(self.loose, tf.int32), exclusive=True) * channels
         of_nodes = []
         for loose, place in zip(tf.unstack(self.loose), tf.unstack(places), strict=True):
-            part = tf.slice(_if(loose, rows), [0, place], [-1, channels])
+            part = tf.slice(functions.live_if(loose, rows), [0, place], [-1, channels])
             of_nodes.append(tf.reshape(part, self.shape))
         return of_nodes
 
@@ -123,18 +125,6 @@ class SampledCell:
         """Adds the gradient of what a slot read to that of its source."""
         for node, (reads, last) in enumerate(zip(self.reads[slot], self.reads_last[slot], strict=True)):
             if node < len(self.inputs) + slot // 2:
-                others, before = tf.raw_ops.Switch(data=of_nodes[node], pred=reads)
-                of_nodes[node] = _merged([others, before + of_x, _if(last, of_x)])
-
-
-def _if(condition, x):
-    return tf.raw_ops.Switch(data=x, pred=condition).output_true
-
-
-def _if_not(condition, x):
-    return tf.raw_ops.Switch(data=x, pred=condition).output_false
-
-
-def _merged(tensors):
-    """The one of the tensors that is live; as soon as it is there."""
-    return tf.raw_ops.Merge(inputs=tensors).output
+                # Of the last slot that reads a node the gradient comes first: there is nothing live to be added to.
+                total = functions.added_if(reads, of_nodes[node], of_x)
+                of_nodes[node] = functions.the_live([total, functions.live_if(last, of_x)])

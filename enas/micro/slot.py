@@ -67,9 +67,9 @@ def _drop_path_gradient(op, gradient):
 class SharedSlot:
     """What all slots of a sampled child are: functions that switch between the ops.
 
-    infer: of (x, choice, weights); returns `[N, H, W, C]`. forward: of (x, choice, weights, mask); returns the same, and what
-    `backward` takes. backward: of (x, choice, weights, mask, the output's gradient, and those); returns the gradients of x and
-    of weights.
+    infer: of (x, choice, weights); returns `[N, H, W, C]`.
+    forward: of (x, choice, weights, mask); returns the same, and what `backward` takes.
+    backward: of (x, choice, weights, mask, the output's gradient, and those); returns the gradients of x and of weights.
 
     x: `[N, H, W, C]`; choice: int32 scalar, the id of the op; weights: a row of `flat`; mask: see `drop_path`.
 
@@ -182,9 +182,7 @@ def _unpacked(packed, x, scheme):
     images, norms = [tf.cast(image, scheme.dtype) for image in packed[:_IMAGES]], packed[_IMAGES:]
     for image in images:
         image.set_shape(x.shape)
-    return [
-        _Repeat(image, norms[_NORM_KEPT * i : _NORM_KEPT * (i + 1)]) for i, image in enumerate([x, *images])
-    ]
+    return [_Repeat(image, norms[_NORM_KEPT * i : _NORM_KEPT * (i + 1)]) for i, image in enumerate([x, *images])]
 
 
 def _forward(build, op, x, weights):
