@@ -4,6 +4,8 @@ import dataclasses
 
 import tensorflow.compat.v1 as tf
 
+from enas import functions
+
 
 @dataclasses.dataclass(frozen=True)
 class Watch:
@@ -66,10 +68,12 @@ def guarded(watch, apply, step):
 
 
 def when(condition, build):
-    """Returns an operation that runs the one `build()` makes, where the bool scalar `condition` is true."""
+    """Returns an operation that runs the one `build()` makes, where the bool scalar `condition` is true.
 
-    def run():
-        with tf.control_dependencies([build()]):
-            return tf.constant(True)
-
-    return tf.cond(condition, run, lambda: tf.constant(False)).op
+    A conditional would hand each of hundreds of gradients into its branch. Here nothing that `build` makes is computed but
+    after a signal that only comes where the condition is true.
+    """
+    signal = tf.identity(functions.live_if(condition, condition))  # an op of its own: the one before it always runs
+    with tf.control_dependencies([signal]), tf.control_dependencies([build()]):
+        done = tf.identity(signal)
+    return functions.the_live([done, functions.live_unless(condition, condition)]).op
