@@ -89,9 +89,16 @@ def added_if(condition, total, x):
     return the_live([others, addend + x])
 
 
-def local(tensors):
-    """The tensors as ones of the graph that is being built: what a gradient reads must not lie in a graph around it."""
-    return [tf.identity(tensor) for tensor in tensors]
+def local(tensors, after=()):
+    """The tensors as ones of the graph that is being built: what a gradient reads must not lie in a graph around it.
+
+    Args:
+      tensors: a list.
+      after: tensors of that graph to wait for. What a gradient computes anew could be computed as soon as its inputs are
+        there, long before it is needed, and would lie in memory until then.
+    """
+    with tf.control_dependencies(after):
+        return [tf.identity(tensor) for tensor in tensors]
 
 
 def rows(bank, indices):

@@ -175,7 +175,7 @@ def batch_norm_of(build, function, tensors, scale, offset, *moving):
         y, mean, variance, kept = batch_norm(build, function(*tensors), scale, offset)
 
         def gradient(of_y, *_):
-            inputs = functions.local(tensors)
+            inputs = functions.local(tensors, after=[of_y])
             x = function(*inputs)
             of_x, of_scale, of_offset = batch_norm_gradient(x, scale, kept, of_y)
             return [of_scale, of_offset, *functions.gradients(x, inputs, of_x)]

@@ -84,3 +84,38 @@ def test_a_graph_with_given_gradients_is_not_kept():
     graph = build()
     gc.collect()
     assert graph() is None
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_one_of_two_branches_is_live(start, condition):
+    fed, x = tf.placeholder(tf.bool, []), tf.constant(3.0)
+    chosen = functions.the_live([2.0 * functions.live_if(fed, x), 0.5 * functions.live_unless(fed, x)])
+    added = functions.added_if(fed, x, x * x)
+    np.testing.assert_allclose(start().run([chosen, added], {fed: condition}), (6.0, 12.0) if condition else (1.5, 3.0))
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_what_is_not_live_is_not_computed(start, condition):
+    fed = tf.placeholder(tf.bool, [])
+    bad = tf.debugging.check_numerics(functions.live_if(fed, tf.constant(np.nan)), "computed")
+    result = functions.the_live([bad, functions.live_unless(fed, tf.constant(1.0))])
+    if condition:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="computed"):
+            start().run(result, {fed: True})
+    else:
+        assert start().run(result, {fed: False}) == 1.0
+
+
+def test_an_addend_that_is_not_added_is_not_waited_for(start):
+    """Its sum with anything would be nan."""
+    condition, total = tf.placeholder(tf.bool, []), tf.constant(3.0)
+    added = functions.added_if(condition, total, functions.live_if(condition, tf.constant(np.nan)))
+    sess = start()
+    assert sess.run(added, {condition: False}) == 3.0
+    assert np.isnan(sess.run(added, {condition: True}))
+
+
+def test_what_is_computed_anew_waits_for_the_gradient():
+    x, of_y = tf.constant(1.0), tf.constant(2.0)
+    [later] = functions.local([x], after=[of_y])
+    assert later.op.control_inputs == [of_y.op]

@@ -204,13 +204,14 @@ def _backward(build, op, x, weights, kept, of_y):
     """Returns the gradients of x and of the weights, a list."""
     if op.kind == "identity":
         return of_y, []
+    [of_y] = functions.local([of_y])
     if not op.kernel:
         [x] = functions.local([x])
         return functions.gradients(blocks.pool_3x3(op.kind, x), [x], of_y)[0], []
     scheme, of_weights = schemes.get(op.scheme), []
     of_x = tf.cast(of_y, scheme.dtype)
     for repeat, (depthwise, pointwise, scale, _) in reversed(list(zip(kept, _repeats(weights), strict=True))):
-        x, depthwise, pointwise = functions.local([repeat.x, depthwise, pointwise])
+        x, depthwise, pointwise = functions.local([repeat.x, depthwise, pointwise], after=[of_x])
         between = _depthwise(build, scheme, x, depthwise)
         product = _pointwise(scheme, between, pointwise)
         of_product, *of_norm = layers.batch_norm_gradient(product, scale, repeat.norm, of_x)
