@@ -4,6 +4,7 @@ Works on any search space; `enas/spaces.py` says what that is.
 """
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -14,6 +15,7 @@ from enas.loop import Loop, announce, child_epoch, evaluation, log_evaluation, r
 from enas.metric import recordable
 
 SCORED_ARCS = 10
+_ARCS_AT_A_TIME = 2  # in the rewards of an update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Search:
             step = int(self.session.run(controller.step))
             noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
             arcs = self.session.run(controller.arcs, {controller.noise: noise})
-            merits = np.array([self._reward(step, arc) for arc in arcs], np.float32)
+            merits = self._merits(step, arcs)
             rewards = merits - [self._penalty(self._arc(arc)) for arc in arcs]
             # Nothing may stop between here and the yield: the update changes the variables.
             fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
@@ -114,9 +116,15 @@ class Search:
         """What an arc's reward loses by its cost; 0 without a budget."""
         return self.budget.penalty(arc) if self.budget else 0.0
 
-    def _reward(self, update, arc):
-        signals.check()
-        return self.scorer.reward(self.session, update, {self.graph.arc: arc})
+    def _merits(self, update, arcs):
+        """What the scorer rewards the arcs of an update with, float32. One arc seldom keeps all cores busy."""
+
+        def reward(arc):
+            signals.check()
+            return self.scorer.reward(self.session, update, {self.graph.arc: arc})
+
+        with ThreadPoolExecutor(_ARCS_AT_A_TIME) as pool:
+            return np.array(list(pool.map(reward, arcs)), np.float32)
 
     def _log_controller(self, epoch, step, figures):
         figures["normalized_entropy"] = self.graph.controller.normalized(figures["entropy"])
