@@ -123,41 +123,53 @@ def depthwise_conv2d(x, w, scheme, stride=1):
       `[N, ceil(H / stride), ceil(W / stride), C]`, scheme.dtype.
     """
     strides = [1, stride, stride, 1]
-    wide = stride == 1 and w.shape[1] == 2 * FAST_COLUMNS - 1 and not has_gpu()
+    symmetric = stride == 1 and w.shape[0] % 2 == 1 and w.shape[1] % 2 == 1 and not has_gpu()
 
     def convolved(x, w):
-        with tf.get_default_graph().gradient_override_map(
-            {"DepthwiseConv2dNative": "DepthwiseInHalves"} if wide else {}
-        ):
+        gradients = {"DepthwiseConv2dNative": "SymmetricDepthwise"} if symmetric else {}
+        with tf.get_default_graph().gradient_override_map(gradients):
             return tf.nn.depthwise_conv2d_native(x, w, strides, "SAME")
 
     return _apply(convolved, scheme, x, scheme.weights(w))
 
 
-@tf.RegisterGradient("DepthwiseInHalves")
+@tf.RegisterGradient("SymmetricDepthwise")
 def _depthwise_gradient(op, gradient):
-    """Gradients of a depthwise convolution that is five columns wide: the filter's as that of three columns on the left and
-    three on the right, which share the middle one.
+    """Gradients of a depthwise convolution of stride 1 whose padding is the same on all sides.
+
+    That of x is then a convolution with the filter turned by half a turn, for which oneDNN's forward kernel takes three
+    quarters of the time of its backward one.
+    """
+    x, w = op.inputs
+    dx = tf.nn.depthwise_conv2d_native(gradient, tf.reverse(w, [0, 1]), [1, 1, 1, 1], "SAME")
+    if w.shape[1] == 2 * FAST_COLUMNS - 1:
+        return dx, _in_halves(x, w.shape, gradient)
+    return dx, tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        input=x, filter_sizes=w.shape, out_backprop=gradient, padding="SAME", strides=[1, 1, 1, 1]
+    )
+
+
+def _in_halves(x, shape, gradient):
+    """The gradient of a filter that is five columns wide, as that of three columns on the left and three on the right, which
+    share the middle one.
 
     oneDNN's kernel for filters of up to three columns is fast, and only without asymmetric padding; the one for five takes
     twice as long as two calls of the other, padding included.
     """
-    x, w = op.inputs
-    settings = {name: op.get_attr(name) for name in ("strides", "data_format")}
-    dx = tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
-        input_sizes=tf.shape(x), filter=w, out_backprop=gradient, padding="SAME", **settings
-    )
-    rows, columns = int(w.shape[0]), FAST_COLUMNS
+    rows, columns = shape[0], FAST_COLUMNS
 
     def half(left, right):
         padded = tf.pad(x, [[0, 0], [(rows - 1) // 2, rows // 2], [left, right], [0, 0]])
-        sizes = [rows, columns, w.shape[2], w.shape[3]]
         return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-            input=padded, filter_sizes=sizes, out_backprop=gradient, padding="VALID", **settings
+            input=padded,
+            filter_sizes=[rows, columns, *shape[2:]],
+            out_backprop=gradient,
+            padding="VALID",
+            strides=[1, 1, 1, 1],
         )
 
     left, right = half(columns - 1, 0), half(0, columns - 1)
-    return dx, tf.concat([left, right[:, 1:]], axis=1)
+    return tf.concat([left, right[:, 1:]], axis=1)
 
 
 def separable_conv2d(x, depthwise, pointwise, scheme, stride=1):
