@@ -77,7 +77,7 @@ def _measured(settings, arc):
         given = arcs.from_list(arc) if isinstance(arc, list) else given
         training = language.training(config_of_run, text, child, given, shared=arc is None)
         scoring = language.scoring(config_of_run, text, child, given)
-        with tf.Session() as sess:
+        with session.open_session() as sess:
             sess.run(tf.global_variables_initializer())
             seconds, started = [], None
             for step in range(settings.bench.steps + 2):
