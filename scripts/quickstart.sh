@@ -2,7 +2,7 @@
 # The whole way in one go, on scikit-learn's handwritten digits with 4-bit convolutions: searches a pair of cells,
 # trains the best arc from scratch, prints its test accuracy and draws its cells.
 #
-# Takes about 4 minutes on 2 CPU cores, after the first run has installed the environment. Every run writes into a new
+# Takes 1 to 4 minutes on 2 CPU cores, after the first run has installed the environment. Every run writes into a new
 # directory: outputs/quickstart-1, outputs/quickstart-2 and so on.
 
 set -euo pipefail
