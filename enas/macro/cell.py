@@ -9,9 +9,9 @@ Where channels are a choice, all six ops run on the same input, each gives the c
 convolution mixes them before the skip connections do.
 
 `enter`, `run_op`, `run_branches`, `mix` and `reduce` are the same code in both cases. A fixed arc has variables for what it
-uses. A sampled arc has banks with a row, or channels, for all it might use. Functions, kept out of line as in the micro space,
-switch between the ops of a layer and halve an output if it is read; skip connections are edges of the data flow that their
-bits switch.
+uses. A sampled arc has banks with a row, or channels, for all it might use. Functions, kept out of line as in the micro
+space, switch between the ops of a layer and halve an output if it is read; skip connections are edges of the data flow that
+their bits switch.
 """
 
 import numpy as np
