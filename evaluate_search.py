@@ -11,9 +11,11 @@ import os
 
 from absl import flags as absl_flags
 
-from enas import cli, config, flags, run_directory, run_facts
+from enas.commands import cli
 from enas.errors import UserError
 from enas.micro.config import EvaluationConfig
+from enas.options import config, flags
+from enas.runs import metadata, run_directory
 
 FLAGS = absl_flags.FLAGS
 _MEANING = ("child_num_cells", "search_precision")  # what gives the integers of the search's arcs their meaning
@@ -25,7 +27,7 @@ def main(arguments):
     search_dir = FLAGS.search_dir
     if not search_dir:
         raise UserError("--search_dir='': expected the run directory of a finished search")
-    stored = run_facts.stored_values(search_dir)
+    stored = metadata.stored_values(search_dir)
     if stored is None or (stored.get("kind"), stored.get("space")) != ("search", "micro"):
         raise UserError(f"--search_dir={search_dir}: expected the run directory of a search by search_micro.py")
     for name in _MEANING:
@@ -49,7 +51,7 @@ def main(arguments):
         )
     run_directory.check_output_dir(settings, "evaluation")
     cli.load_tensorflow()  # takes seconds: bad flags are told before that
-    from enas import evaluate
+    from enas.evaluation import evaluate
     from enas.micro import space
 
     evaluate.run_evaluation(settings, space)

@@ -5,7 +5,7 @@
 Run it again with the same --output_dir to resume. `--helpfull` explains every flag.
 """
 
-from enas import search_main
+from enas.commands import search
 
 if __name__ == "__main__":
-    search_main.run("micro")
+    search.run("micro")

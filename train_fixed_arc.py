@@ -12,8 +12,11 @@ import sys
 
 from absl import flags as absl_flags
 
-from enas import arc_input, cli, flags, run_directory, run_facts, spaces, stored_settings
-from enas.config import with_arc
+from enas import spaces
+from enas.commands import cli
+from enas.options import arc_input, flags
+from enas.options.config import with_arc
+from enas.runs import metadata, run_directory, stored_settings
 
 
 def main(arguments):
@@ -22,7 +25,7 @@ def main(arguments):
     space = absl_flags.FLAGS["space"]
     settings = spaces.module(space.value, "config").TrainConfig
     given = flags.given(settings)
-    config = flags.parse_config(settings, defaults=run_facts.inherited(absl_flags.FLAGS.arc_file, given))
+    config = flags.parse_config(settings, defaults=metadata.inherited(absl_flags.FLAGS.arc_file, given))
     if config.arc.eval_only:
         config = stored_settings.evaluation_settings(
             config, {**given, **({"space": space.value} if space.present else {})}
@@ -31,7 +34,7 @@ def main(arguments):
         config = with_arc(config, arc_input.given(config, spaces.module(space.value, "arc")))
         run_directory.check_output_dir(config, "training")
     cli.load_tensorflow()  # takes seconds: bad flags are told before that
-    from enas import train
+    from enas.runs import train
 
     act = train.run_evaluation if config.arc.eval_only else train.run_training
     act(config, spaces.module(config.space, "space"))

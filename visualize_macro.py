@@ -10,9 +10,10 @@ bits: 78 integers for 12 layers.
 
 from absl import flags
 
-from enas import cli, config
+from enas.commands import cli
 from enas.errors import UserError
 from enas.macro import arc, diagram
+from enas.options import config
 
 FLAGS = flags.FLAGS
 

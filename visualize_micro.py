@@ -12,11 +12,13 @@ import os
 
 from absl import flags
 
-from enas import cli, config, run_facts
-from enas import flags as config_flags
+from enas.commands import cli
 from enas.errors import UserError
 from enas.micro import arc, cost, diagram, op_table
 from enas.micro.config import SearchConfig
+from enas.options import config
+from enas.options import flags as config_flags
+from enas.runs import metadata
 
 FLAGS = flags.FLAGS
 # What of a child's settings shows in the picture.
@@ -38,9 +40,9 @@ def main(arguments):
         raise UserError("give the arc as arguments or by --arc_file, not both")
     if not arguments and not FLAGS.arc_file:
         raise UserError("no arc: give its integers as arguments, or a file by --arc_file (see --help)")
-    stored = run_facts.run_of(FLAGS.arc_file)
+    stored = metadata.run_of(FLAGS.arc_file)
     given = config_flags.given(SearchConfig)
-    run_facts.inherited(FLAGS.arc_file, given)
+    metadata.inherited(FLAGS.arc_file, given)
     values = {name: stored[name] for name in CHILD_FLAGS if name in stored} | given
     settings = config.from_values(SearchConfig, values)
     child = settings.child
@@ -61,7 +63,7 @@ def _images(sides, run_folder):
     """((height, width, channels), number of classes): the flags' (sides 0 where not given), else those of a run, else
     CIFAR-10's."""
     height, width, channels, classes = 32, 32, 3, 10
-    facts = run_facts.data_facts(run_folder) if run_folder is not None else {}
+    facts = metadata.data_facts(run_folder) if run_folder is not None else {}
     if "image_shape" in facts:
         (height, width, channels), classes = facts["image_shape"], len(facts["class_names"])
     return (sides[0] or height, sides[1] or width, FLAGS.channel or channels), FLAGS.num_classes or classes

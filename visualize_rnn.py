@@ -9,7 +9,7 @@ The arc is the activation of node 0, then a source and an activation for each la
 
 from absl import flags
 
-from enas import cli
+from enas.commands import cli
 from enas.errors import UserError
 from enas.rnn import arc, diagram
 

@@ -7,7 +7,7 @@ child       the network, as its task wants it: `logits(build, images, arc)` of a
 controller  `build(controller_config, child_config, seed)`, `gumbel_noise(seed, purpose, steps, child_config)`,
             `warmup_noise(controller_config, seed, purpose, steps, child_config)`
 space       all that a search or a training needs of the space: the modules above, and `task`, what its children are
-            trained on and judged by (see `enas/classification.py`)
+            trained on and judged by (see `enas/classification/task.py`)
 """
 
 import importlib

@@ -53,8 +53,18 @@ _install() {
     touch "$venv/.installing"
     "$python" -m pip install --disable-pip-version-check -r "$root/requirements.txt" ||
         die "pip could not install requirements.txt (see above); run this script again to retry"
+    _add_checkout
     _stamp >"$venv/.requirements"
     rm "$venv/.installing"
+}
+
+# Lets programs in any folder, those below scripts/ among them, import the checkout's packages.
+_add_checkout() {
+    "$python" - "$root" <<'PYTHON'
+import os, sys, sysconfig
+with open(os.path.join(sysconfig.get_path("purelib"), "enas_checkout.pth"), "w", encoding="utf-8") as file:
+    file.write(sys.argv[1] + "\n")
+PYTHON
 }
 
 _is_usable() {

@@ -10,7 +10,7 @@ def graph():
     """A fresh default graph, in the mode that the project runs in."""
     import tensorflow.compat.v1 as tf
 
-    from enas import session
+    from enas.runs import session
 
     session.graph_mode()
     with tf.Graph().as_default() as fresh:

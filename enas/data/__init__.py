@@ -5,8 +5,9 @@ import hashlib
 
 import numpy as np
 
-from enas.data import augment, cifar, facts, folder, idx, source, streaming
-from enas.data.images import Form
+from enas.data import augment, metadata, source, streaming
+from enas.data.readers import cifar, folder, idx
+from enas.data.readers.images import Form
 from enas.data.sampling import stratified
 from enas.data.statistics import level_counts, mean_std
 from enas.errors import UserError
@@ -45,7 +46,7 @@ class DataSet:
       class_names: tuple of str.
       mean, std: float32 [C], of pixel/255 over the training split, augmented copies included. They normalise all
         three splits: (pixel/255 - mean) / std. std is at least 1/255.
-      digests, bad_images: see `enas.data.facts`.
+      digests, bad_images: see `enas.data.metadata`.
     """
 
     train: Split
@@ -86,7 +87,7 @@ def load(config, seed, known=None):
     files = _read(config)
     _check(files)
     if known is not None:
-        facts.check(known, files.class_names, files.where)
+        metadata.check(known, files.class_names, files.where)
     splits, digests, bad_images, counts = {}, {}, {}, None
     for name, part, indices in _chosen(config, files, seed):
         copies = config.n_aug_img if name == "train" else 1
@@ -127,7 +128,7 @@ def _mean_std(images, counts, known, where):
         return mean_std(level_counts(images) if counts is None else counts)
     if not len(known["mean"]) == len(known["std"]) == images.shape[-1]:
         raise UserError(
-            f"{where}: images of {images.shape[-1]} channels; the run's {facts.NAME} has {len(known['mean'])}"
+            f"{where}: images of {images.shape[-1]} channels; the run's {metadata.NAME} has {len(known['mean'])}"
         )
     return np.array(known["mean"], np.float32), np.array(known["std"], np.float32)
 

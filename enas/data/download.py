@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from enas.data import cifar
+from enas.data.readers import cifar
 from enas.errors import UserError
 
 BASE_URLS = {

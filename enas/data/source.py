@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from enas.data import images as image_tools
+from enas.data.readers import images as image_tools
 from enas.errors import UserError
 
 

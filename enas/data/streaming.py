@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from enas.data import disk_cache, facts
+from enas.data import disk_cache, metadata
 from enas.data.augment import augmented
 from enas.data.statistics import level_counts
 from enas.errors import UserError
@@ -212,7 +212,7 @@ def _on_disk(selection, config):
     found = disk_cache.filled(config.cache_dir, key, row_bytes, len(selection.indices), fill)
     try:
         bad, counts = found["bad"], np.array(found["counts"], np.int64).reshape(selection.files.shape[-1], 256)
-        whole = facts.is_bad_list(bad)
+        whole = metadata.is_bad_list(bad)
     except (KeyError, TypeError, ValueError, OverflowError):
         whole = False
     if not whole:

@@ -10,8 +10,8 @@ twelve integers in place of one. Nothing here imports TensorFlow.
 
 import dataclasses
 
-from enas import arc_input
 from enas.errors import UserError
+from enas.options import arc_input
 
 # The op table. An op's id is its position.
 OPS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")

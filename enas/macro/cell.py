@@ -17,7 +17,7 @@ their bits switch.
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import blocks, layers
+from enas.graph import blocks, layers
 from enas.macro import arc as arcs
 from quantize import ops
 

@@ -6,7 +6,7 @@ that a later layer reads are halved by factorized reductions, each with weights 
 
 import tensorflow.compat.v1 as tf
 
-from enas import blocks
+from enas.graph import blocks
 from enas.macro import arc as arcs
 from enas.macro import cell as cells
 from enas.macro.sampled import SampledLayers

@@ -1,4 +1,4 @@
-"""The settings of the macro search space; see `enas/config.py`. Nothing here imports TensorFlow.
+"""The settings of the macro search space; see `enas/options/config.py`. Nothing here imports TensorFlow.
 
 The defaults of the child and the controller are those of the ENAS authors' macro search on CIFAR-10
 (github.com/melodyguan/enas, scripts/cifar10_macro_search.sh).
@@ -7,9 +7,8 @@ The defaults of the child and the controller are those of the ENAS authors' macr
 import dataclasses
 from typing import ClassVar
 
-from enas import config
 from enas.macro.arc import FEWEST_LAYERS, MOST_LAYERS
-from enas.options import option
+from enas.options import config, option
 
 
 @dataclasses.dataclass(frozen=True)

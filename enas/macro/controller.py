@@ -2,7 +2,7 @@
 
 For each layer it chooses the op (or, where channels are a choice, each op's first channel and number of channels), and then,
 by attention, one bit for each output that may be joined by a skip connection. What the controllers of all spaces share is
-in `enas/policy.py`.
+in `enas/graph/policy.py`.
 """
 
 import dataclasses
@@ -10,7 +10,7 @@ import math
 
 import tensorflow.compat.v1 as tf
 
-from enas import policy
+from enas.graph import policy
 from enas.macro import arc as arcs
 
 

@@ -4,8 +4,8 @@ h0 is the stem's output, h1 that of layer 1, and so on. A panel begins with thos
 read.
 """
 
-from enas import diagrams, layout
-from enas.diagrams import Diagram, Vertex
+from enas.drawing import diagrams, layout
+from enas.drawing.diagrams import Diagram, Vertex
 from enas.macro import arc as arcs
 
 _OP_LABELS = {

@@ -2,7 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from enas import functions
+from enas.graph import functions
 from enas.macro import arc as arcs
 from enas.macro import cell as cells
 from quantize import ops

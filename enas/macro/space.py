@@ -1,6 +1,6 @@
 """The macro search space as the shared loops see it; see `enas/spaces.py`."""
 
-from enas import classification as task
+from enas.classification import task
 from enas.macro import arc, child, config, controller
 
 __all__ = ["arc", "child", "config", "controller", "task"]

@@ -7,9 +7,9 @@ names an earlier node. Nothing here imports TensorFlow.
 
 import dataclasses
 
-from enas import arc_input
 from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
+from enas.options import arc_input
 
 CELLS = ("normal", "reduction")
 

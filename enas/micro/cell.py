@@ -11,7 +11,7 @@ a sampled arc (enas/micro/sampled.py) the weights of all slots of a layer lie in
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import blocks, layers
+from enas.graph import blocks, layers
 from enas.micro import slot as slots
 from enas.micro.op_table import op_table
 from quantize import schemes

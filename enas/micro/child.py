@@ -8,7 +8,7 @@ import math
 
 import tensorflow.compat.v1 as tf
 
-from enas import blocks, layers
+from enas.graph import blocks, layers
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro import slot as slots

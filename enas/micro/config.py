@@ -1,15 +1,14 @@
-"""The settings of the micro search space; see `enas/config.py`. Nothing here imports TensorFlow."""
+"""The settings of the micro search space; see `enas/options/config.py`. Nothing here imports TensorFlow."""
 
 import dataclasses
 import math
 from typing import ClassVar
 
-from enas import config
-from enas.config import SCHEMES, DataConfig, RunConfig, ScoreConfig
 from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
-from enas.options import option, other_default
+from enas.options import config, option, other_default
 from enas.options.budget import BudgetConfig
+from enas.options.config import SCHEMES, DataConfig, RunConfig, ScoreConfig
 from enas.options.evaluation import EvaluationOptions, SweepOptions
 
 

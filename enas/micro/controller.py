@@ -1,14 +1,14 @@
 """The controller of the micro space: an LSTM that chooses an arc decision by decision (ENAS, sections 2.4 and 3.2).
 
 For each cell and each node it chooses two source nodes, by attention over the earlier nodes, and then two ops. The
-reduction cell continues the normal cell's LSTM state. What the controllers of all spaces share is in `enas/policy.py`.
+reduction cell continues the normal cell's LSTM state. What the controllers of all spaces share is in `enas/graph/policy.py`.
 """
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import policy
-from enas.functions import out_of_line
+from enas.graph import policy
+from enas.graph.functions import out_of_line
 from enas.micro import arc as arcs
 from enas.micro.config import op_prior
 from enas.micro.op_table import OPS, op_table

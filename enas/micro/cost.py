@@ -1,15 +1,15 @@
 """The cost of a micro architecture, worked out layer by layer without building it. Nothing here imports TensorFlow.
 
 Follows `enas/micro/child.py` and `cell.py` variable by variable, so that the figures are exactly those that
-`enas.size.measure` counts in the built graph.
+`enas.costs.size.measure` counts in the built graph.
 """
 
 import math
 from typing import NamedTuple
 
-from enas.config import SCHEME_BITS
-from enas.cost import IMAGE_BITS, Cost
+from enas.costs.cost import IMAGE_BITS, Cost
 from enas.micro.op_table import REPEATS, op_table
+from enas.options.config import SCHEME_BITS
 
 
 class _Map(NamedTuple):
@@ -49,7 +49,7 @@ def reduction_layers(num_layers):
 
 
 def cost(arc, config, image_shape, num_classes):
-    """Returns the `enas.cost.Cost` of a child network with a fixed arc, the auxiliary head left out.
+    """Returns the `enas.costs.cost.Cost` of a child network with a fixed arc, the auxiliary head left out.
 
     Args:
       arc: an `arc.Arc`.

@@ -1,7 +1,7 @@
 """Pictures of a micro arc: its two cells. Nothing here imports TensorFlow."""
 
-from enas import diagrams, layout
-from enas.diagrams import Diagram, Vertex
+from enas.drawing import diagrams, layout
+from enas.drawing.diagrams import Diagram, Vertex
 from enas.micro import arc as arcs
 from enas.micro.op_table import op_table
 
@@ -117,7 +117,7 @@ def picture(arc, child, caption=""):
       child: the `ChildConfig` it is drawn for.
       caption: a line below.
     """
-    from enas import draw_matplotlib
+    from enas.drawing import draw_matplotlib
 
     text = draw_matplotlib.render(_panels(arc, arcs.CELLS, op_table(child)), "svg", caption).decode()
     return text[text.index("<svg") :]

@@ -7,7 +7,7 @@ ops: the branches of a conditional, or a list of all nodes, would wait for every
 
 import tensorflow.compat.v1 as tf
 
-from enas import functions
+from enas.graph import functions
 from enas.micro import cell as cells
 from enas.micro import slot as slots
 

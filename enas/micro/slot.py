@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
-from enas import blocks, functions, layers
+from enas.graph import blocks, functions, layers
 from enas.micro.op_table import REPEATS, op_table
 from quantize import ops, schemes
 

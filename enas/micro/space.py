@@ -1,6 +1,6 @@
 """The micro search space as the shared loops see it; see `enas/spaces.py`."""
 
-from enas import classification as task
+from enas.classification import task
 from enas.micro import arc, child, config, controller, cost
 from enas.micro.diagram import picture
 

@@ -7,8 +7,8 @@ integers for N nodes. Node 0 reads the cell's input and the previous time step's
 
 import dataclasses
 
-from enas import arc_input
 from enas.errors import UserError
+from enas.options import arc_input
 
 # The activation table. An activation's id is its position.
 ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")

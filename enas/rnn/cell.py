@@ -14,7 +14,7 @@ import dataclasses
 
 import tensorflow.compat.v1 as tf
 
-from enas.functions import with_gradient
+from enas.graph.functions import with_gradient
 from enas.rnn import arc as arcs
 
 _FUNCTIONS = {"tanh": tf.tanh, "relu": tf.nn.relu, "identity": tf.identity, "sigmoid": tf.sigmoid}

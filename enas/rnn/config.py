@@ -1,11 +1,10 @@
-"""The settings of the recurrent search space; see `enas/config.py`. Nothing here imports TensorFlow."""
+"""The settings of the recurrent search space; see `enas/options/config.py`. Nothing here imports TensorFlow."""
 
 import dataclasses
 from typing import ClassVar
 
-from enas import config
 from enas.errors import UserError
-from enas.options import option
+from enas.options import config, option
 from enas.rnn.arc import MOST_NODES
 
 _LIMIT = "Keep at most this many tokens of the {} text, from its front. 0: all."

@@ -1,12 +1,12 @@
 """The controller of the recurrent space: an LSTM that chooses a cell decision by decision (ENAS, section 2.1).
 
 For node 0 it chooses an activation; for each later node first the node it reads, by attention over the earlier ones, then an
-activation. What the controllers of all spaces share is in `enas/policy.py`.
+activation. What the controllers of all spaces share is in `enas/graph/policy.py`.
 """
 
 import tensorflow.compat.v1 as tf
 
-from enas import policy
+from enas.graph import policy
 from enas.rnn.arc import ACTIVATIONS
 
 

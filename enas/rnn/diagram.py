@@ -1,7 +1,7 @@
 """Pictures of a recurrent cell. Nothing here imports TensorFlow."""
 
-from enas import diagrams, layout
-from enas.diagrams import Diagram, Vertex
+from enas.drawing import diagrams, layout
+from enas.drawing.diagrams import Diagram, Vertex
 from enas.rnn.arc import ACTIVATIONS
 
 _LABELS = {"tanh": "tanh", "relu": "ReLU", "identity": "identity", "sigmoid": "sigmoid"}

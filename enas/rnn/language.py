@@ -1,5 +1,5 @@
 """The task of the recurrent space, language modelling: text, training step, reward and perplexity (see
-`enas/classification.py` for what a task is)."""
+`enas/classification/task.py` for what a task is)."""
 
 import dataclasses
 import math
@@ -8,9 +8,10 @@ import zlib
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import layers, signals
-from enas.cost import Cost
-from enas.data import text as texts
+from enas import signals
+from enas.costs.cost import Cost
+from enas.data.readers import text as texts
+from enas.graph import layers
 from enas.metric import Metric
 from enas.randomness import generator
 from enas.rnn import averaging, sgd
@@ -40,7 +41,7 @@ _MOST_NATS = 700.0
 
 
 def load(config):
-    """The `enas.data.text.Text` of a config."""
+    """The `enas.data.readers.text.Text` of a config."""
     return texts.load(config.data)
 
 
@@ -115,7 +116,7 @@ def training(config, text, child, arc, shared):
 
     Args:
       config: a `SearchConfig` or `TrainConfig`.
-      text: the `enas.data.text.Text`.
+      text: the `enas.data.readers.text.Text`.
       child: the space's child module.
       arc: what `child.language_model` takes.
       shared: the child's weights are those of all arcs; the type of `arc` says so too.
@@ -218,7 +219,7 @@ class Scorer:
 
     Args:
       config: a `SearchConfig` or `TrainConfig`.
-      text: the `enas.data.text.Text`.
+      text: the `enas.data.readers.text.Text`.
       child: the space's child module.
       arc: what `child.language_model` takes.
       shared: the child's weights are those of all arcs.
@@ -250,7 +251,7 @@ class Scorer:
         return self.config.controller.reward_constant / found
 
     def cost(self):
-        """The `enas.cost.Cost` of predicting one token. Each weight is used once; the embedding's in the softmax."""
+        """The `enas.costs.cost.Cost` of predicting one token. Each weight is used once; the embedding's in the softmax."""
         counts = [(v.shape.num_elements(), len(v.shape)) for v in tf.trainable_variables("child/")]
         parameters = sum(count for count, _ in counts)
         macs = sum(count for count, rank in counts if rank > 1)

@@ -2,9 +2,9 @@
 
 import tensorflow.compat.v1 as tf
 
-from enas import functions
-from enas import watch as watches
-from enas.optim import Update
+from enas.graph import finite_check as watches
+from enas.graph import functions
+from enas.graph.optim import Update
 
 
 def learning_rate(config, epoch):

@@ -8,9 +8,9 @@ import pytest
 from data_files import python2_batch, write_cifar, write_folder
 
 from enas import data
-from enas.config import DataConfig
-from enas.data import cifar
+from enas.data.readers import cifar
 from enas.errors import UserError
+from enas.options.config import DataConfig
 
 
 @pytest.fixture
@@ -82,7 +82,9 @@ def test_evil_pickle_is_not_executed(root, name, protocol):
         assert not canary.exists()
 
 
-@pytest.mark.parametrize("module", ["os", "builtins", "numpy", "numpy.core.multiarray", "_codecs", "enas.data.cifar"])
+@pytest.mark.parametrize(
+    "module", ["os", "builtins", "numpy", "numpy.core.multiarray", "_codecs", "enas.data.readers.cifar"]
+)
 def test_other_names_of_allowed_modules_are_refused(root, module):
     path = root / cifar.NAME / "data_batch_1"
     path.write_bytes(b"\x80\x02c" + module.encode() + b"\nload\n.")

@@ -9,8 +9,9 @@ import threading
 import pytest
 from data_files import write_cifar
 
-from enas.data import cifar, download
-from enas.data.images import Form
+from enas.data import download
+from enas.data.readers import cifar
+from enas.data.readers.images import Form
 from enas.errors import UserError
 
 CONTENT = bytes(range(256)) * 3000

@@ -10,9 +10,9 @@ import pytest
 from data_files import encoded, images, pixels, write_folder
 
 from enas import data
-from enas.config import DataConfig
-from enas.data import images as image_tools
+from enas.data.readers import images as image_tools
 from enas.errors import UserError
+from enas.options.config import DataConfig
 
 
 def load(folder, seed=0, **changes):

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enas import data
-from enas.config import DataConfig
-from enas.data.images import Form, convert, decode
+from enas.data.readers.images import Form, convert, decode
 from enas.errors import UserError
+from enas.options.config import DataConfig
 
 SIDES = st.integers(1, 40)
 

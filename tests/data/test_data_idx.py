@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enas import data
-from enas.config import DataConfig
-from enas.data import idx
+from enas.data.readers import idx
 from enas.errors import UserError
+from enas.options.config import DataConfig
 
 TRAIN_IMAGES = "train-images-idx3-ubyte.gz"
 TRAIN_LABELS = "train-labels-idx1-ubyte.gz"

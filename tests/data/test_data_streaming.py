@@ -12,10 +12,10 @@ import pytest
 from data_files import encoded, pixels, write_folder, zip_folder
 
 from enas import data
-from enas.config import DataConfig
-from enas.data import augment, disk_cache, facts, streaming
-from enas.data import images as image_tools
+from enas.data import augment, disk_cache, metadata, streaming
+from enas.data.readers import images as image_tools
 from enas.errors import UserError
+from enas.options.config import DataConfig
 
 CACHES = ("none", "memory", "disk")
 
@@ -116,24 +116,24 @@ def resumed(config, known):
 def test_a_resumed_run_decodes_nothing_before_it_trains(config, decoded):
     first = data.load(config, 0)
     assert len(decoded) == 40
-    again = resumed(config, facts.of(first))
+    again = resumed(config, metadata.of(first))
     assert len(decoded) == 40
     assert again.mean.tobytes() == first.mean.tobytes() and again.std.tobytes() == first.std.tobytes()
-    assert facts.of(again) == facts.of(first)
+    assert metadata.of(again) == metadata.of(first)
 
 
 def test_a_resumed_run_wants_the_same_files(config, tmp_path):
-    known = facts.of(data.load(config, 0))
+    known = metadata.of(data.load(config, 0))
     moved = tmp_path / "elsewhere"
     shutil.copytree(config.data_dir, moved)
-    assert facts.of(resumed(with_(config, data_dir=str(moved)), known)) == known
+    assert metadata.of(resumed(with_(config, data_dir=str(moved)), known)) == known
     (moved / "test" / "cat" / "new.png").write_bytes((moved / "test" / "cat" / "0.png").read_bytes())
     with pytest.raises(UserError, match="elsewhere: its test images are not those that the run began with"):
         resumed(with_(config, data_dir=str(moved)), known)
 
 
 def test_a_resumed_run_wants_the_same_classes(config):
-    known = facts.of(data.load(config, 0))
+    known = metadata.of(data.load(config, 0))
     os.rename(os.path.join(config.data_dir, "train", "cat"), os.path.join(config.data_dir, "train", "eel"))
     os.rename(os.path.join(config.data_dir, "test", "cat"), os.path.join(config.data_dir, "test", "eel"))
     with pytest.raises(UserError, match=r"its 2 classes \(dog, eel\) are not those of the run \(cat, dog\)"):
@@ -141,8 +141,8 @@ def test_a_resumed_run_wants_the_same_classes(config):
 
 
 def test_arrays_have_facts_too():
-    known = facts.of(data.load(DataConfig(), 0))
-    assert facts.of(resumed(DataConfig(), known)) == known
+    known = metadata.of(data.load(DataConfig(), 0))
+    assert metadata.of(resumed(DataConfig(), known)) == known
     with pytest.raises(UserError, match="digits: its train images"):
         resumed(DataConfig(max_train_images=100), known)
 
@@ -154,10 +154,10 @@ WRONG = [{"mean": [math.nan]}, {"std": [0.0]}, {"mean": [10**400]}, {"bad_images
 
 @pytest.mark.parametrize("text", DAMAGED + [json.dumps(FACTS | wrong) for wrong in WRONG])
 def test_damaged_facts(tmp_path, text):
-    assert facts.read(tmp_path / "nowhere") is None
-    (tmp_path / facts.NAME).write_text(text)
+    assert metadata.read(tmp_path / "nowhere") is None
+    (tmp_path / metadata.NAME).write_text(text)
     with pytest.raises(UserError, match="data.json: "):
-        facts.read(tmp_path)
+        metadata.read(tmp_path)
 
 
 # Unreadable files.
@@ -189,7 +189,7 @@ def test_unreadable_files_are_left_out_and_listed(bad, cache):
     config, names = bad
     config = with_(config, cache=cache, skip_bad_images=True, n_aug_img=2)
     loaded = data.load(config, 0)
-    for again in (loaded, resumed(config, facts.of(loaded)), data.load(config, 0)):
+    for again in (loaded, resumed(config, metadata.of(loaded)), data.load(config, 0)):
         assert [len(split.labels) for split in (again.train, again.valid, again.test)] == [30, 3, 19]
         for split, name in zip(("train", "valid", "test"), names, strict=True):
             [[listed, reason]] = again.bad_images[split]
@@ -205,9 +205,9 @@ def test_unreadable_files_are_left_out_and_listed(bad, cache):
 @pytest.mark.parametrize("cache", CACHES)
 def test_the_same_files_elsewhere_have_the_same_facts(bad, cache, tmp_path):
     config = with_(bad[0], cache=cache, skip_bad_images=True)
-    known = facts.of(data.load(config, 0))
+    known = metadata.of(data.load(config, 0))
     shutil.move(config.data_dir, tmp_path / "moved")
-    assert facts.of(resumed(with_(config, data_dir=str(tmp_path / "moved")), known)) == known
+    assert metadata.of(resumed(with_(config, data_dir=str(tmp_path / "moved")), known)) == known
 
 
 def test_a_cache_made_without_bad_files_refuses_them_later(bad):

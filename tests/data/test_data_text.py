@@ -3,7 +3,7 @@ import types
 import numpy as np
 import pytest
 
-from enas.data import text
+from enas.data.readers import text
 from enas.errors import UserError
 
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enas import data
-from enas.config import DataConfig
-from enas.data import folder, zips
-from enas.data.images import Form
+from enas.data.readers import folder, zips
+from enas.data.readers.images import Form
 from enas.errors import UserError
+from enas.options.config import DataConfig
 
 
 def load(root, **changes):

@@ -8,7 +8,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 from published_arcs import MACRO as PUBLISHED
 
-from enas import layers
+from enas.graph import layers
 from enas.macro import arc as arcs
 from enas.macro import child
 from enas.macro.config import ChildConfig

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published_arcs import MACRO as PUBLISHED
 
-from enas import draw_matplotlib
+from enas.drawing import draw_matplotlib
 from enas.macro import arc, diagram
 
 ROOT = Path(__file__).parents[2]

@@ -4,12 +4,13 @@ import dataclasses
 import math
 import re
 
-import classic_supernet
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from enas import child_graph, layers, size
+from enas.classification import child_graph
+from enas.costs import size
+from enas.graph import layers
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro import child
@@ -18,6 +19,7 @@ from enas.micro.config import ChildConfig
 from enas.micro.op_table import op_table
 from enas.micro.sampled import SampledCell
 from quantize import schemes
+from scripts.benchmarks import classic_supernet
 
 pytestmark = pytest.mark.usefixtures("graph")
 

@@ -8,13 +8,15 @@ import pytest
 import tensorflow.compat.v1 as tf
 from controllers import Built, Walk
 
-from enas import policy, session
-from enas.config import from_values
 from enas.errors import UserError
+from enas.graph import policy
 from enas.micro import arc as arcs
-from enas.micro import controller, cost, planted
+from enas.micro import controller, cost
 from enas.micro.config import PRESETS, ChildConfig, ControllerConfig, SearchConfig
 from enas.options.budget import BudgetConfig
+from enas.options.config import from_values
+from enas.runs import session
+from scripts.experiments import planted
 
 OPS = len(arcs.OPS)
 SMALL = ControllerConfig(

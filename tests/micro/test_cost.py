@@ -7,12 +7,12 @@ import sys
 import numpy as np
 import pytest
 
-from enas.config import SCHEME_BITS
-from enas.cost import readable
+from enas.costs.cost import readable
 from enas.micro import arc as arcs
 from enas.micro import cost
 from enas.micro.config import ChildConfig
 from enas.micro.op_table import op_table
+from enas.options.config import SCHEME_BITS
 from quantize import schemes
 
 SMALL = ChildConfig(num_layers=2, num_cells=2, out_filters=4)
@@ -24,7 +24,9 @@ def counted(arc, config, shape, num_classes):
     """`size.measure` of the arc's scoring graph."""
     import tensorflow.compat.v1 as tf
 
-    from enas import child_graph, layers, size
+    from enas.classification import child_graph
+    from enas.costs import size
+    from enas.graph import layers
     from enas.micro import child
 
     build = layers.Build(config, num_classes, 0)

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enas import diagrams, draw_matplotlib
-from enas.config import SCHEMES
+from enas.drawing import diagrams, draw_matplotlib
 from enas.errors import UserError
 from enas.micro import arc, diagram
 from enas.micro.config import ChildConfig
 from enas.micro.op_table import op_table
+from enas.options.config import SCHEMES
 
 ENAS_CIFAR10 = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
 FILES = sorted(
@@ -156,8 +156,8 @@ def test_a_broken_dot_is_made_up_for(monkeypatch, tmp_path, script):
 def test_with_nothing_to_draw_with_there_are_dot_files_and_advice(monkeypatch, tmp_path):
     without_dot(monkeypatch, tmp_path)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "enas.draw_matplotlib")
-    monkeypatch.delattr("enas.draw_matplotlib")
+    monkeypatch.delitem(sys.modules, "enas.drawing.draw_matplotlib")
+    monkeypatch.delattr("enas.drawing.draw_matplotlib")
     with pytest.raises(UserError, match="apt-get install graphviz, or pip install matplotlib"):
         diagram.write(arc.parse(ENAS_CIFAR10), table("fp32"), tmp_path / "out")
     assert sorted(os.listdir(tmp_path / "out")) == ["cells.dot", "normal_cell.dot", "reduction_cell.dot"]

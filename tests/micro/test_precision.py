@@ -97,7 +97,7 @@ def test_every_pair_of_op_and_scheme_computes_something_of_its_own(start):
 
 
 def test_loss_scaling_is_on_where_any_op_is_fp16():
-    from enas import optim
+    from enas.graph import optim
 
     assert optim._loss_scale_variables(dataclasses.replace(CONFIG, search_precision="k4,fp16"))[1] is not None
     assert optim._loss_scale_variables(dataclasses.replace(CONFIG, search_precision="k4,k8"))[1] is None

@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enas import config
+from enas.options import config
 from quantize import schemes
 
 tf.disable_v2_behavior()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from enas import layers
+from enas.graph import layers
 from enas.rnn import arc, child, config, lstm
 
 ARC = "1 0 0 0 3 2 2"

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from enas import layers, loop, train
-from enas.cost import Cost
-from enas.data.text import Text
+from enas.costs.cost import Cost
+from enas.data.readers.text import Text
+from enas.graph import layers
 from enas.rnn import arc, child, config, language, sgd, space
 from enas.rnn.windows import Windows
-from enas.run_directory import open_run
+from enas.runs import loop, train
+from enas.runs.run_directory import open_run
 
 CHOSEN = arc.parse("1 0 0 1 3")
 STEPS, BATCH = 4, 2

@@ -4,8 +4,8 @@ import pytest
 from absl import flags as absl_flags
 from test_scripts import Copy
 
-from enas import config as configs
-from enas import flags
+from enas.options import config as configs
+from enas.options import flags
 from enas.rnn import config
 
 ARC = "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1"

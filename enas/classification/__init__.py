@@ -1,0 +1,1 @@
+"""Image classification: the task that the micro and the macro space search networks for."""

@@ -1,0 +1,153 @@
+"""The task of the spaces of image classifiers: data, training step, reward and accuracy.
+
+A task is what the search and the training of one arc know of data and networks: a module with `ADVICE`, `METRIC`, `load`,
+`facts`, `description`, `announce`, `learning_rate`, `training`, `Scorer` and `report_errors`. Another one is
+`enas/rnn/language.py`.
+"""
+
+from enas import data
+from enas.classification import child_graph, report
+from enas.costs import size
+from enas.data import metadata as data_facts
+from enas.data import pipeline
+from enas.files import printable
+from enas.graph.optim import learning_rate
+from enas.metric import Metric
+from enas.runs import session
+
+__all__ = [
+    "ADVICE",
+    "METRIC",
+    "Scorer",
+    "announce",
+    "description",
+    "facts",
+    "learning_rate",
+    "load",
+    "report_errors",
+    "training",
+]
+
+# To a user whose child's numbers are not finite.
+ADVICE = "a lower --child_lr_max, or --child_clip_mode=global"
+SHOWN = 20  # of a list that may be long, in the log
+METRIC = Metric("accuracy", "acc", "acc", higher_is_better=True)
+
+
+def load(config):
+    """The `enas.data.DataSet` of a config, with what the run in its `--output_dir` already knows of it."""
+    known = None if config.run.reset_output_dir else data_facts.read(config.run.output_dir)
+    return data.load(config.data, config.run.seed, known)
+
+
+def facts(dataset):
+    """What the images are and how they are normalised, as JSON values: a run goes on with the same facts only."""
+    return data_facts.of(dataset)
+
+
+def description(config, dataset):
+    """The data in a few words."""
+    sizes = "/".join(str(len(split.labels)) for split in (dataset.train, dataset.valid, dataset.test))
+    shape = "x".join(map(str, dataset.image_shape))
+    return (
+        f"{config.data.dataset}: {sizes} train/valid/test images of {shape}, {dataset.num_classes} classes; "
+        f"scheme {config.child.scheme}"
+    )
+
+
+def announce(run, dataset):
+    """Logs the classes, and the files that were left out; lists these in bad_images.txt."""
+    names = dataset.class_names
+    more = f" and {len(names) - SHOWN} more (see {data_facts.NAME})" if len(names) > SHOWN else ""
+    run.log(f"classes: {', '.join(map(printable, names[:SHOWN]))}{more}")
+    bad = [printable(reason) for reasons in dataset.bad_images.values() for _, reason in reasons]
+    if bad:
+        run.write("bad_images.txt", "".join(reason + "\n" for reason in bad))
+        run.log(f"{len(bad)} unreadable images are left out; all of them are in {run.file('bad_images.txt')}")
+        for reason in bad[:SHOWN]:
+            run.log(f"  {reason}")
+
+
+def report_errors(opened):
+    """Writes and logs what the child of a training gets wrong on the test set; see `enas.classification.report`.
+
+    Args:
+      opened: the `session.Opened` of a training, its streams started and its variables restored.
+
+    Raises:
+      signals.Stopped: a signal came.
+    """
+    scorer, names = opened.graph.scorer, opened.dataset.test.names
+    logits, labels, order = scorer.test_logits(opened.session)
+    names = [names[index] for index in order]
+    report.write(opened.run, opened.dataset.class_names, "test", report.predictions(names, labels, logits))
+
+
+def training(config, dataset, child, arc, shared):
+    """The `child_graph.Training` of a child; `shared`: its weights are those of all arcs."""
+    return child_graph.training(config, dataset, child, arc, moving_averages=not shared)
+
+
+class Scorer:
+    """Rewards and accuracies of a child. Making one builds its graph; `start` comes before all else.
+
+    Args:
+      config: a `SearchConfig` or `TrainConfig`.
+      dataset: the `DataSet`.
+      child: the search space's child module.
+      arc: what `child.logits` takes.
+      shared: the child's weights are those of all arcs.
+    """
+
+    def __init__(self, config, dataset, child, arc, shared):
+        seed, valid = config.run.seed, dataset.valid
+        self.repeats, batch = 1, config.run.batch_size
+        if shared:
+            batch = config.controller.batch_size or min(batch, len(valid.labels))
+            self.repeats = config.controller.num_aggregate
+        self.streams = {
+            "valid": pipeline.evaluation_batches(dataset, valid, batch, seed),
+            "test": pipeline.evaluation_batches(dataset, dataset.test, batch, seed),
+        }
+        if shared:
+            limit = config.score.eval_arc_batches
+            self.streams["reward"] = pipeline.training_batches(
+                dataset, valid, batch, seed, "reward", repeats=self.repeats
+            )
+            self.streams["arcs"] = pipeline.evaluation_batches(dataset, valid, batch, seed, limit)
+        self.scoring = child_graph.scoring(
+            config, dataset, child, arc, self.streams["valid"], moving_averages=not shared
+        )
+        self.test_order = pipeline.evaluation_order(len(dataset.test.labels), seed)
+        self.handles = {}
+
+    def start(self, sess, updates=0):
+        """Makes the streams ready, after `updates` updates of the controller."""
+        self.handles = session.start(sess, self.streams, {"reward": updates * self.repeats})
+
+    def reward(self, sess, _update, feeds):
+        """Accuracy on the next validation batch; all arcs of an update see the same images."""
+        feeds = {**feeds, self.scoring.handle: self.handles["reward"]}
+        correct, counted = sess.run([self.scoring.correct, self.scoring.counted], feeds)
+        return correct / counted
+
+    def score(self, sess, name, feeds=None):
+        """Accuracy on the set "valid" or "test", or on the validation images that arcs are scored on ("arcs").
+
+        Raises:
+          signals.Stopped: a signal came; no variable has changed since the call.
+        """
+        return child_graph.accuracy(sess, self.scoring, self.streams[name], self.handles[name], feeds)
+
+    def test_logits(self, sess):
+        """(logits `[N, num_classes]`, labels `[N]`, places in the test set `[N]`) of all test images.
+
+        Raises:
+          signals.Stopped: a signal came; no variable has changed since the call.
+        """
+        logits, labels = child_graph.all_logits(sess, self.scoring, self.streams["test"], self.handles["test"])
+        return logits, labels, sess.run(self.test_order)
+
+    def cost(self):
+        """The `enas.costs.cost.Cost` of the child."""
+        return size.measure(self.scoring)

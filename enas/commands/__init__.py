@@ -1,0 +1,1 @@
+"""What the programs run: flags in, one-line errors and exit codes out."""

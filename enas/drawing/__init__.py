@@ -1,0 +1,1 @@
+"""Pictures of arcs: the layout of a graph, and its files."""

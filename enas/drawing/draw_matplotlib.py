@@ -1,0 +1,147 @@
+"""Draws diagrams with matplotlib, for machines without Graphviz. Lengths in inches, y grows downwards."""
+
+import io
+
+import matplotlib
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
+from matplotlib.path import Path
+from matplotlib.textpath import TextPath
+
+from enas.drawing import layout
+from enas.drawing.diagrams import DPI, FAINT_INK, INK, PANEL, edge_colours
+
+# One font, the one matplotlib brings along, so that a picture is the same on every machine.
+_FONT = "DejaVu Sans"
+_LABEL_SIZE, _ADD_SIZE, _TITLE_SIZE, _NOTE_SIZE = 10, 9, 14, 10  # points
+_BOX_HEIGHT, _CIRCLE, _TEXT_MARGIN = 0.34, 0.56, 0.12
+_TITLE_HEIGHT, _PANEL_MARGIN, _FIGURE_MARGIN = 0.72, 0.22, 0.15
+_ARROW_LENGTH, _ARROW_WIDTH = 0.085, 0.075
+
+
+def render(diagrams, kind, caption=""):
+    """Returns a picture's bytes, the same for the same diagrams.
+
+    Args:
+      diagrams: `diagrams.Diagram` values, drawn side by side.
+      kind: png or svg.
+      caption: a line below.
+    """
+    # Text stays text in the SVG; the salt and the missing date make its bytes reproducible.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "enas", "font.family": _FONT}):
+        figure = Figure()
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.axis("off")
+        right, bottom = _FIGURE_MARGIN, 0.0
+        panels = [(diagram, *_laid_out(diagram)) for diagram in diagrams]
+        tallest = max(placed.height for _, _, placed in panels)
+        for diagram, sizes, placed in panels:
+            width, height = _panel(axes, diagram, sizes, placed, tallest, right)
+            right, bottom = right + width + _FIGURE_MARGIN, height + 2 * _FIGURE_MARGIN
+        if caption:
+            right = max(right, _text_width(caption, _NOTE_SIZE) + 2 * _FIGURE_MARGIN)
+            axes.text(right / 2, bottom, caption, size=_NOTE_SIZE, color=FAINT_INK, ha="center", va="center")
+            bottom += 2 * _FIGURE_MARGIN
+        figure.set_size_inches(right, bottom)
+        axes.set_xlim(0, right)
+        axes.set_ylim(bottom, 0)
+        picture = io.BytesIO()
+        metadata = {"Date": None} if kind == "svg" else None
+        figure.savefig(picture, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
+    return picture.getvalue()
+
+
+def _laid_out(diagram):
+    sizes = {
+        v.id: (_CIRCLE, _CIRCLE)
+        if v.kind == "add"
+        else (_text_width(v.label, _LABEL_SIZE) + 2 * _TEXT_MARGIN, _BOX_HEIGHT)
+        for v in diagram.vertices
+    }
+    return sizes, layout.layered(sizes, diagram.edges, diagram.rows)
+
+
+def _text_width(text, size, weight="normal"):
+    return TextPath((0, 0), text, size=size, prop=FontProperties(family=_FONT, weight=weight)).get_extents().width / 72
+
+
+def _panel(axes, diagram, sizes, placed, tallest, left):
+    """Draws a frame, the titles and the graph; returns the frame's width and height."""
+    titles = max(_text_width(diagram.title, _TITLE_SIZE, "bold"), _text_width(diagram.note, _NOTE_SIZE))
+    width = max(placed.width, titles) + 2 * _PANEL_MARGIN
+    height = tallest + _TITLE_HEIGHT + _PANEL_MARGIN
+    _box(axes, left, _FIGURE_MARGIN, width, height, "white", PANEL, 1.0)
+    middle = left + width / 2
+    for text, y, size, weight, colour in (
+        (diagram.title, 0.24, _TITLE_SIZE, "bold", INK),
+        (diagram.note, 0.48, _NOTE_SIZE, "normal", FAINT_INK),
+    ):
+        axes.text(middle, _FIGURE_MARGIN + y, text, size=size, weight=weight, color=colour, ha="center", va="center")
+    x, y = left + (width - placed.width) / 2, _FIGURE_MARGIN + _TITLE_HEIGHT
+    _edges(axes, diagram, sizes, placed, x, y)
+    for v in diagram.vertices:
+        _vertex(axes, v, sizes[v.id], placed.centres[v.id], x, y)
+    return width, height
+
+
+def _box(axes, left, top, width, height, fill, outline, line):
+    style = "round,pad=0,rounding_size=0.08"
+    patch = FancyBboxPatch((left, top), width, height, boxstyle=style, fc=fill, ec=outline, lw=line)
+    axes.add_patch(patch)
+
+
+def _vertex(axes, vertex, size, centre, x, y):
+    (width, height), (x, y) = size, (centre[0] + x, centre[1] + y)
+    if vertex.kind == "add":
+        axes.add_patch(Circle((x, y), width / 2, fc=vertex.fill, ec=vertex.outline, lw=1.3, zorder=3))
+    else:
+        _box(axes, x - width / 2, y - height / 2, width, height, vertex.fill, vertex.outline, 1.3)
+    size = _ADD_SIZE if vertex.kind == "add" else _LABEL_SIZE
+    text = {"size": size, "color": INK, "ha": "center", "va": "center", "zorder": 4}
+    axes.text(x, y, vertex.label, **text)
+
+
+def _edges(axes, diagram, sizes, placed, x, y):
+    """Draws every edge as a smooth curve that runs straight down past the boxes of each row it crosses."""
+    arrivals = _arrivals(diagram, sizes, placed)
+    colours = edge_colours(diagram)
+    for tail, head in diagram.edges:
+        start_x, start_y = placed.centres[tail]
+        at = (start_x, start_y + sizes[tail][1] / 2)
+        points, codes = [at], [Path.MOVETO]
+        end = arrivals[tail, head]
+        stops = [*placed.routes[tail, head], (end[0], end[1] - _ARROW_LENGTH, end[1] - _ARROW_LENGTH)]
+        for stop_x, top, bottom in stops:
+            bend = (top - at[1]) / 2
+            points += [(at[0], at[1] + bend), (stop_x, top - bend), (stop_x, top), (stop_x, bottom)]
+            codes += [Path.CURVE4] * 3 + [Path.LINETO]
+            at = (stop_x, bottom)
+        line = Path([(px + x, py + y) for px, py in points], codes)
+        axes.add_patch(PathPatch(line, fc="none", ec=colours[tail], lw=1.2, zorder=1, capstyle="round"))
+        half = _ARROW_WIDTH / 2
+        tip, base = (end[0] + x, end[1] + y), end[1] + y - _ARROW_LENGTH
+        arrow = [tip, (tip[0] - half, base), (tip[0] + half, base)]
+        axes.add_patch(Polygon(arrow, fc=colours[tail], ec="none", zorder=2))
+
+
+def _arrivals(diagram, sizes, placed):
+    """{edge: the point its arrow touches}; the edges into one vertex are spread over its upper side, in order."""
+    arrivals = {}
+    for v in diagram.vertices:
+        width, height = sizes[v.id]
+        centre_x, centre_y = placed.centres[v.id]
+        entering = [edge for edge in diagram.edges if edge[1] == v.id]
+        entering.sort(key=lambda edge: _last_x(edge, placed))
+        for i, edge in enumerate(entering):
+            share = (2 * (i + 1) / (len(entering) + 1) - 1) if len(entering) > 1 else 0.0
+            # A third of the way out on a circle's upper half, the whole side of a box.
+            x = share * width / 2
+            rise = (height**2 / 4 - x**2) ** 0.5 if v.kind == "add" else height / 2
+            arrivals[edge] = (centre_x + x, centre_y - rise)
+    return arrivals
+
+
+def _last_x(edge, placed):
+    way = placed.routes[edge]
+    return way[-1][0] if way else placed.centres[edge[0]][0]

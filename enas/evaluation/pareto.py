@@ -1,0 +1,121 @@
+"""The trade-off of accuracy against cost: searches under several budgets, and what they are compared with."""
+
+import itertools
+import json
+import os
+
+import numpy as np
+
+from enas import files
+from enas.costs import budget
+from enas.evaluation import evaluate, finished_search, statistics
+from enas.evaluation.evaluate import Trainings
+from enas.micro.op_table import of_one_precision, op_table
+from enas.options import config
+from enas.runs import search
+from enas.runs.run_directory import open_run
+
+COLOURS = ("#1d4ed8", "#c2410c", "#4d7c0f", "#7e22ce", "#0e7490", "#a16207")
+MARKERS = (("o", "-"), ("s", "--"), ("^", ":"))  # of points, and the front's line: all three rounds of colours differ
+
+
+def run_sweep(sweep_config, space):
+    """Searches under each budget, trains the arcs and their rivals from scratch, and writes pareto.json and pareto.png.
+
+    Args:
+      sweep_config: a `SweepConfig`.
+      space: the search space's package.
+    """
+    of_search, settings, sweep = sweep_config.of_search, sweep_config.of_trainings, sweep_config.sweep
+    with open_run(sweep_config, "sweep") as run:
+        arcs = []
+        for i, target in enumerate(sweep.targets):
+            arcs += _found(run, settings, _at(run, of_search, i, target), sweep, space, i == 0)
+        arcs += _uniform(arcs, of_search.child)
+        trainings = Trainings(run, settings, space, settings.run.num_epochs)
+        seeds = evaluate.seeds(settings)
+        names = [f"{arc['group'].replace(' ', '-')}-{i}" for i, arc in enumerate(arcs)]
+        trainings.run_all([(name, arc, seed) for name, arc in zip(names, arcs, strict=True) for seed in seeds])
+        for name, arc in zip(names, arcs, strict=True):
+            results = [trainings.results(name, seed) for seed in seeds]
+            arc["cost"] = results[0][budget.FIELDS[of_search.budget.cost]]
+            arc["test_accuracy"] = float(np.mean([result["test_accuracy"] for result in results]))
+        figures = compared(arcs)
+        run.write("pareto.json", json.dumps({"cost": of_search.budget.cost, **figures, "arcs": arcs}, indent=2) + "\n")
+        _draw(figures, arcs, of_search.budget.cost, run.file("pareto.png"))
+        for group, facts in figures.items():
+            volume, front = facts["hypervolume"], len(facts["front"])
+            run.log(f"{group}: {facts['num_arcs']} arcs, {front} on the front, hypervolume {volume:.4f}")
+
+
+def compared(arcs):
+    """{group: {"num_arcs", "front", "hypervolume"}} of arcs with "group", "cost" and "test_accuracy". The reference point
+    is the same for all groups: the highest cost and the lowest accuracy of any arc."""
+    points = {}
+    for arc in arcs:
+        points.setdefault(arc["group"], []).append((arc["cost"], arc["test_accuracy"]))
+    worst = max(arc["cost"] for arc in arcs), min(arc["test_accuracy"] for arc in arcs)
+    return {
+        group: {
+            "num_arcs": len(of_group),
+            "front": statistics.pareto_front(of_group),
+            "hypervolume": statistics.hypervolume(of_group, worst),
+        }
+        for group, of_group in points.items()
+    }
+
+
+def _at(run, of_search, index, target):
+    """The search under one target, in a directory of its own below the sweep's."""
+    values = config.to_values(of_search)
+    values.update(output_dir=run.file(os.path.join("searches", f"{index}")), cost_target=target, reset_output_dir=False)
+    return config.from_values(type(of_search), values)
+
+
+def _found(run, settings, of_search, sweep, space, with_random):
+    """The best arcs of the search under one target; with the first search also all random arcs, which see no target."""
+    name = f"arcs-{os.path.basename(of_search.run.output_dir)}.json"
+    if (found := files.read_json(run.file(name))) is not None:
+        return found
+    run.log(f"search with --cost_target={of_search.budget.cost_target:g}")
+    search.run_search(of_search, space)
+    with finished_search.opened(of_search, space, settings) as scorer:
+        sampled = scorer.sampled(settings.evaluation.num_candidates, sweep.arcs_per_target)
+        found = scorer.score(sampled, "controller")
+        found = sorted(found, key=lambda arc: -arc["reward"])[: sweep.arcs_per_target]
+        if with_random:
+            scorer.budget = None
+            found += scorer.score(scorer.random(len(sweep.targets) * sweep.arcs_per_target), "random")
+    run.write(name, json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def _uniform(arcs, child):
+    """The controller's arcs with all convolutions under one scheme: a group for each scheme that is searched."""
+    table, found = op_table(child), []
+    for scheme in child.precisions:
+        texts = [
+            " ".join(map(str, of_one_precision(list(map(int, arc["arc"].split())), table, scheme)))
+            for arc in arcs
+            if arc["group"] == "controller"
+        ]
+        found += [{"group": f"uniform {scheme}", "arc": text} for text in dict.fromkeys(texts)]
+    return found
+
+
+def _draw(figures, arcs, unit, path):
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    axes = figure.subplots()
+    for group, ((marker, line), colour) in zip(figures, itertools.product(MARKERS, COLOURS), strict=False):
+        of_group = [arc for arc in arcs if arc["group"] == group]
+        x, y = [arc["cost"] for arc in of_group], [arc["test_accuracy"] for arc in of_group]
+        label = f"{group} (hypervolume {figures[group]['hypervolume']:.3f})"
+        axes.scatter(x, y, color=colour, alpha=0.6, marker=marker, label=label, s=22)
+        front = figures[group]["front"]
+        costs, accuracies = zip(*front, strict=True)
+        axes.step(costs, accuracies, where="post", color=colour, ls=line, lw=1)
+    axes.set(xscale="log", xlabel=unit, ylabel="test accuracy, trained from scratch")
+    axes.legend(frameon=False)
+    figure.savefig(path, dpi=120)

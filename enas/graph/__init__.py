@@ -1,0 +1,1 @@
+"""What every network here is built of: functions, layers, blocks, the optimizer, the policy gradient."""

@@ -1,0 +1,124 @@
+"""Parts of a child network that the search spaces of images share: the stem, the classifier, and what is between."""
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from enas.costs.cost import IMAGE_BITS
+from enas.graph import functions, layers
+from quantize import ops
+
+
+def stem(build, images, filters):
+    """3x3 convolution of the images, and batch norm; `[N, H, W, filters]`."""
+    scheme = build.end_scheme
+    with tf.variable_scope("stem"):
+        channels = images.shape[-1]
+        bits = IMAGE_BITS if scheme.latent else None
+        w = layers.weight(build, "w", [3, 3, channels, filters], 9 * channels, scheme, activation_bits=bits)
+        x = layers.norm(build, ops.conv2d(ops.quantize_input(images, scheme), w, scheme))
+        return tf.cast(x, build.scheme.dtype)
+
+
+def reduction_inputs(x):
+    """What the two 1x1 convolutions of a factorized reduction read (ENAS, 2.4): of x `[N, H, W, C]` every second pixel of
+    every second row, from the first of each and from the second; two tensors `[N, ceil(H / 2), ceil(W / 2), C]`.
+
+    Beyond an odd side lies zero. Pixels are gathered, in the gradient too, because those of slices with strides are slow.
+    """
+    _, height, width, _ = x.shape
+    if height % 2 or width % 2:
+        x = tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]])
+    return functions.with_gradient(_two_of_four, x)
+
+
+def _two_of_four(x):
+    """`reduction_inputs` of an x with even sides, and its gradient."""
+    count, height, width, channels = x.shape
+    places = np.arange(height * width).reshape(height, width)
+    first, second = places[::2, ::2].ravel(), places[1::2, 1::2].ravel()
+    # Where each pixel's gradient lies: among the first, the second, or the zeros that come last.
+    origins = np.full(height * width, 2 * len(first))
+    origins[first], origins[second] = np.arange(len(first)), np.arange(len(first)) + len(first)
+    first, second, origins = (tf.constant(indices, tf.int32) for indices in (first, second, origins))
+    pixels = tf.reshape(x, [count, height * width, channels])
+    halves = [tf.gather(pixels, indices, axis=1) for indices in (first, second)]
+
+    def gradient(*of_halves):
+        of_halves = [tf.reshape(half, [count, -1, channels]) for half in of_halves]
+        pixels = tf.concat([*of_halves, tf.zeros([count, 1, channels], x.dtype)], axis=1)
+        return tf.reshape(tf.gather(pixels, origins, axis=1), x.shape)
+
+    return [tf.reshape(half, [count, height // 2, width // 2, channels]) for half in halves], gradient
+
+
+def pool_3x3(op, x):
+    """avg_pool_3x3 or max_pool_3x3 of stride 1, padding left out of averages; shape and dtype of x, `[N, H, W, C]`."""
+    pool = {"avg_pool_3x3": _avg_pool, "max_pool_3x3": _max_pool}[op]
+    return pool_with(pool, x)
+
+
+def pool_with(function, x):
+    """`function(x)`, a pool; accumulated in float32 where x is float16."""
+    return ops.half_precision(function, x) if x.dtype == tf.float16 else function(x)
+
+
+def _avg_pool(x):
+    with tf.get_default_graph().gradient_override_map({"AvgPool": "AvgPoolOfGradient"}):
+        return tf.nn.avg_pool2d(x, 3, 1, "SAME")
+
+
+@tf.RegisterGradient("AvgPoolOfGradient")
+def _avg_pool_gradient(op, gradient):
+    """Average pool's gradient, of stride 1, from another average pool, which takes half the time of oneDNN's own gradient.
+
+    A sum over 3x3 pixels is its own transpose; only the pixels that each average counts come in between.
+    """
+    sides = (np.arange(side) for side in op.inputs[0].shape[1:3])
+    counts = [np.minimum(side + 2, len(side)) - np.maximum(side - 1, 0) for side in sides]
+    counts = tf.constant(np.outer(*counts)[..., None], gradient.dtype)
+    return counts * tf.nn.avg_pool2d(gradient / counts, 3, 1, "SAME")
+
+
+def _max_pool(x):
+    with tf.get_default_graph().gradient_override_map({"MaxPool": "MaxPoolRecomputed"}):
+        return tf.nn.max_pool2d(x, 3, 1, "SAME")
+
+
+@tf.RegisterGradient("MaxPoolRecomputed")
+def _max_pool_gradient(op, gradient):
+    """Max pool's gradient, from an output computed anew beside it.
+
+    oneDNN notes where each maximum was and passes it on, but only within one graph: an op's forward and backward pass
+    are two functions, and without the note the gradient takes three times as long as both together.
+    """
+    settings = {name: op.get_attr(name) for name in ("ksize", "strides", "padding")}
+    x = op.inputs[0]
+    return tf.raw_ops.MaxPoolGrad(
+        orig_input=x, orig_output=tf.raw_ops.MaxPool(input=x, **settings), grad=gradient, **settings
+    )
+
+
+def mixing_variable(build, name, channels, filters):
+    """Makes the weights of a 1x1 convolution, `[1, 1, channels, filters]`."""
+    return layers.weight(build, name, [1, 1, channels, filters], channels, build.scheme)
+
+
+def mixed(build, x, w):
+    """Activation, then 1x1 convolution: x `[N, H, W, C]`, w `[1, 1, C, D]`."""
+    return ops.conv2d(ops.activate(x, build.scheme), w, build.scheme)
+
+
+def classifier(build, x):
+    """ReLU, global average pool, dropout, dense; `[N, num_classes]`."""
+    with tf.variable_scope("classifier"):
+        x = tf.reduce_mean(tf.nn.relu(tf.cast(x, tf.float32)), [1, 2])
+        return dense(build, layers.dropout(build, x, "dropout"), build.end_scheme)
+
+
+def dense(build, x, scheme):
+    """Dense layer with variables of its own, from `[N, C]` to logits float32 `[N, num_classes]`."""
+    channels = x.shape[-1]
+    bits = 32 if scheme.latent else None  # what was pooled is not quantized again
+    w = layers.weight(build, "w", [channels, build.num_classes], channels, scheme, activation_bits=bits)
+    b = layers.constant_variable("b", [build.num_classes], 0.0)
+    return ops.dense(x, w, b, scheme)

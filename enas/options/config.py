@@ -1,0 +1,126 @@
+"""Configurations: frozen values, each field with its default, allowed range, unit and help text.
+
+Flags (`enas/options/flags.py`), `config.json` and the range checks are all made from these fields, so a setting has one
+name, one default and one explanation. The sections are in `enas/options/`. Nothing here imports TensorFlow.
+"""
+
+import dataclasses
+import json
+
+from enas.options import checked
+from enas.options.child import SCHEME_BITS, SCHEMES, ChildConfig
+from enas.options.controller import ControllerConfig, OutcomeConfig, ScoreConfig
+from enas.options.data import DATASETS, DataConfig
+from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
+
+__all__ = [
+    "DATASETS",
+    "SCHEME_BITS",
+    "SCHEMES",
+    "ChildConfig",
+    "ControllerConfig",
+    "DataConfig",
+    "FixedArcConfig",
+    "OutcomeConfig",
+    "RetrainConfig",
+    "RunConfig",
+    "ScoreConfig",
+    "SearchConfig",
+    "TrainConfig",
+    "TrainRunConfig",
+    "changes",
+    "differences",
+    "dumps",
+    "from_values",
+    "given_flags",
+    "options",
+    "to_values",
+    "with_arc",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """The sections that the search of a space of images has; a space puts its own child and controller in."""
+
+    data: DataConfig = DataConfig()
+    child: ChildConfig = ChildConfig()
+    controller: ControllerConfig = ControllerConfig()
+    score: ScoreConfig = ScoreConfig()
+    outcome: OutcomeConfig = OutcomeConfig()
+    run: RunConfig = RunConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig:
+    """The sections that the training of an arc of a space of images has; a space puts its own child in."""
+
+    data: DataConfig = DataConfig()
+    child: ChildConfig = ChildConfig()
+    arc: RetrainConfig = RetrainConfig()
+    run: TrainRunConfig = TrainRunConfig()
+
+
+def with_arc(config, arc):
+    """A `TrainConfig` that names its arc by --child_fixed_arc: the run is the arc's, wherever the arc came from."""
+    if getattr(config.arc, "baseline", "none") != "none":
+        return config
+    return dataclasses.replace(config, arc=dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file=""))
+
+
+_PREFIXES = {"child": "child_", "controller": "controller_"}
+
+
+def options(config_class):
+    """Yields (flag name, section name, dataclass field) for every option of a config class."""
+    for section in dataclasses.fields(config_class):
+        for field in dataclasses.fields(section.type):
+            prefix = _PREFIXES.get(section.name, "") if field.metadata["prefixed"] else ""
+            yield prefix + field.name, section.name, field
+
+
+def from_values(config_class, values):
+    """Builds a config from `{flag name: value}`; missing flags keep their defaults.
+
+    Raises:
+      UserError: a value of the wrong type, out of its range or not among its choices.
+    """
+    sections = {section.name: {} for section in dataclasses.fields(config_class)}
+    for name, section, field in options(config_class):
+        if name in values:
+            sections[section][field.name] = checked(name, values[name], field)
+    types = {section.name: section.type for section in dataclasses.fields(config_class)}
+    return config_class(**{name: types[name](**fields) for name, fields in sections.items()})
+
+
+def to_values(config):
+    """Returns `{flag name: value}` of every option of a config."""
+    return {name: getattr(getattr(config, section), field.name) for name, section, field in options(type(config))}
+
+
+def given_flags(config, sections):
+    """The flags, "--name=value", of the options in these sections that differ from their defaults."""
+    defaults = to_values(type(config)())
+    values = {name: value for name, value in to_values(config).items() if value != defaults[name]}
+    named = [name for name, section, _ in options(type(config)) if section in sections and name in values]
+    return [f"--{name}={str(values[name]).lower() if type(values[name]) is bool else values[name]}" for name in named]
+
+
+def differences(config, stored):
+    """Names the flags in which `stored` (a dict, as in config.json) differs and that a resumed run may not change."""
+    values = to_values(config)
+    fixed = {name for name, _, field in options(type(config)) if not field.metadata["flexible"]}
+    return [name for name in values if name in fixed and stored.get(name) != values[name]]
+
+
+def changes(config, stored):
+    """What a resumed run changes, as `--flag=value (was value)`; `stored` is a dict as in config.json."""
+    values = to_values(config)
+    flexible = {name for name, _, field in options(type(config)) if field.metadata["flexible"]}
+    noted = flexible & set(stored) - {"output_dir", "reset_output_dir", "eval_only", "sampling_only"}
+    return [f"--{name}={values[name]} (was {stored[name]})" for name in sorted(noted) if stored[name] != values[name]]
+
+
+def dumps(config):
+    """Returns the config as JSON text, one flag a line."""
+    return json.dumps(to_values(config), indent=2)

@@ -1,0 +1,104 @@
+"""What comes of a search: when it is over, the arc it recommends, and more arcs of its controller."""
+
+import shlex
+
+from enas import signals
+from enas.errors import UserError
+from enas.metric import shown
+from enas.options import arc_input
+from enas.options.config import given_flags
+
+SAMPLED_AT_ONCE = 1000
+
+
+def stopped_early(config, metric, run):
+    """An arc of the run has passed --early_stop_over."""
+    limit = config.early_stop_over
+    scores = [scored[f"val_{metric.name}"] for scored in run.read("arcs.jsonl")] if limit else []
+    return any(metric.goodness(score) > metric.goodness(limit) for score in scores)
+
+
+def best_of(metric, scored):
+    """The best of the records of scored arcs, under a budget by their reward; the newest of several."""
+
+    def merit(record):
+        return record["reward"] if "reward" in record else metric.goodness(record[f"val_{metric.name}"])
+
+    return max(scored, key=lambda record: (merit(record), record["epoch"]))
+
+
+def recommended(config, metric, scored):
+    """The record of the arc that --select_strategy recommends; `scored` are the records of all scored arcs."""
+    if config.select_strategy == "last":
+        scored = [record for record in scored if record["epoch"] == scored[-1]["epoch"]]
+    return best_of(metric, scored)
+
+
+def sample_more(search):
+    """Samples and scores --num_sampling more arcs; none is sampled twice, however often this runs.
+
+    Raises:
+      UserError: no epoch of the search is finished yet.
+      signals.Stopped: a signal came; what was sampled is kept.
+    """
+    run, outcome, metric = search.run, search.config.outcome, search.metric
+    if not search.loop.position.epoch:
+        raise UserError(f"--output_dir={run.path}: the search has not finished its first epoch yet")
+    run.cut_torn("sampled_arcs.jsonl")
+    first = len(run.read("sampled_arcs.jsonl"))
+    try:
+        for number, values in _more(search, range(first, first + outcome.num_sampling)):
+            signals.check()
+            search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
+    except signals.Stopped as stopped:
+        stopped.tell(
+            run,
+            f"after {number - first} of {outcome.num_sampling} sampled arcs, which are kept in "
+            f"{run.file('sampled_arcs.jsonl')}; the same command samples {outcome.num_sampling} more",
+        )
+        raise
+    best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
+    run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
+    _log_merits(search, best)
+    _hand_over(search, best)
+
+
+def _log_merits(search, best):
+    """Logs what the best arc is the best by: its score, or under a budget its reward."""
+    name = f"val_{search.metric.name}"
+    search.run.log(f"best_{name}: {shown(best[name])}")
+    if "reward" in best:
+        search.run.log(f"best_reward: {best['reward']:.4f} (the best arc is the one of the highest reward, not {name})")
+
+
+def _more(search, numbers):
+    """Yields (number, the arc sampled for it)."""
+    for at in range(0, len(numbers), SAMPLED_AT_ONCE):
+        block = numbers[at : at + SAMPLED_AT_ONCE]
+        yield from zip(block, search.sample("more", block), strict=True)
+
+
+def _hand_over(search, best):
+    if search.config.outcome.recommended_arch:
+        arc = search.space.arc.for_child(arc_input.integers(best["arc"]), search.config.child)
+        arc_input.write(search.config.outcome.recommended_arch, arc)
+
+
+def finish(search):
+    """Logs the recommended arc and what to do with it."""
+    run, metric, space = search.run, search.metric, search.config.space
+    scored = run.read("arcs.jsonl")
+    if not scored:
+        raise UserError("--num_epochs: the search ended before its first controller phase")
+    best = recommended(search.config.outcome, metric, scored)
+    run.write("best_arc.txt", best["arc"] + "\n")
+    _hand_over(search, best)
+    if search.is_over():
+        run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
+    run.log(f"best arc: {best['arc']}")
+    _log_merits(search, best)
+    command = ["python", "train_fixed_arc.py", f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
+    run.log(
+        f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "
+        f"{shlex.join(command + given_flags(search.config, ('data', 'child')))}"
+    )

@@ -1,0 +1,221 @@
+"""The search loop: child epochs, controller phases, scored arcs (ENAS, arXiv 1802.03268, section 2.2).
+
+Works on any search space; `enas/spaces.py` says what that is.
+"""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import tensorflow.compat.v1 as tf
+
+from enas import signals
+from enas.costs import budget
+from enas.costs.cost import readable
+from enas.metric import recordable
+from enas.options import arc_input
+from enas.runs import recommendation, session
+from enas.runs.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
+
+SCORED_ARCS = 10
+_ARCS_AT_A_TIME = 2  # in the rewards of an update
+
+
+@dataclasses.dataclass(frozen=True)
+class Graph:
+    """All that a search runs.
+
+    Attributes:
+      arc: placeholder int32, one arc.
+      training, scorer: what the task's `training` and `Scorer` built.
+      controller: the space's controller.
+    """
+
+    arc: object
+    training: object
+    scorer: object
+    controller: object
+
+
+def build(config, space, dataset):
+    """Builds the graph of a search. `space` is the search space's package, `dataset` what its task loaded."""
+    controller = space.controller.build(config.controller, config.child, config.run.seed)
+    arc = tf.placeholder(tf.int32, controller.arcs.shape[1:], "arc")
+    training = space.task.training(config, dataset, space.child, arc, shared=True)
+    scorer = space.task.Scorer(config, dataset, space.child, arc, shared=True)
+    return Graph(arc, training, scorer, controller)
+
+
+class Search:
+    """A running search. Use `run_search`.
+
+    Args:
+      space: the search space's package.
+      opened: the `session.Opened`.
+      loop: the `Loop`.
+    """
+
+    def __init__(self, space, opened, loop):
+        self.space, self.opened, self.loop = space, opened, loop
+        self.config, self.run, self.graph, self.session = opened.config, opened.run, opened.graph, opened.session
+        self.metric, self.scorer = opened.task.METRIC, opened.graph.scorer
+        self.budget = budget.of(self.config, space, opened.dataset)
+        self.graph.training.start(self.session)
+        self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
+
+    def sample(self, purpose, steps, warmup=False):
+        """Samples one arc for each step, keyed by (seed, purpose, step), from the controller or, for the warm-up, without
+        regard to it: int32 `[len(steps), ...]`."""
+        noise = self.noise(purpose, steps, warmup)
+        return self.session.run(self.graph.controller.arcs, {self.graph.controller.noise: noise})
+
+    def noise(self, purpose, steps, warmup=False):
+        """The sampling noise of `sample`."""
+        module, key = self.space.controller, (self.config.run.seed, f"arc/{purpose}", steps, self.config.child)
+        return module.warmup_noise(self.config.controller, *key) if warmup else module.gumbel_noise(*key)
+
+    def train_child(self, epoch, unit):
+        """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
+        per_epoch = self.graph.training.per_epoch
+        first = epoch * per_epoch
+        arcs = self.sample("child", range(first, first + per_epoch), epoch < self.config.controller.warmup_epochs)
+        feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
+        yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
+
+    def train_controller(self, epoch, unit):
+        """A phase: `--controller_train_steps` REINFORCE updates on validation rewards, less what the budget takes; one
+        unit is one update."""
+        config, controller = self.config.controller, self.graph.controller
+        if (epoch + 1) % config.train_every or epoch < config.warmup_epochs:
+            return
+        self.run.log(f"Epoch {epoch + 1}: Training controller")
+        for i in units(unit, config.train_steps, "controller"):
+            step = int(self.session.run(controller.step))
+            noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
+            arcs = self.session.run(controller.arcs, {controller.noise: noise})
+            merits = self._merits(step, arcs)
+            rewards = merits - [self._penalty(self._arc(arc)) for arc in arcs]
+            # Nothing may stop between here and the yield: the update changes the variables.
+            fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
+            (loss, entropy, norm, baseline), finite, _ = self.session.run(
+                [fetches, controller.watch.finite, controller.train],
+                {controller.noise: noise, controller.rewards: rewards},
+            )
+            self.loop.judge("controller", step + 1, controller.watch, finite)
+            if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
+                figures = {"loss": loss, "entropy": entropy.mean(), "grad_norm": norm, "reward": rewards.mean()}
+                figures |= {"baseline": baseline, self.metric.reward: merits.mean()}
+                if self.budget:
+                    built = [self._arc(arc) for arc in arcs]
+                    figures["cost"] = np.mean([self.budget.cost(arc) for arc in built])
+                    figures["share_on_target"] = self.budget.share_met(built)
+                self._log_controller(epoch, step + 1, {name: float(value) for name, value in figures.items()})
+            yield
+
+    def _arc(self, values):
+        return self.space.arc.for_child(values.reshape(-1), self.config.child)
+
+    def _penalty(self, arc):
+        """What an arc's reward loses by its cost; 0 without a budget."""
+        return self.budget.penalty(arc) if self.budget else 0.0
+
+    def _merits(self, update, arcs):
+        """What the scorer rewards the arcs of an update with, float32. One arc seldom keeps all cores busy."""
+
+        def reward(arc):
+            signals.check()
+            return self.scorer.reward(self.session, update, {self.graph.arc: arc})
+
+        with ThreadPoolExecutor(_ARCS_AT_A_TIME) as pool:
+            return np.array(list(pool.map(reward, arcs)), np.float32)
+
+    def _log_controller(self, epoch, step, figures):
+        figures["normalized_entropy"] = self.graph.controller.normalized(figures["entropy"])
+        cost = ""
+        if self.budget:
+            cost = f"cost = {readable(figures['cost']):<7}   on target = {figures['share_on_target']:<4.0%}   "
+        self.run.log(
+            f"ctrl_step = {step:<6d} loss = {figures['loss']:<7.3f} ent = {figures['entropy']:<5.2f}   "
+            f"lr = {self.config.controller.lr:<6.4f}   |g| = {figures['grad_norm']:<8.4f} "
+            f"{self.metric.reward} = {figures[self.metric.reward]:<6.4f}   bl = {figures['baseline']:<5.2f}  "
+            f"norm_ent = {figures['normalized_entropy']:<5.2f}  {cost}mins = {self.run.minutes():<.2f}"
+        )
+        record(self.run, "controller", epoch, step, figures, step=step)
+
+    def score(self, arc, name):
+        """What the scorer says of an arc with the shared weights; see its `score`."""
+        return self.scorer.score(self.session, name, {self.graph.arc: arc})
+
+    def _has_scores(self, epoch):
+        """The controller has been trained in this epoch, or an evaluation is due, or it is the last."""
+        every = self.config.controller.train_every, self.config.run.eval_every_epochs
+        return any((epoch + 1) % period == 0 for period in every) or epoch + 1 == self.config.run.num_epochs
+
+    def score_arcs(self, epoch, unit):
+        """A phase: samples ten arcs and scores each on the same validation data; one unit is one arc."""
+        if not self._has_scores(epoch):
+            return
+        if unit == 0:
+            self.run.log(f"Here are {SCORED_ARCS} architectures")
+        first = epoch * SCORED_ARCS
+        for values in self.sample("score", range(first, first + SCORED_ARCS))[unit:]:
+            self.score_arc(values, "arcs.jsonl", {"epoch": epoch + 1})
+            best = recommendation.recommended(self.config.outcome, self.metric, self.run.read("arcs.jsonl"))
+            self.run.write("best_arc.txt", best["arc"] + "\n")
+            yield
+
+    def score_arc(self, values, file, record):
+        """Scores one arc, logs it, and appends it to a .jsonl file of the run."""
+        arc = self._arc(values)
+        score = self.score(values, "arcs")
+        record = {**record, f"val_{self.metric.name}": score, "arc": str(arc)}
+        if self.budget:
+            record.update(cost=self.budget.cost(arc), reward=score - self._penalty(arc))
+        for line in arc.lines():
+            self.run.log(f"[{line}]")
+        self.run.log(f"val_{self.metric.short} = {score:<6.4f}")
+        if self.budget:
+            self.run.log(f"{self.config.budget.cost} = {readable(record['cost'])}   reward = {record['reward']:<.4f}")
+        self.run.log("-" * 80)
+        self.run.append(file, recordable(record))
+
+    def is_over(self):
+        """An arc has passed --early_stop_over."""
+        return recommendation.stopped_early(self.config.outcome, self.metric, self.run)
+
+    def evaluate(self, epoch, _unit):
+        """A phase: scores of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
+        last = epoch + 1 == self.config.run.num_epochs or self.is_over()
+        if not self._has_scores(epoch) or not (last or (epoch + 1) % self.config.run.eval_every_epochs == 0):
+            return
+        scored = [scored for scored in self.run.read("arcs.jsonl") if scored["epoch"] == epoch + 1]
+        best = recommendation.best_of(self.metric, scored)["arc"]
+        values = np.reshape(arc_input.integers(best), self.graph.arc.shape)
+        yield from evaluation(
+            self.loop,
+            lambda name: self.score(values, name),
+            lambda figures: log_evaluation(self.run, epoch, figures, arc=best),
+        )
+
+
+def run_search(config, space):
+    """Runs a search to its last epoch, resuming where an earlier process stopped.
+
+    Args:
+      config: a `SearchConfig`.
+      space: the search space's package.
+
+    Raises:
+      UserError: see `session.opened` and `Checkpoints`.
+      signals.Stopped: a signal came; a checkpoint was saved.
+    """
+    with session.opened(config, "search", space.task, lambda dataset: build(config, space, dataset)) as opened:
+        loop = Loop(opened)
+        search = Search(space, opened, loop)
+        announce(opened, loop.position)
+        if config.outcome.sampling_only:
+            recommendation.sample_more(search)
+            return
+        phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
+        loop.epochs(phases, search.is_over)
+        recommendation.finish(search)

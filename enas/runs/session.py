@@ -1,0 +1,144 @@
+"""Sessions: TensorFlow's mode, TensorBoard events, and the one way in which a run is opened and resumed."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import time
+
+import tensorflow.compat.v1 as tf
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from enas import signals
+from enas.data import pipeline
+from enas.errors import UserError
+from enas.runs.checkpoints import Checkpoints
+from enas.runs.run_directory import EVENTS, check_output_dir, open_run
+
+
+def graph_mode():
+    """Switches TensorFlow to what this project uses: graphs, sessions, resource variables, functional control flow."""
+    tf.logging.set_verbosity(tf.logging.ERROR)
+    tf.disable_v2_behavior()
+    tf.enable_v2_tensorshape()
+    tf.enable_control_flow_v2()
+    tf.enable_resource_variables()
+    # Remapping fuses batch norm and ReLU where it can; in training, oneDNN's fused kernel takes longer than the two.
+    # Arithmetic rewriting makes one AddN of several: see `functions.gradients`.
+    tf.config.optimizer.set_experimental_options({"remapping": False, "arithmetic_optimization": False})
+
+
+def open_session(graph=None):
+    """Returns a session on a graph, by default the default graph."""
+    config = tf.ConfigProto()
+    # Rewriting the graph around the functions takes longer than all that comes before a search's first step, a hundred
+    # megabytes, and saves nothing: the work is in the functions, which are rewritten all the same.
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
+    return tf.Session(graph=graph, config=config)
+
+
+class Events:
+    """Scalars for TensorBoard, in a file that can be cut back like the run's other records."""
+
+    def __init__(self, run):
+        self.run = run
+        if not run.sizes()[EVENTS]:
+            self._write(tf.Event(wall_time=time.time(), file_version="brain.Event:2"))
+
+    def scalars(self, step, **values):
+        """Writes `{tag: float}` at a step; a tag's `__` becomes a slash."""
+        values = [tf.Summary.Value(tag=tag.replace("__", "/"), simple_value=value) for tag, value in values.items()]
+        self._write(tf.Event(wall_time=time.time(), step=step, summary=tf.Summary(value=values)))
+
+    def _write(self, event):
+        buffer = io.BytesIO()
+        RecordWriter(buffer).write(event.SerializeToString())
+        self.run.append_bytes(EVENTS, buffer.getvalue())
+
+
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """A run that is ready to go on.
+
+    Attributes:
+      config: the run's config.
+      task: the space's task, see `enas/classification/task.py`.
+      run: the `RunDirectory`.
+      dataset: what the task's `load` returned, e.g. an `enas.data.DataSet`.
+      graph: what `build` returned.
+      session: a `tf.Session` with initial values in all variables.
+      last, best: `Checkpoints`: of the run's newest states, and of the best children of a training.
+    """
+
+    config: object
+    task: object
+    run: object
+    dataset: object
+    graph: object
+    session: object
+    last: object
+    best: object
+
+
+@contextlib.contextmanager
+def opened(config, kind, task, build):
+    """Loads the data, builds and finalizes the graph, opens the run directory and a session; yields `Opened`.
+
+    SIGINT and SIGTERM are only noted within it: see `signals.check`.
+
+    Args:
+      config: a `SearchConfig` or `TrainConfig`.
+      kind: "search" or "training".
+      task: the space's task; loads the data.
+      build: function of the data set that builds the graph.
+
+    Raises:
+      UserError: see the task's `load`, `check_output_dir` and what `build` raises.
+    """
+    check_output_dir(config, kind)
+    graph_mode()
+    dataset = task.load(config)
+    with tf.Graph().as_default() as tf_graph:
+        graph = build(dataset)
+        saver = tf.train.Saver(max_to_keep=None)
+        initialize = tf.global_variables_initializer()
+        tf_graph.finalize()
+    with (
+        signals.noted(),
+        open_run(config, kind) as run,
+        open_session(tf_graph) as sess,
+        pipeline.unreadable_files_told(),
+    ):
+        _check_data(run, config, task.facts(dataset))
+        run.events = Events(run)
+        sess.run(initialize)
+        last, best = (Checkpoints(run, name, saver) for name in ("last", "best"))
+        yield Opened(config, task, run, dataset, graph, sess, last, best)
+
+
+def start(sess, streams, batches=None):
+    """Starts streams; returns `{name: string handle}`.
+
+    Args:
+      sess: the session.
+      streams: `{name: pipeline.Stream}`.
+      batches: `{name: batch it starts at}`; 0 where it says nothing.
+    """
+    for name, stream in streams.items():
+        stream.restart(sess, (batches or {}).get(name, 0))
+    return sess.run({name: stream.iterator.string_handle() for name, stream in streams.items()})
+
+
+def _check_data(run, config, facts):
+    """Stores what the data is; refuses to go on with other data."""
+    text = json.dumps(facts, indent=2) + "\n"
+    with (
+        contextlib.suppress(FileNotFoundError),
+        open(run.file("data.json"), encoding="utf-8", errors="replace") as file,
+    ):
+        if run.resumed and file.read() != text:
+            raise UserError(
+                f"--output_dir={run.path}: its run began with other data than --dataset={config.data.dataset} now "
+                "gives (see data.json there); put the old ones back, or add --reset_output_dir to delete that run"
+            )
+    run.write("data.json", text)

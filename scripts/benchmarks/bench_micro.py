@@ -1,0 +1,239 @@
+"""What `scripts/bench.py` measures of the micro space: start-up, steps, evaluation and memory of a search, against other
+implementations and the machine's limits.
+
+Every implementation runs in a process of its own and they take turns, a few steps each, on the same arcs: what disturbs
+one disturbs the others.
+"""
+
+import dataclasses
+import os
+import sys
+from typing import ClassVar
+
+from enas import files
+from enas.errors import UserError
+from enas.micro.config import ChildConfig, ControllerConfig
+from enas.options import config, option
+from scripts.benchmarks import bench_machine, bench_plot
+from scripts.benchmarks.bench_table import note, summary, table
+from scripts.benchmarks.bench_worker import Worker
+
+__all__ = ["BenchConfig", "measure", "table"]
+
+PARTS = ("search", "controller", "fixed", "eval", "half")
+# What can be compared with, and the parts each has.
+SIDES = {"classic": ("search", "controller"), "torch": ("search", "controller", "fixed", "eval")}
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchOptions:
+    """What is measured, and how long."""
+
+    image_size: int = option(32, "Height and width of the images, pixels; they have 3 channels.", 8, 1024)
+    batch_size: int = option(32, "Images a step.", 2)
+    seed: int = option(0, "Seed of weights, images and arcs.", 0, 2**31 - 1)
+    steps: int = option(20, "Steps each figure is the median of.", 1)
+    parts: str = option("search,controller,fixed,eval,half", f"What to measure, of {', '.join(PARTS)}.")
+    against: str = option("", "Implementations to compare with: classic, torch, or both apart by a comma.")
+    schemes: str = option("", "Schemes whose child step is compared with fp32's, apart by commas.")
+    json: str = option("", "File the figures are written to, as JSON.")
+    plot: str = option("", "Picture (.png) of the step's cost against the network's size; takes 5 minutes more.")
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchConfig:
+    """Everything the benchmark of this space needs."""
+
+    space: ClassVar[str] = "micro"
+    child: ChildConfig = ChildConfig()
+    controller: ControllerConfig = ControllerConfig()
+    bench: BenchOptions = BenchOptions()
+
+
+def words(flag, text, allowed):
+    """The comma-separated words of a flag.
+
+    Raises:
+      UserError: one of them is not allowed.
+    """
+    found = [word for word in text.split(",") if word]
+    for word in found:
+        if word not in allowed:
+            raise UserError(f"--{flag}={text}: {word} is not one of {', '.join(allowed)}")
+    return found
+
+
+def check_comparable(side, parts, settings):
+    """Checks that another implementation has something to compare, and that it computes the same network.
+
+    Args:
+      side: one of `SIDES`.
+      parts: of `PARTS`, those to be measured.
+      settings: a `BenchConfig`.
+
+    Raises:
+      UserError: it has none of the parts, or lacks what the child's flags ask for.
+    """
+    against, child = settings.bench.against, settings.child
+    if not set(parts) & set(SIDES[side]):
+        raise UserError(
+            f"--parts={settings.bench.parts}: nothing to compare with {side}; expected one of {', '.join(SIDES[side])}, or "
+            f"no --against={against}"
+        )
+    if side == "torch" and child.scheme != "fp32":
+        raise UserError(f"--child_scheme={child.scheme}: expected fp32, the only scheme of --against={against}")
+    if child.search_precision:
+        raise UserError(f"--search_precision={child.search_precision}: expected none with --against={against}")
+    if child.use_aux_heads:
+        raise UserError(f"--child_use_aux_heads: --against={against} has no auxiliary head; leave one of the flags out")
+
+
+class Bench:
+    """One call of the benchmark.
+
+    Args:
+      settings: a `BenchConfig`.
+
+    Raises:
+      UserError: a flag names what there is not, or there is nothing to measure or to compare.
+    """
+
+    def __init__(self, settings):
+        self.settings, options = settings, settings.bench
+        self.parts = words("parts", options.parts, PARTS)
+        self.against = words("against", options.against, SIDES)
+        self.schemes = words("schemes", options.schemes, config.SCHEMES)
+        if not (self.parts or self.schemes or options.plot):
+            raise UserError(f"--parts={options.parts}: nothing to measure; expected a part, or --schemes or --plot")
+        for side in self.against:
+            check_comparable(side, self.parts, settings)
+        self.figures = {"load": [round(os.getloadavg()[0], 2)], "settings": config.to_values(settings)}
+        self.figures.update(note(options.steps))
+
+    def run(self):
+        """Measures everything asked for; returns the figures as a dict."""
+        self.figures["machine"] = bench_machine.describe()
+        if "search" in self.parts or "controller" in self.parts:
+            self.search_side()
+        if "fixed" in self.parts or "eval" in self.parts:
+            self.fixed_side()
+        if self.schemes:
+            self.scheme_steps()
+        if "half" in self.parts:
+            self.half_precision()
+        if self.settings.bench.plot:
+            self.figures["cost"] = bench_plot.measure(self.settings)
+            bench_plot.draw(self.figures["cost"], self.settings.bench.plot)
+        return self.figures
+
+    def workers(self, sides, **changes):
+        """Starts one worker for each side; returns {side: worker}."""
+        return {side: Worker(side, self.settings, **changes) for side in sides}
+
+    def alternate(self, workers, kind, name, chunk=2):
+        """Runs `--steps` steps of one kind on every worker, in turns; notes the figures under `name`."""
+        runs = {side: [] for side in workers}
+        for worker in workers.values():
+            worker.run(kind, 1)
+        while min(len(times) for times in runs.values()) < self.settings.bench.steps:
+            self.figures["load"].append(os.getloadavg()[0])
+            for side, worker in workers.items():
+                runs[side] += worker.run(kind, chunk)
+        for side, times in runs.items():
+            key = name if side in ("search", "fixed") else f"{side}_{name}"
+            self.figures.update(summary(key, times))
+            # Said at once: the table comes minutes later.
+            print(f"{key}: {self.figures[f'{key}_s']:.3f} s", file=sys.stderr, flush=True)
+        return runs
+
+    def compare(self, name, runs, ours):
+        """Notes how much longer the median of each other side is than ours."""
+        for side in runs:
+            if side != ours:
+                ratio = self.figures[f"{side}_{name}_s"] / self.figures[f"{name}_s"]
+                self.figures[f"{name}_vs_{side}"] = round(ratio, 3)
+
+    def search_side(self):
+        """Start-up, the child's step and the controller's, and what limits the child's step."""
+        workers = self.workers(["search", *self.against])
+        try:
+            for side, worker in workers.items():
+                prefix = "" if side == "search" else f"{side}_"
+                self.figures.update({f"{prefix}{key}": value for key, value in worker.started.items()})
+                worker.run("child", 1)
+            if "search" in self.parts:
+                runs = self.alternate(workers, "child", "search_step")
+                self.compare("search_step", runs, "search")
+                limit = bench_machine.bound(self.settings)
+                limit["roofline_fraction"] = limit["bound_s"] / self.figures["search_step_s"]
+                self.figures.update(limit)
+            if "controller" in self.parts:
+                runs = self.alternate(workers, "controller", "controller_step", chunk=1)
+                self.compare("controller_step", runs, "search")
+            for side, worker in workers.items():
+                prefix = "" if side == "search" else f"{side}_"
+                self.figures[f"{prefix}peak_rss_mb"] = worker.peak_rss_mb()
+        finally:
+            for worker in workers.values():
+                worker.stop()
+
+    def fixed_side(self):
+        """The step and the evaluation of one arc."""
+        workers = self.workers(["fixed"] + [f"{side}_fixed" for side in self.against if side == "torch"])
+        workers = {side.replace("_fixed", ""): worker for side, worker in workers.items()}
+        try:
+            self.figures["fixed_start_s"] = workers["fixed"].started["start_s"]
+            if "fixed" in self.parts:
+                self.compare("fixed_step", self.alternate(workers, "child", "fixed_step"), "fixed")
+            if "eval" in self.parts:
+                self.compare("eval_batch", self.alternate(workers, "evaluate", "eval_batch"), "fixed")
+                images = self.settings.bench.batch_size
+                self.figures["eval_images_per_s"] = images / self.figures["eval_batch_s"]
+        finally:
+            for worker in workers.values():
+                worker.stop()
+
+    def scheme_steps(self):
+        """The child's step under every scheme asked for, over that of the fp32 child it took turns with."""
+        self.figures["scheme_step_vs_fp32"] = {}
+        for scheme in self.schemes:
+            beside = f"fp32_beside_{scheme}"
+            workers = {scheme: self.of_scheme(scheme), beside: self.of_scheme("fp32")}
+            try:
+                self.alternate(workers, "child", "scheme_step")
+            finally:
+                for worker in workers.values():
+                    worker.stop()
+            ratio = self.figures[f"{scheme}_scheme_step_s"] / self.figures[f"{beside}_scheme_step_s"]
+            self.figures["scheme_step_vs_fp32"][scheme] = round(ratio, 3)
+
+    def of_scheme(self, scheme, **changes):
+        """A worker whose child is under one scheme throughout."""
+        return Worker("search", self.settings, child_scheme=scheme, search_precision="", **changes)
+
+    def half_precision(self):
+        """fp16 against fp32 in images a second, at the CIFAR-10 preset's batch size, where there is a GPU."""
+        if not bench_machine.has_gpu():
+            return
+        workers = {name: self.of_scheme(name, batch_size=160) for name in ("fp32", "fp16")}
+        try:
+            self.alternate(workers, "child", "gpu_step")
+        finally:
+            for worker in workers.values():
+                worker.stop()
+        for name in workers:
+            self.figures[f"gpu_{name}_images_per_s"] = 160 / self.figures[f"{name}_gpu_step_s"]
+        self.figures["gpu_fp16_vs_fp32"] = self.figures["fp32_gpu_step_s"] / self.figures["fp16_gpu_step_s"]
+
+
+def measure(settings):
+    """Runs the benchmark; returns {figure: value}.
+
+    Raises:
+      UserError: a flag names what there is not.
+    """
+    plot = settings.bench.plot
+    if plot and not plot.endswith(".png"):
+        raise UserError(f"--plot={plot}: expected a file whose name ends in .png")
+    files.check_writable("plot", plot)
+    return Bench(settings).run()

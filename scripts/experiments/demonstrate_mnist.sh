@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Shows on MNIST what a search of cells and precisions is worth: three searches under a cost budget, each evaluated against
+# random arcs, and the trade-off of accuracy against cost.
+#
+# Needs the data: python -m enas.data.download mnist (see data/README.md), or --data_dir=DIR. Takes about 50 minutes on 2
+# CPU cores, on which two of its four parts run at a time; run it again to resume. Writes into outputs/demonstration:
+# search-SEED/evaluation/report.html, sweep/pareto.png, and what each part prints into PART.log.
+# SMALL=1 does all of it on the 1,797 digits with tiny children, in minutes, to see that it works. Flags given to this
+# script go to every search and to the sweep.
+
+set -euo pipefail
+source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../common.sh"
+ensure_environment
+
+# Images of half MNIST's size, cells of three nodes and four filters: children that learn in seconds, and differ.
+out="$root/outputs/demonstration"
+search=(--child_scheme=k4 --search_precision=binary,k4,k8 --child_num_layers=2 --child_out_filters=4
+    --child_drop_path_keep_prob=1.0 --child_keep_prob=1.0 --cost=bitops --log_every=100 --eval_every_epochs=100)
+if [[ -n "${SMALL:-}" ]]; then
+    out="$root/outputs/demonstration_small"
+    search+=(--dataset=digits --max_train_images=320 --child_num_cells=2 --num_epochs=2 --controller_train_steps=5
+        --controller_num_aggregate=4)
+    sweep=(--num_epochs=2)
+    target=8.2e6 targets=8e6,9e6 arcs=4 seeds=1 candidates=10 finalists=3 short=1 epochs=1
+else
+    search+=(--dataset=mnist --data_dir="$root/data/mnist" --img_size=14 --max_train_images=4000 --max_valid_images=1000
+        --max_test_images=4000 --child_num_cells=3 --batch_size=64 --num_epochs=48 --child_lr_T_0=48
+        --controller_warmup_epochs=36 --controller_train_steps=40 --controller_batch_size=250)
+    # Three searches in the time of one and a half.
+    sweep=(--num_epochs=24 --child_lr_T_0=24 --controller_warmup_epochs=16 --controller_train_steps=60)
+    target=2.65e7 targets=2.4e7,2.65e7,3e7 arcs=20 seeds=3 candidates=200 finalists=20 short=2 epochs=3
+fi
+
+# Searches with one seed, and evaluates the search.
+searched() {
+    "$python" "$root/search_micro.py" "${search[@]}" --seed="$1" --cost_target="$target" --output_dir="$out/search-$1" \
+        "${@:2}" &&
+        "$python" "$root/evaluate_search.py" --search_dir="$out/search-$1" --num_arcs="$arcs" --num_seeds="$seeds" \
+            --num_candidates="$candidates" --num_finalists="$finalists" \
+            --finalist_epochs="$short" --num_epochs="$epochs"
+}
+
+swept() {
+    "$python" "$root/scripts/experiments/pareto_sweep.py" "${search[@]}" "${sweep[@]}" --cost_targets="$targets" \
+        --num_candidates="$candidates" --num_seeds=1 --arcs_per_target=4 --final_epochs="$epochs" --output_dir="$out/sweep" "$@"
+}
+
+mkdir -p "$out"
+# Two lanes, about equally long; one that fails lets the other finish.
+{ searched 0 "$@" >>"$out/search-0.log" && searched 1 "$@" >>"$out/search-1.log"; } &
+lane=$!
+searched 2 "$@" >>"$out/search-2.log" && swept "$@" >>"$out/sweep.log" || die "see $out/*.log; run this script again to go on"
+wait "$lane" || die "see $out/search-[01].log; run this script again to go on"
+echo "The reports: $out/search-*/evaluation/report.html, $out/sweep/pareto.png"

@@ -1,0 +1,208 @@
+"""Initial weights, batch norm, dropout and drop path against NumPy and against what they promise."""
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from enas.graph import layers, optim
+from enas.micro.config import ChildConfig
+from quantize import schemes
+
+pytestmark = pytest.mark.usefixtures("graph")
+
+
+def build_of(step=0, progress=1.0, training=True, seed=0, **config):
+    options = {"training": training, "seed": seed}
+    if training:
+        options |= {"step": tf.constant(step, tf.int64), "progress": tf.constant(progress)}
+    return layers.Build(ChildConfig(**config), 2, **options)
+
+
+# Batch norm.
+
+X = np.random.default_rng(0).normal(2.0, 3.0, (4, 3, 5, 2)).astype(np.float32)
+SCALE, OFFSET = np.array([1.5, -0.5], np.float32), np.array([0.25, -1.0], np.float32)
+
+
+def np_norm(x, mean, variance):
+    return (x - mean) / np.sqrt(variance + 1e-5) * SCALE + OFFSET
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float16", 4e-3)])
+def test_batch_norm_normalises_by_the_batch(start, dtype, tolerance, training):
+    """Over N, H and W, and when a shared child is scored too; the variance handed to moving averages is the unbiased
+    one."""
+    x = X.astype(dtype)
+    *outputs, _ = layers.batch_norm(build_of(training=training), *map(tf.constant, (x, SCALE, OFFSET)))
+    assert [y.dtype.name for y in outputs] == [dtype, "float32", "float32"]
+    y, mean, variance = start().run(outputs)
+    exact = x.astype(np.float64)
+    expected_mean, expected_variance = exact.mean((0, 1, 2)), exact.var((0, 1, 2))
+    np.testing.assert_allclose(y, np_norm(exact, expected_mean, expected_variance), atol=tolerance)
+    np.testing.assert_allclose(mean, expected_mean, rtol=1e-5)
+    np.testing.assert_allclose(variance, expected_variance * 60 / 59, rtol=1e-5)
+
+
+def test_batch_norm_normalises_by_moving_averages_where_told(start):
+    build = layers.Build(ChildConfig(), 2, 0, batch_statistics=False)
+    mean, variance = np.array([1.0, -2.0], np.float32), np.array([4.0, 0.25], np.float32)
+    y, *_ = layers.batch_norm(build, *map(tf.constant, (X, SCALE, OFFSET, mean, variance)))
+    np.testing.assert_allclose(start().run(y), np_norm(X.astype(np.float64), mean, variance), rtol=1e-4, atol=1e-5)
+
+
+def test_moving_averages_follow_training_and_scoring_uses_them(start):
+    """Decay 0.9 from mean 0 and variance 1, a step of the optimizer each; scoring reads them and changes nothing."""
+    fed = tf.placeholder(tf.float32, X.shape)
+    config = ChildConfig(l2_reg=0.0)
+    training = layers.Build(config, 2, 0, training=True, moving_averages=True)
+    scoring = layers.Build(config, 2, 0, moving_averages=True, batch_statistics=False)
+    with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
+        y = layers.norm(training, fed)
+        scored = layers.norm(scoring, fed)
+    assert len(training.moving_updates) == 2 and not scoring.moving_updates
+    moving = {v.name: v for v in tf.global_variables() if "moving" in v.name}
+    assert set(moving) == {"child/moving_mean:0", "child/moving_variance:0"}
+    step = tf.get_variable("step", [], tf.int64, tf.zeros_initializer())
+    trained = tf.trainable_variables("child/")
+    assert sorted(v.name for v in trained) == ["child/offset:0", "child/scale:0"]
+    update = optim.update(training, tf.reduce_sum(y), trained, tf.constant(0.0), step)
+    session = start()
+    mean, variance = np.zeros(2), np.ones(2)
+    for factor in (1.0, -2.0, 0.5):
+        session.run(update.op, {fed: factor * X})
+        exact = factor * X.astype(np.float64)
+        mean = 0.9 * mean + 0.1 * exact.mean((0, 1, 2))
+        variance = 0.9 * variance + 0.1 * exact.var((0, 1, 2)) * 60 / 59
+        for _ in range(2):
+            actual = session.run(scored, {fed: X})
+            np.testing.assert_allclose(actual, (X - mean) / np.sqrt(variance + 1e-5), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(session.run(moving["child/moving_mean:0"]), mean, rtol=1e-4)
+        np.testing.assert_allclose(session.run(moving["child/moving_variance:0"]), variance, rtol=1e-4)
+
+
+def test_no_moving_averages_where_none_are_kept():
+    build = build_of()
+    layers.norm(build, tf.constant(X))
+    assert not build.moving_updates
+    assert len(tf.global_variables()) == 2
+
+
+@pytest.mark.parametrize("scheme", ["fp32", "binary", "k4"])
+def test_scale_starts_where_the_scheme_says_and_offset_at_zero(start, scheme):
+    scale, offset = layers.norm_variables(build_of(scheme=scheme), [2, 3])
+    scale, offset = start().run([scale, offset])
+    np.testing.assert_array_equal(scale, np.full((2, 3), schemes.get(scheme).norm_scale))
+    np.testing.assert_array_equal(offset, np.zeros((2, 3)))
+
+
+# Weights.
+
+
+def test_weights_start_with_variance_two_over_fan_in_or_fill_the_latent_range(start):
+    build = build_of()
+    with tf.variable_scope("child"):
+        plain = layers.weight(build, "plain", [100, 100], 50, schemes.get("fp32"))
+        latent = layers.weight(build, "latent", [100, 100], 50, schemes.get("binary"))
+    assert build.latent == {"child/latent:0": 50}
+    assert build.weight_bits == {"child/plain:0": 32, "child/latent:0": 1}
+    plain, latent = start().run([plain, latent])
+    assert abs(plain.mean()) < 0.01 and plain.var() == pytest.approx(2 / 50, rel=0.05)
+    assert abs(latent.mean()) < 0.03 and latent.min() < -0.999 and 0.999 < latent.max() <= 1.0
+    assert latent.var() == pytest.approx(1 / 3, rel=0.05)
+
+
+def test_initial_weights_are_keyed_by_seed_and_name(start):
+    fp32 = schemes.get("fp32")
+
+    def weight(scope, name, seed):
+        with tf.variable_scope(scope, reuse=tf.AUTO_REUSE):
+            return layers.weight(build_of(seed=seed), name, [4, 4], 4, fp32)
+
+    with tf.variable_scope("a"):
+        first = weight("child", "w", 0)
+    variables = [first, weight("child", "w2", 0), weight("child2", "w", 0), weight("child3", "w", 1)]
+    values = start().run(variables)
+    assert len({value.tobytes() for value in values}) == 4
+    with tf.Graph().as_default(), tf.Session() as session:
+        with tf.variable_scope("a"):
+            again = weight("child", "w", 0)
+        session.run(again.initializer)
+        np.testing.assert_array_equal(session.run(again), values[0])
+
+
+# Dropout and drop path.
+
+
+def test_drop_path_masks_are_zero_or_one_over_keep(start):
+    """Keep probability 1 - (layer + 1) / layers * progress * (1 - final); the mean is 1."""
+    for layer, progress, keep in [(7, 1.0, 0.6), (3, 1.0, 0.8), (7, 0.5, 0.8), (0, 0.25, 0.9875), (5, 0.0, 1.0)]:
+        build = build_of(progress=progress, drop_path_keep_prob=0.6)
+        mask = layers.path_masks(build, layer, 8, [5, 2, 4000])
+        mask = start().run(mask)
+        kept = mask != 0
+        np.testing.assert_allclose(mask[kept], 1 / keep, rtol=1e-5)
+        # Five standard errors over 40,000 draws.
+        assert abs(kept.mean() - keep) <= 5 * np.sqrt(keep * (1 - keep) / mask.size)
+        assert abs(mask.mean() - 1) < 0.03
+
+
+def test_dropout_zeroes_or_scales_and_keeps_the_mean(start):
+    x = np.random.default_rng(0).uniform(1, 2, (200, 100)).astype(np.float32)
+    y = start().run(layers.dropout(build_of(keep_prob=0.7), tf.constant(x), "dropout"))
+    kept = y != 0
+    np.testing.assert_allclose(y[kept], (x / 0.7)[kept], rtol=1e-5)
+    assert abs(kept.mean() - 0.7) < 5 * np.sqrt(0.7 * 0.3 / x.size)
+
+
+def test_nothing_is_dropped_outside_training_or_at_probability_one():
+    x = tf.constant(X)
+    for build in (build_of(training=False, keep_prob=0.5, drop_path_keep_prob=0.5), build_of(keep_prob=1.0)):
+        assert layers.dropout(build, x, "dropout") is x
+    assert layers.path_masks(build_of(training=False, drop_path_keep_prob=0.5), 3, 8, [5, 2, 4]) is None
+    assert layers.path_masks(build_of(drop_path_keep_prob=1.0), 3, 8, [5, 2, 4]) is None
+
+
+def test_draws_are_keyed_by_seed_purpose_and_step(start):
+    """The same key, the same mask, in another graph too; any other step, seed, layer or purpose, another mask."""
+    step, x = tf.placeholder(tf.int64, []), tf.ones([20, 20])
+
+    def draws(seed, layer, purpose):
+        build = layers.Build(ChildConfig(keep_prob=0.5), 2, seed, True, step, tf.constant(1.0))
+        return layers.path_masks(build, layer, 8, [5, 2, 40]), layers.dropout(build, x, purpose)
+
+    tensors = [draws(0, 7, "dropout"), draws(0, 7, "dropout"), draws(1, 7, "dropout"), draws(0, 6, "other")]
+    session = start()
+    first, again, of_seed, of_purpose = session.run(tensors, {step: 3})
+    later, repeated = session.run(tensors[0], {step: 4}), session.run(tensors[0], {step: 3})
+    for kind in (0, 1):
+        np.testing.assert_array_equal(first[kind], again[kind])
+        np.testing.assert_array_equal(first[kind], repeated[kind])
+        for other in (later, of_seed, of_purpose):
+            agree = np.mean((first[kind] == 0) == (other[kind] == 0))
+            assert 0.35 < agree < 0.65
+
+
+# Weights that start around an identity.
+
+
+@pytest.mark.parametrize("scheme, spread", [("fp32", 0.2 * np.sqrt(6.0 / 4)), ("k4", 0.2)])
+def test_weights_start_around_an_identity(start, scheme, spread):
+    """A fifth of the usual spread around it; latent weights stay in [-1, 1]."""
+    build = build_of(scheme=scheme)
+    w = layers.weight(build, "w", [50, 4, 4], 4, build.scheme, np.eye(4))
+    noise = start().run(w) - np.eye(4)
+    free = noise if scheme == "fp32" else noise[:, ~np.eye(4, dtype=bool)]
+    assert 0.95 * spread < np.abs(free).max() <= spread
+    assert abs(free.mean()) < 0.1 * spread
+    if scheme == "k4":
+        assert noise[:, np.eye(4, dtype=bool)].max() == 0.0
+
+
+@pytest.mark.parametrize("scheme", ["binary", "ternary"])
+def test_weights_of_few_levels_ignore_the_identity(start, scheme):
+    build = build_of(scheme=scheme)
+    w = layers.weight(build, "w", [50, 4, 4], 4, build.scheme, np.eye(4))
+    w = start().run(w)
+    assert abs(w.mean()) < 0.1
+    assert 0.95 < np.abs(w).max() <= 1.0

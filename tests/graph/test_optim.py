@@ -1,0 +1,334 @@
+"""The child's optimizer against NumPy: schedule, clipping, weight decay, momentum, latent weights, loss scale."""
+
+import math
+
+import numpy as np
+import pytest
+import tensorflow.compat.v1 as tf
+
+from enas.graph import functions, layers, optim
+from enas.options.config import ChildConfig
+
+PLAIN = {"l2_reg": 0.0}
+RATE = 0.25
+
+
+class Problem:
+    """Variables in the scope of a child and an objective whose gradient in each is fed.
+
+    Args:
+      start: the fixture.
+      values: {name: initial value}.
+      config: a dict of changes to `ChildConfig`.
+      latent: {name: fan-in} of those that are latent.
+    """
+
+    def __init__(self, start, values, config=PLAIN, latent=()):
+        self.build = layers.Build(ChildConfig(**config), 2, 0, training=True)
+        with tf.variable_scope("child"):
+            self.variables = {name: variable(name, value) for name, value in values.items()}
+            self.average = variable("average", [1.0, 2.0], trainable=False)
+        self.build.moving_updates.append((self.average, tf.constant([3.0, -1.0])))
+        for name in latent:
+            self.build.latent[self.variables[name].name] = latent[name]
+        self.feeds = {name: tf.placeholder(tf.float32, v.shape) for name, v in self.variables.items()}
+        objective = tf.add_n([tf.reduce_sum(self.feeds[name] * v) for name, v in self.variables.items()])
+        self.step_variable = variable("step", 0, trainable=False, dtype=tf.int64)
+        self.update = optim.update(
+            self.build, objective, list(self.variables.values()), tf.constant(RATE), self.step_variable
+        )
+        self.session = start()
+
+    def step(self, **gradients):
+        """One step with these gradients; returns (values, figures) after it."""
+        feeds = {self.feeds[name]: np.broadcast_to(g, self.feeds[name].shape) for name, g in gradients.items()}
+        norm, scale, _ = self.session.run([self.update.grad_norm, self.update.loss_scale, self.update.op], feeds)
+        self.norm, self.scale = norm, scale
+        return self.session.run(self.variables)
+
+    def state(self):
+        """All variables but the step counter, the skipped-step counter and the loss scale's."""
+        counters = ("step:0", "skipped_steps:0", "loss_scale:0", "good_steps:0")
+        return self.session.run({v.name: v for v in tf.global_variables() if not v.name.endswith(counters)})
+
+    def of(self, name):
+        return self.session.run(next(v for v in tf.global_variables() if v.name.endswith(f"{name}:0")))
+
+
+def variable(name, value, trainable=True, dtype=tf.float32):
+    return tf.get_variable(name, initializer=tf.constant(value, dtype), trainable=trainable, use_resource=True)
+
+
+def ancestors(op):
+    """All operations that an operation takes its inputs from, directly or not."""
+    seen, waiting = set(), [op]
+    while waiting:
+        op = waiting.pop()
+        if op not in seen:
+            seen.add(op)
+            waiting += [tensor.op for tensor in op.inputs]
+    return seen
+
+
+# The schedule.
+
+
+def test_the_rate_restarts_at_the_end_of_each_period():
+    """Periods of 10, 20 and 40 epochs: restarts at 10, 30 and 70."""
+    config = ChildConfig(lr_max=0.05, lr_min=0.0005, lr_T_0=10, lr_T_mul=2)
+    for restart in (0, 10, 30, 70):
+        assert optim.learning_rate(config, restart) == 0.05
+    for restart in (10, 30, 70):
+        assert optim.learning_rate(config, restart - 1e-4) == pytest.approx(0.0005, abs=1e-9)
+    assert optim.learning_rate(config, 20) == pytest.approx((0.05 + 0.0005) / 2)
+    assert optim.learning_rate(config, 5) == pytest.approx((0.05 + 0.0005) / 2)
+    assert optim.learning_rate(config, 2.5) == pytest.approx(0.0005 + 0.0495 * (1 + math.sqrt(0.5)) / 2)
+    assert optim.learning_rate(config, 30 + 40 / 3) == pytest.approx(0.0005 + 0.0495 * 0.75)
+
+
+def test_periods_may_stay_equal_and_the_rate_falls_within_each():
+    config = ChildConfig(lr_max=1.0, lr_min=0.0, lr_T_0=3, lr_T_mul=1)
+    rates = [optim.learning_rate(config, epoch) for epoch in range(9)]
+    assert rates == pytest.approx([1, 0.75, 0.25] * 3)
+
+
+def test_without_cosine_the_rate_is_constant():
+    config = ChildConfig(lr_cosine=False, lr_max=0.07)
+    assert {optim.learning_rate(config, epoch) for epoch in (0, 3.3, 10, 500)} == {0.07}
+
+
+# The step.
+
+
+def test_steps_are_those_of_nesterov_momentum(start):
+    """v = 0.9 v + g; w -= rate (g + 0.9 v): the first step is 1.9 g."""
+    w = np.array([1.0, -2.0])
+    problem = Problem(start, {"w": w})
+    rng, momentum = np.random.default_rng(0), 0
+    for step in range(4):
+        g = rng.normal(size=2)
+        momentum = 0.9 * momentum + g
+        w = w - RATE * (g + 0.9 * momentum)
+        np.testing.assert_allclose(problem.step(w=g)["w"], w, rtol=1e-5)
+        if step == 0:
+            np.testing.assert_allclose(w, [1.0, -2.0] - RATE * 1.9 * g)
+        assert problem.norm == pytest.approx(np.sqrt((g**2).sum()), rel=1e-5)
+        assert problem.of("step") == step + 1
+    assert problem.of("skipped_steps") == 0
+
+
+def test_weight_decay_is_twice_l2_reg_times_the_weight(start):
+    """Of latent weights too, whose own gradients are scaled; grad_norm is the norm before decay."""
+    problem = Problem(start, {"w": [1.0, -0.5], "v": [0.25]}, {"l2_reg": 0.02}, {"v": 50})
+    after = problem.step(w=0.0, v=0.0)
+    shrunk = 1 - RATE * 1.9 * 2 * 0.02
+    np.testing.assert_allclose(after["w"], shrunk * np.array([1.0, -0.5]), rtol=1e-6)
+    np.testing.assert_allclose(after["v"], [shrunk * 0.25], rtol=1e-6)
+    assert problem.norm == 0
+
+
+@pytest.mark.parametrize("factor", [0.5, 3.0])
+@pytest.mark.parametrize("mode", ["none", "norm", "global"])
+def test_gradients_are_clipped_to_the_bound(start, mode, factor):
+    """Gradients below and above the bound; weight decay comes after and is not clipped."""
+    bound = 2.0
+    gradients = {"a": factor * np.array([1.2, -1.6]), "b": factor * np.array([[1.5]])}  # norms 2 and 1.5, together 2.5
+    values = {"a": np.array([5.0, -3.0]), "b": np.array([[4.0]])}
+    problem = Problem(start, values, {"l2_reg": 0.1, "clip_mode": mode, "grad_bound": bound})
+    after = problem.step(**gradients)
+    norms = {"a": 2.0 * factor, "b": 1.5 * factor}
+    for name, g in gradients.items():
+        norm = {"none": 0.0, "norm": norms[name], "global": 2.5 * factor}[mode]
+        g = g * min(1.0, bound / norm) if norm else g
+        expected = values[name] - RATE * 1.9 * (g + 0.2 * values[name])
+        np.testing.assert_allclose(after[name], expected, rtol=1e-5)
+    assert problem.norm == pytest.approx(2.5 * factor, rel=1e-5)
+
+
+def test_latent_weights_stay_in_their_range_and_others_do_not(start):
+    problem = Problem(start, {"latent": [0.9, -0.9, 0.0], "plain": [0.9, -0.9, 0.0]}, latent={"latent": 2})
+    after = problem.step(latent=[-1.0, 1.0, 0.1], plain=[-1.0, 1.0, 0.1])
+    moved = np.array([0.9, -0.9, 0.0]) - RATE * 1.9 * np.array([-1.0, 1.0, 0.1])
+    np.testing.assert_allclose(after["latent"], np.clip(moved, -1, 1), rtol=1e-6)
+    np.testing.assert_allclose(after["plain"], moved, rtol=1e-6)
+    assert after["latent"].tolist()[:2] == [1, -1]
+
+
+def test_gradients_of_latent_weights_grow_with_half_the_fan_in(start):
+    """Never shrink, and clip before they grow."""
+    fan_in = {"wide": 30, "two": 2, "one": 1}
+    config = {"l2_reg": 0.0, "clip_mode": "norm", "grad_bound": 0.001}
+    problem = Problem(start, {name: [0.0] for name in (*fan_in, "plain")}, config, fan_in)
+    after = problem.step(wide=0.01, two=0.01, one=0.01, plain=0.0005)
+    step = RATE * 1.9 * 0.001
+    expected = {"wide": -15 * step, "two": -step, "one": -step, "plain": -0.5 * step}
+    for name, value in expected.items():
+        assert after[name] == pytest.approx([value], rel=1e-5), name
+
+
+def test_rows_that_a_step_does_not_use_move_on_by_their_momentum(start):
+    """A gathered bank: the gradient of the rows not gathered is zero, and their momentum, decay and clipping dense."""
+    build = layers.Build(ChildConfig(l2_reg=0.01), 2, 0)
+    with tf.variable_scope("child"):
+        bank = variable("bank", [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        step = variable("step", 0, False, tf.int64)
+    rows = tf.placeholder(tf.int32, [2])
+    objective = tf.reduce_sum(functions.rows(bank, rows) * [[1.0, -1.0], [2.0, 3.0]])
+    update = optim.update(build, objective, [bank], tf.constant(RATE), step)
+    session = start()
+    w, momentum = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), 0
+    for chosen in ([0, 2], [1, 0], [2, 0]):
+        g = np.zeros((3, 2))
+        np.add.at(g, chosen, [[1.0, -1.0], [2.0, 3.0]])
+        norm = np.sqrt((g**2).sum())
+        g += 0.02 * w
+        momentum = 0.9 * momentum + g
+        w = w - RATE * (g + 0.9 * momentum)
+        found, _ = session.run([update.grad_norm, update.op], {rows: chosen})
+        assert found == pytest.approx(norm, rel=1e-6)
+        np.testing.assert_allclose(session.run(bank), w, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
+def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(start, bad):
+    """Under fp32 as well: weights, momentum and moving averages stay; the step counts, and as skipped."""
+    problem = Problem(start, {"w": [0.5, 0.5], "v": [0.5]}, {"l2_reg": 0.1, "clip_mode": "global"}, {"v": 10})
+    problem.step(w=0.1, v=0.1)
+    before = problem.state()
+    assert any("Momentum" in name for name in before)
+    np.testing.assert_allclose(problem.of("average"), [1.2, 1.7])  # 0.9 * [1, 2] + 0.1 * [3, -1]
+    problem.step(w=[bad, 0.1], v=0.1)
+    for name, value in problem.state().items():
+        np.testing.assert_array_equal(value, before[name])
+    assert not np.isfinite(problem.norm)
+    assert (problem.of("step"), problem.of("skipped_steps")) == (2, 1)
+    problem.step(w=0.1, v=0.1)
+    assert np.isfinite(problem.state()["child/w:0"]).all()
+    assert np.any(problem.state()["child/w:0"] != before["child/w:0"])
+
+
+def test_the_watch_names_what_was_not_finite(start):
+    problem = Problem(start, {"w": [0.5, 0.5], "v": [0.5]})
+    watch = problem.update.watch
+
+    def bad(**gradients):
+        feeds = {problem.feeds[name]: np.broadcast_to(g, problem.feeds[name].shape) for name, g in gradients.items()}
+        finite, _ = problem.session.run([watch.finite, problem.update.op], feeds)
+        return {name for name, good in zip(watch.names, finite, strict=True) if not good}
+
+    assert bad(w=0.1, v=0.1) == set()
+    assert bad(w=0.1, v=np.nan) == {"the loss", "the gradient of child/v", "norm of all gradients"}
+    assert bad(w=1e30, v=0.1) == {"the gradient of child/w", "norm of all gradients"}
+    assert bad(w=0.1, v=0.1) == set()
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan])
+def test_a_loss_or_a_statistic_that_is_not_finite_skips_the_step_too(bad):
+    """Where every gradient is finite."""
+    for culprit in ("the loss", "batch statistics"):
+        with tf.Graph().as_default() as graph, tf.variable_scope("child"):
+            build = layers.Build(ChildConfig(), 2, 0, training=True)
+            w, average = variable("w", [1.0]), variable("average", [1.0], trainable=False)
+            value = tf.placeholder(tf.float32, [1])
+            build.moving_updates.append((average, value if culprit == "batch statistics" else tf.constant([3.0])))
+            objective = tf.reduce_sum(w)
+            if culprit == "the loss":
+                objective += tf.stop_gradient(tf.reduce_sum(value))
+            update = optim.update(build, objective, [w], tf.constant(RATE), variable("step", 0, False, tf.int64))
+            with tf.Session(graph=graph) as session:
+                session.run(tf.global_variables_initializer())
+                before = session.run([w, average])
+                finite, skipped, _ = session.run([update.watch.finite, update.skipped, update.op], {value: [bad]})
+                names = [name for name, good in zip(update.watch.names, finite, strict=True) if not good]
+                assert (names, skipped) == ([culprit], 1)
+                assert session.run([w, average]) == before
+                session.run(update.op, {value: [0.0]})
+                assert session.run(w) != before[0]
+
+
+def test_a_weight_that_only_decays_can_not_overflow(start):
+    """A row that no arc uses has no gradient but its decay; a rate for which that explodes stops before infinity."""
+    build = layers.Build(ChildConfig(l2_reg=1.0), 2, 0)
+    with tf.variable_scope("child"):
+        w = variable("w", [1.0])
+    update = optim.update(build, tf.reduce_sum(0.0 * w), [w], tf.constant(1000.0), variable("step", 0, False, tf.int64))
+    session = start()
+    for _ in range(40):
+        session.run(update.op)
+        assert np.isfinite(session.run(w))
+    assert session.run(update.skipped) > 10
+
+
+# The loss scale.
+
+
+def test_a_dynamic_loss_scale_halves_at_an_overflow_and_grows_after_good_steps(start, monkeypatch):
+    monkeypatch.setattr(optim, "GOOD_STEPS_TO_GROW", 3)
+    monkeypatch.setattr(optim, "LARGEST_LOSS_SCALE", 2.0**16)
+    problem = Problem(start, {"w": [1.0]}, {"l2_reg": 0.0, "scheme": "fp16"})
+    # 1e36 overflows float32 once it is scaled by 2^15, so what is skipped is an overflow of the scaled gradient.
+    good, bad = 0.001, 1e36
+    seen, expected, scale = [], [], 15
+    for gradient, change in [
+        (good, 0),
+        (good, 0),
+        (bad, -1),  # two good steps do not count any more
+        (bad, -1),
+        (good, 0),
+        (good, 0),
+        (good, 1),
+        (good, 0),
+        (good, 0),
+        (good, 1),
+        (good, 0),
+        (good, 0),
+        (good, 1),
+        (good, 0),
+        (good, 0),
+        (good, 0),  # the largest is reached
+    ]:
+        problem.step(w=gradient)
+        expected.append(2.0**scale)
+        scale += change
+        seen.append(problem.scale)
+        assert problem.of("loss_scale") == 2.0**scale
+    assert seen == expected  # the figure is the scale that the step used
+    # A variable's own value would now and then be read after the step; what the gradients come from can not be.
+    assert problem.update.loss_scale.op in ancestors(problem.update.grad_norm.op)
+    assert (problem.of("step"), problem.of("skipped_steps")) == (16, 2)
+
+
+def test_a_dynamic_loss_scale_does_not_fall_below_one(start):
+    problem = Problem(start, {"w": [1.0]}, {"l2_reg": 0.0, "scheme": "fp16"})
+    for _ in range(17):
+        problem.step(w=np.inf)
+    assert problem.of("loss_scale") == 1.0
+    assert problem.of("skipped_steps") == 17
+
+
+@pytest.mark.parametrize("config", [{"scheme": "fp16"}, {"scheme": "fp16", "loss_scale": "1024"}, {"loss_scale": "8"}])
+def test_gradients_are_unscaled_before_they_are_measured_and_clipped(start, config):
+    """The step is that of no loss scale at all; only fp16 has one."""
+    problem = Problem(start, {"w": [1.0, 1.0]}, {"l2_reg": 0.0, "clip_mode": "global", "grad_bound": 5.0, **config})
+    after = problem.step(w=[6.0, 8.0])
+    np.testing.assert_allclose(after["w"], 1.0 - RATE * 1.9 * np.array([3.0, 4.0]), rtol=1e-6)
+    assert problem.norm == pytest.approx(10.0)
+    assert problem.scale == (1.0 if "scheme" not in config else float(config.get("loss_scale", 2**15)))
+
+
+def test_the_loss_is_scaled_before_float16_could_lose_the_gradient(start):
+    """A gradient below float16's smallest number comes through at 2^15, and not at 1."""
+    build = layers.Build(ChildConfig(scheme="fp16", l2_reg=0.0, loss_scale="32768"), 2, 0)
+    with tf.variable_scope("child"):
+        w = variable("w", [1.0])
+    half = tf.cast(tf.cast(w, tf.float16), tf.float32)
+    update = optim.update(
+        build, tf.reduce_sum(half) * 2.0**-30, [w], tf.constant(RATE), variable("step", 0, False, tf.int64)
+    )
+    unscaled = tf.gradients(tf.reduce_sum(half) * 2.0**-30, [w])[0]
+    norm, lost = start().run([update.grad_norm, unscaled])
+    assert norm == 2.0**-30
+    assert lost == 0
+
+
+pytestmark = pytest.mark.usefixtures("graph")

@@ -1,0 +1,190 @@
+import dataclasses
+import json
+import math
+
+import pytest
+
+from enas.errors import UserError
+from enas.macro import config as macro_config
+from enas.micro import config as micro_config
+from enas.options import config
+from enas.options.evaluation import SweepOptions
+from enas.rnn import config as rnn_config
+
+SPACES = (micro_config, macro_config, rnn_config)
+CONFIGS = [kind for space in SPACES for kind in (space.SearchConfig, space.TrainConfig)]
+CONFIGS += [micro_config.EvaluationConfig, micro_config.SweepConfig]
+FIELDS = {(cls, name): field for cls in CONFIGS for name, _, field in config.options(cls)}
+# One class for each name and meaning: "child_lr_max", "rnn child_l2_reg", ...
+SEEN = {}
+OPTIONS = {
+    f"{cls.space} {cls.__name__} {name}": field
+    for (cls, name), field in FIELDS.items()
+    if SEEN.setdefault((name, str(field.metadata)), cls) is cls
+}
+NUMBERS = [option for option, field in OPTIONS.items() if field.metadata["kind"] in (int, float)]
+
+
+def build(option, value):
+    """An option's value in a config that is built with it."""
+    cls, name = next(key for key in FIELDS if option == f"{key[0].space} {key[0].__name__} {key[1]}")
+    return config.to_values(config.from_values(cls, {name: value}))[name]
+
+
+def flag(option):
+    """The flag of an option."""
+    return option.split()[-1]
+
+
+def bounds(meta):
+    """(value that is just allowed, value that is just refused) for each bound in the metadata of an option."""
+    whole = meta["kind"] is int
+    below = (lambda v: v - 1) if whole else (lambda v: math.nextafter(v, -math.inf))
+    over = (lambda v: v + 1) if whole else (lambda v: math.nextafter(v, math.inf))
+    if meta["low"] is not None:
+        yield meta["low"], below(meta["low"])
+    if meta["above"] is not None:
+        yield over(meta["above"]), meta["above"]
+    if meta["high"] is not None:
+        yield meta["high"], over(meta["high"])
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_explained_and_its_default_allowed(option):
+    assert OPTIONS[option].metadata["help"].endswith(".")
+    assert build(option, OPTIONS[option].default) == OPTIONS[option].default
+
+
+@pytest.mark.parametrize(
+    "space, good, bad",
+    [
+        (micro_config, (0, 0.9, 1), {1.01: "at most 1.0", 90: "at most 1.0"}),
+        (macro_config, (0, 0.9, 1), {90: "at most 1.0"}),
+        (rnn_config, (0, 1, 80.5), {0.9: "0, or a perplexity of at least 1"}),
+    ],
+)
+def test_a_search_stops_over_an_accuracy_or_a_perplexity(space, good, bad):
+    for value in good:
+        assert config.from_values(space.SearchConfig, {"early_stop_over": value}).outcome.early_stop_over == value
+    for value, words in bad.items():
+        with pytest.raises(UserError, match=f"^--early_stop_over={value}.*: expected {words}$"):
+            config.from_values(space.SearchConfig, {"early_stop_over": value})
+
+
+@pytest.mark.parametrize("option", NUMBERS)
+def test_every_number_has_a_range_that_is_kept(option):
+    limits = list(bounds(OPTIONS[option].metadata))
+    assert len(limits) == 2 or OPTIONS[option].metadata["choices"], "a number needs a range"
+    for good, bad in limits:
+        assert build(option, good) == good
+        with pytest.raises(UserError, match=rf"^--{flag(option)}=.*: expected (at least|more than|at most) "):
+            build(option, bad)
+
+
+@pytest.mark.parametrize("option", [option for option in NUMBERS if OPTIONS[option].metadata["kind"] is float])
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_no_number_is_nan_or_infinite(option, value):
+    with pytest.raises(UserError, match=f"^--{flag(option)}="):
+        build(option, value)
+
+
+@pytest.mark.parametrize("option", [option for option, field in OPTIONS.items() if field.metadata["choices"]])
+def test_choices_are_kept(option):
+    choices = OPTIONS[option].metadata["choices"]
+    for choice in choices:
+        assert build(option, choice) == choice
+    with pytest.raises(UserError, match=f"^--{flag(option)}=.*: expected one of {choices[0]}, "):
+        build(option, "nonsense" if isinstance(choices[0], str) else 999)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_values_of_another_type_are_refused(option):
+    for value in (None, [], "3" if OPTIONS[option].metadata["kind"] is not str else 3):
+        with pytest.raises(UserError, match=f"^--{flag(option)}="):
+            build(option, value)
+
+
+def test_an_integer_that_no_float_can_hold_is_refused():
+    for value in (10**400, -(10**400)):
+        with pytest.raises(UserError, match="--child_lr_max="):
+            build("micro SearchConfig child_lr_max", value)
+
+
+def test_a_bool_is_no_int():
+    with pytest.raises(UserError, match="--seed=True: expected int"):
+        build("micro SearchConfig seed", True)
+
+
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_values_make_the_round_trip(cls):
+    default = cls()
+    assert config.from_values(cls, config.to_values(default)) == default
+    limits = {name: list(bounds(field.metadata)) for name, _, field in config.options(cls)}
+    changed = {name: values[0][0] for name, values in limits.items() if values}
+    other = config.from_values(cls, changed)
+    assert other != default
+    assert config.from_values(cls, json.loads(config.dumps(other))) == other
+    assert config.to_values(other).items() >= changed.items()
+
+
+@pytest.mark.parametrize("cls", CONFIGS)
+def test_names_are_unique(cls):
+    names = [name for name, _, _ in config.options(cls)]
+    assert len(names) == len(set(names)) == len(config.to_values(cls()))
+
+
+def test_configs_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        micro_config.SearchConfig().run.seed = 1
+
+
+def test_differences_names_what_a_resumed_run_may_not_change():
+    stored = config.to_values(micro_config.SearchConfig())
+    assert config.differences(micro_config.SearchConfig(), stored) == []
+    now = config.from_values(
+        micro_config.SearchConfig, {"seed": 1, "child_lr_max": 0.1, "num_epochs": 20, "log_every": 7}
+    )
+    assert config.differences(now, stored) == ["child_lr_max", "seed"]
+    del stored["child_num_cells"]
+    assert "child_num_cells" in config.differences(now, stored)
+
+
+@pytest.mark.parametrize("text", ["1", "128", "1e4", "1e9", "65536.0"])
+def test_loss_scales(text):
+    assert micro_config.ChildConfig(loss_scale=text).loss_scale == text
+
+
+@pytest.mark.parametrize("text", ["0.5", "1e10", "2e9", "nan", "inf", "-8", "1e-3", "", "static"])
+def test_loss_scales_out_of_range_are_refused(text):
+    with pytest.raises(UserError, match="--loss_scale=.*: expected a number from 1 to 1e9, or dynamic"):
+        micro_config.ChildConfig(loss_scale=text)
+
+
+def test_given_flags_are_those_that_differ_from_their_defaults():
+    values = {"dataset": "mnist", "augment": False, "child_scheme": "k4", "child_num_cells": 2, "seed": 3}
+    found = config.given_flags(config.from_values(micro_config.SearchConfig, values), ("data", "child"))
+    assert found == ["--dataset=mnist", "--augment=false", "--child_scheme=k4", "--child_num_cells=2"]
+
+
+def test_a_search_and_a_training_have_directories_of_their_own_by_default():
+    names = [(space.SearchConfig().run.output_dir, space.TrainConfig().run.output_dir) for space in SPACES]
+    assert names == [("outputs/search", "outputs/final")] * 3
+
+
+def test_a_sweep_is_its_searches_and_trainings():
+    """It is refused with other targets or epochs, whose arcs were found and trained already."""
+    values = {"cost_targets": "2e8,5e8", "num_epochs": 3, "final_epochs": 2, "seed": 5, "num_candidates": 7}
+    sweep = config.from_values(micro_config.SweepConfig, values)
+    assert sweep.sweep.targets == (2e8, 5e8)
+    assert (sweep.of_search.run.num_epochs, sweep.of_search.run.seed) == (3, 5)
+    trainings = sweep.of_trainings
+    assert (trainings.run.num_epochs, trainings.child.lr_T_0, trainings.evaluation.num_candidates) == (2, 2, 7)
+    changed = {"cost_targets": "2e8,6e8", "num_epochs": 4, "final_epochs": 3, "arcs_per_target": 9, "cost": "macs"}
+    now = config.from_values(micro_config.SweepConfig, {**values, **changed})
+    assert set(config.differences(now, config.to_values(sweep))) == set(changed)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1e8,", "1e8,-1", "nan", "inf", "0", "1e19"])
+def test_cost_targets_are_costs(text):
+    with pytest.raises(UserError, match=f"--cost_targets={text}: expected costs apart by commas"):
+        micro_config.SweepConfig(sweep=SweepOptions(text)).sweep.targets  # noqa: B018

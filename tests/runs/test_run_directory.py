@@ -1,0 +1,300 @@
+"""The run directory: resuming, refusing, and never deleting what is not a run."""
+
+import dataclasses
+import json
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enas.errors import UserError
+from enas.micro.config import SearchConfig, TrainConfig
+from enas.options.config import RunConfig
+from enas.runs import metadata, run_directory
+
+
+def config_of(path, kind=SearchConfig, child=None, **run):
+    config = kind(run=RunConfig(output_dir=str(path), **run))
+    return dataclasses.replace(config, child=dataclasses.replace(config.child, **child)) if child else config
+
+
+def open_search(path, **changes):
+    """Opens a run and lets go of its lock, so that it can be opened again."""
+    run = run_directory.open_run(config_of(path, **changes), "search")
+    run.close()
+    return run
+
+
+def tree(path):
+    """{relative path: content} of everything under a directory."""
+    found = {}
+    for folder, _, files in os.walk(path):
+        for name in files:
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                found[os.path.relpath(os.path.join(folder, name), path)] = file.read()
+    return found
+
+
+def test_a_new_run_stores_its_flags_and_the_same_flags_resume_it(tmp_path):
+    path = tmp_path / "deep" / "run"
+    run = open_search(path, seed=3)
+    assert not run.resumed
+    stored = json.loads((path / "config.json").read_text())
+    assert (stored["format"], stored["kind"]) == (metadata.MARK, "search")
+    assert (stored["seed"], stored["child_scheme"], stored["controller_lr"]) == (3, "fp32", 0.001)
+    assert (path / "checkpoints").is_dir()
+    run.log("a line")
+    again = open_search(path, seed=3)
+    assert again.resumed
+    again.log("another")
+    assert (path / "stdout").read_text() == "a line\nanother\n"
+    with pytest.raises(UserError, match="line 1 is no JSON"):
+        again.read("stdout")
+
+
+def test_an_empty_directory_may_be_used(tmp_path):
+    assert not open_search(tmp_path).resumed
+
+
+def test_a_resumed_run_may_change_only_what_is_flexible(tmp_path):
+    open_search(tmp_path, num_epochs=2, log_every=5)
+    assert open_search(tmp_path, num_epochs=7, log_every=1, eval_every_epochs=2).resumed
+    assert json.loads((tmp_path / "config.json").read_text())["num_epochs"] == 7
+
+
+def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
+    open_search(tmp_path, seed=1)
+    before = tree(tmp_path)
+    with pytest.raises(UserError) as caught:
+        open_search(tmp_path, seed=2, num_epochs=99, child={"lr_max": 0.2})
+    message = str(caught.value)
+    assert "--seed=2 (was 1)" in message and "--child_lr_max=0.2 (was 0.05)" in message
+    assert "num_epochs" not in message and "--reset_output_dir" in message
+    assert tree(tmp_path) == before
+
+
+def test_a_run_of_another_kind_is_refused(tmp_path):
+    open_search(tmp_path)
+    before = tree(tmp_path)
+    with pytest.raises(UserError, match="holds a run of another kind: search, expected training; choose another"):
+        run_directory.open_run(config_of(tmp_path, TrainConfig), "training")
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"thesis.txt": "years of work"},
+        {"config.json": "{}"},
+        {"config.json": '{"format": "something else"}', "other": "x"},
+        {"config.json": "[1, 2"},
+        {"config.json": '["enas run directory, format 2"]'},
+        {"config.json": ""},
+        {"config.json": '"\\ud800"'},
+    ],
+)
+def test_a_directory_that_is_no_run_is_refused_and_left_alone(tmp_path, files, reset):
+    """With and without --reset_output_dir; a config.json that is broken, or someone else's, makes it no run."""
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(UserError, match=str(tmp_path)):
+        open_search(tmp_path, reset_output_dir=reset)
+    assert tree(tmp_path) == files
+
+
+def test_a_config_that_is_not_text_is_refused(tmp_path):
+    (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="can't be read as a run's configuration"):
+        open_search(tmp_path, reset_output_dir=True)
+    assert (tmp_path / "config.json").read_bytes() == b"\xff\xfe\x00"
+
+
+def test_reset_deletes_a_run_and_starts_anew(tmp_path):
+    path, outside = tmp_path / "run", tmp_path / "outside"
+    outside.write_text("stays")
+    open_search(path, seed=1).append("arcs.jsonl", {"epoch": 1})
+    os.symlink(outside, path / "link")
+    run = open_search(path, seed=2, reset_output_dir=True)
+    assert not run.resumed
+    assert run.read("arcs.jsonl") == []
+    assert sorted(os.listdir(path)) == ["checkpoints", "config.json", "events", "lock"]
+    assert outside.read_text() == "stays"
+
+
+@pytest.mark.parametrize("suffix", ["", "/", "//", "/."])
+def test_reset_does_not_follow_a_link(tmp_path, suffix):
+    """Even to a run: what is behind it stays, however the link is written."""
+    real, link = tmp_path / "real", tmp_path / "link"
+    open_search(real)
+    (real / "keep").write_text("x")
+    os.symlink(real, link)
+    before = tree(real)
+    with pytest.raises(UserError, match="nothing was deleted"):
+        open_search(f"{link}{suffix}", reset_output_dir=True)
+    assert tree(real) == before and link.is_symlink()
+
+
+def test_reset_of_an_empty_directory_deletes_nothing(tmp_path):
+    """Nor does it stumble over a link to one."""
+    (tmp_path / "empty").mkdir()
+    os.symlink(tmp_path / "empty", tmp_path / "link")
+    assert not open_search(tmp_path / "link", reset_output_dir=True).resumed
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "empty" / "config.json").exists()
+
+
+def test_a_run_is_reset_however_its_path_is_written(tmp_path):
+    for suffix in ("", "/", "//", "/."):
+        path = f"{tmp_path / 'run'}{suffix}"
+        open_search(path).append("arcs.jsonl", {"epoch": 1})
+        assert open_search(path, reset_output_dir=True).read("arcs.jsonl") == []
+
+
+def test_a_path_that_can_not_be_made_is_refused(tmp_path):
+    (tmp_path / "file").write_text("x")
+    for path in (tmp_path / "file", tmp_path / "file" / "below"):
+        for reset in (False, True):
+            with pytest.raises(UserError, match="can't be written"):
+                open_search(path, reset_output_dir=reset)
+    assert (tmp_path / "file").read_text() == "x"
+    with pytest.raises(UserError, match="--output_dir=''"):
+        run_directory.open_run(SearchConfig(run=RunConfig(output_dir="")), "search")
+
+
+def test_records_are_appended_read_and_cut_back(tmp_path):
+    run = open_search(tmp_path)
+    assert run.read("metrics.jsonl") == []
+    records = [{"epoch": epoch, "x": 0.1} for epoch in (1, 2, 3)]
+    for record in records[:2]:
+        run.append("metrics.jsonl", record)
+    sizes = run.sizes()
+    run.append("metrics.jsonl", records[2])
+    run.append("arcs.jsonl", records[2])
+    assert run.read("metrics.jsonl") == records
+    assert run.missing(sizes) is None
+    run.cut(sizes)
+    assert run.read("metrics.jsonl") == records[:2]
+    assert run.read("arcs.jsonl") == []
+    run.cut({})
+    assert run.read("metrics.jsonl") == []
+    assert "metrics.jsonl has lost" in run.missing(sizes)
+
+
+def test_a_record_cut_short_by_a_crash_is_dropped_and_the_next_one_is_whole(tmp_path):
+    run = open_search(tmp_path)
+    run.append("metrics.jsonl", {"epoch": 1})
+    sizes = run.sizes()
+    with open(run.file("metrics.jsonl"), "a", encoding="utf-8") as file:
+        file.write('{"epoch": 1, "lo')
+    assert run.read("metrics.jsonl") == [{"epoch": 1}]
+    run.cut(sizes)
+    run.append("metrics.jsonl", {"epoch": 2})
+    assert run.read("metrics.jsonl") == [{"epoch": 1}, {"epoch": 2}]
+
+
+def test_a_second_run_in_the_directory_is_refused_until_the_first_ends(tmp_path):
+    with run_directory.open_run(config_of(tmp_path), "search"):
+        before = tree(tmp_path)
+        for reset in (False, True):
+            config = config_of(tmp_path, reset_output_dir=reset)
+            for use in (run_directory.check_output_dir, run_directory.open_run):
+                with pytest.raises(UserError, match=f"--output_dir={tmp_path}: another process is running in it"):
+                    use(config, "search")
+        assert tree(tmp_path) == before
+    assert open_search(tmp_path).resumed
+
+
+def test_the_lock_of_a_dead_process_holds_nobody(tmp_path):
+    """A process that is killed while it holds the lock."""
+    code = (
+        "import os, signal, sys; from enas.runs import run_directory; from enas.options.config import RunConfig;"
+        "from enas.micro.config import SearchConfig;"
+        "run = run_directory.open_run(SearchConfig(run=RunConfig(output_dir=sys.argv[1])), 'search');"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=Path(__file__).parents[2], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert open_search(tmp_path).resumed
+
+
+def test_what_a_process_that_died_early_leaves_is_used(tmp_path):
+    (tmp_path / "lock").write_text("")
+    (tmp_path / "config.json.tmp").write_text("{")
+    assert not open_search(tmp_path).resumed
+
+
+@pytest.mark.parametrize("deleted", range(1, 5))
+def test_a_reset_cut_short_can_be_repeated_and_is_never_half_a_run(tmp_path, monkeypatch, deleted):
+    open_search(tmp_path).append("arcs.jsonl", {"epoch": 1})
+    (tmp_path / "checkpoints" / "last-1.json").write_text("{}")
+    calls = []
+
+    def crash_later(remove):
+        def call(*args, **kwargs):
+            if len(calls) == deleted:
+                raise KeyboardInterrupt
+            calls.append(args)
+            return remove(*args, **kwargs)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "remove", crash_later(os.remove))
+        patch.setattr(shutil, "rmtree", crash_later(shutil.rmtree))
+        with pytest.raises(KeyboardInterrupt):
+            open_search(tmp_path, reset_output_dir=True)
+    assert (tmp_path / "config.json").exists()
+    assert not (tmp_path / "checkpoints").exists()
+    assert not open_search(tmp_path, reset_output_dir=True).resumed
+    assert sorted(os.listdir(tmp_path)) == ["checkpoints", "config.json", "events", "lock"]
+
+
+@pytest.mark.parametrize("act", ["write", "append", "log"])
+def test_a_full_disk_is_one_line_and_leaves_the_old_file(tmp_path, act):
+    run = open_search(tmp_path)
+    run.write("best_arc.txt", "old\n")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))
+    try:
+        with pytest.raises(UserError, match=f"{tmp_path}/.*: can't be written: File too large; make room and run"):
+            {
+                "write": lambda: run.write("best_arc.txt", 100 * "new"),
+                "append": lambda: run.append("metrics.jsonl", {"x": 100 * "new"}),
+                "log": lambda: run.log(100 * "new"),
+            }[act]()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    assert (tmp_path / "best_arc.txt").read_text() == "old\n"
+    assert not (tmp_path / "best_arc.txt.tmp").exists()
+    assert run.read("metrics.jsonl") == []
+
+
+def test_a_path_that_is_no_text_is_logged(tmp_path):
+    run = open_search(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    run.log(f"in {run.path}")
+    assert Path(run.file("stdout")).read_text() == f"in {tmp_path}/\\udcff\n"
+
+
+def test_what_a_resumed_run_changes_is_logged(tmp_path):
+    open_search(tmp_path / "run", num_epochs=2)
+    open_search(tmp_path / "run", num_epochs=7)
+    assert (tmp_path / "run" / "stdout").read_text() == "resuming with --num_epochs=7 (was 2)\n"
+
+
+def test_writing_replaces_a_file_whole(tmp_path, monkeypatch):
+    run = open_search(tmp_path)
+    run.write("best_arc.txt", "a longer first version\n")
+    run.write("best_arc.txt", "second\n")
+    assert (tmp_path / "best_arc.txt").read_text() == "second\n"
+
+    def crash(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", crash)
+    with pytest.raises(KeyboardInterrupt):
+        run.write("best_arc.txt", "third\n")
+    assert (tmp_path / "best_arc.txt").read_text() == "second\n"
