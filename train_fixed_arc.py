@@ -8,39 +8,7 @@
 Run it again with the same --output_dir to resume.
 """
 
-import sys
-
-from absl import flags as absl_flags
-
-from enas import spaces
-from enas.commands import cli
-from enas.options import arc_input, flags
-from enas.options.config import with_arc
-from enas.runs import metadata, run_directory, stored_settings
-
-
-def main(arguments):
-    """Trains, or evaluates, as the flags say."""
-    cli.no_arguments(arguments)
-    space = absl_flags.FLAGS["space"]
-    settings = spaces.module(space.value, "config").TrainConfig
-    given = flags.given(settings)
-    config = flags.parse_config(settings, defaults=metadata.inherited(absl_flags.FLAGS.arc_file, given))
-    if config.arc.eval_only:
-        config = stored_settings.evaluation_settings(
-            config, {**given, **({"space": space.value} if space.present else {})}
-        )
-    else:
-        config = with_arc(config, arc_input.given(config, spaces.module(space.value, "arc")))
-        run_directory.check_output_dir(config, "training")
-    cli.load_tensorflow()  # takes seconds: bad flags are told before that
-    from enas.runs import train
-
-    act = train.run_evaluation if config.arc.eval_only else train.run_training
-    act(config, spaces.module(config.space, "space"))
-
+from enas.commands import train_fixed_arc
 
 if __name__ == "__main__":
-    spaces.define_flag()
-    flags.define(spaces.module(spaces.chosen(sys.argv), "config").TrainConfig)
-    cli.run(main)
+    train_fixed_arc.run()

@@ -7,35 +7,7 @@
 The arc is the activation of node 0, then a source and an activation for each later node: 2N - 1 integers for N nodes.
 """
 
-from absl import flags
-
-from enas.commands import cli
-from enas.errors import UserError
-from enas.rnn import arc, diagram
-
-FLAGS = flags.FLAGS
-
-
-def define_flags():
-    """Defines this script's flags."""
-    flags.DEFINE_string("arc_file", "", "File that holds the arc, as text, JSON or .npy. Use this or arguments.")
-    flags.DEFINE_string("output_dir", "outputs/rnn_cell", "Folder the pictures are written into; made if missing.")
-
-
-def main(arguments):
-    """Writes the pictures and prints their paths, one a line."""
-    if arguments and FLAGS.arc_file:
-        raise UserError("give the arc as arguments or by --arc_file, not both")
-    if FLAGS.arc_file:
-        drawn = arc.read(FLAGS.arc_file)
-    elif arguments:
-        drawn = arc.parse(" ".join(arguments))
-    else:
-        raise UserError("no arc: give its integers as arguments, or a file by --arc_file (see --help)")
-    for path in diagram.write(drawn, FLAGS.output_dir):
-        print(path)
-
+from enas.commands import visualize
 
 if __name__ == "__main__":
-    define_flags()
-    cli.run(main)
+    visualize.run("rnn")

@@ -1,46 +1,55 @@
-"""The search spaces. Each is a package enas/<name>/ with the same modules; a new one is a new folder.
+"""The registry of search spaces, and how a command line names one. What a space is: `enas/interfaces.py`.
 
-config      SearchConfig and TrainConfig, which make the flags; no TensorFlow
-arc         an architecture as a value: `from_list(values)`, `for_child(values, child_config)`, `str(arc)`,
-            `arc.lines()`; no TensorFlow
-child       the network, as its task wants it: `logits(build, images, arc)` of an image classifier
-controller  `build(controller_config, child_config, seed)`, `gumbel_noise(seed, purpose, steps, child_config)`,
-            `warmup_noise(controller_config, seed, purpose, steps, child_config)`
-space       all that a search or a training needs of the space: the modules above, and `task`, what its children are
-            trained on and judged by (see `enas/classification/task.py`)
+A new space is a folder and one line in `_MODULES`; one that lives elsewhere is registered by `register`.
 """
 
 import importlib
-import os
 
 from absl import flags
 
+from enas.interfaces import SearchSpace
+
+# --space -> the module whose SPACE is the `SearchSpace`.
+_MODULES = {"macro": "enas.macro.space", "micro": "enas.micro.space", "rnn": "enas.rnn.space"}
 _DEFAULT = "micro"
 
 
-def names():
+def register(name: str, module: str) -> None:
+    """Adds a search space for the life of the process.
+
+    Args:
+      name: as --space will have it.
+      module: its module, e.g. "my_package.space", imported when the space is first asked for.
+
+    Raises:
+      ValueError: another module has that name.
+    """
+    if _MODULES.setdefault(name, module) != module:
+        raise ValueError(f"search space {name!r} is {_MODULES[name]} already, not {module}")
+
+
+def names() -> list[str]:
     """The names of all search spaces, sorted."""
-    here = os.path.dirname(__file__)
-    return sorted(name for name in os.listdir(here) if os.path.exists(os.path.join(here, name, "space.py")))
+    return sorted(_MODULES)
 
 
-def module(name, part):
-    """A module of a space, e.g. `module("micro", "arc")`."""
-    return importlib.import_module(f"enas.{name}.{part}")
+def get(name: str) -> SearchSpace:
+    """The search space of a name. Imports no TensorFlow; the space's `load` does."""
+    return importlib.import_module(_MODULES[name]).SPACE
 
 
-def define_flag(flag_values=flags.FLAGS):
+def define_flag(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines --space."""
     text = "Search space of the arc. Its own flags replace those of the default space."
     flags.DEFINE_enum("space", _DEFAULT, names(), text, flag_values=flag_values)
 
 
-def chosen(command_line):
+def chosen(command_line: list[str]) -> str:
     """The space that a command line's --space (also one in a --flagfile) names. Whoever parses all flags later reports
     what is wrong with it; until then the default counts.
 
     Args:
-      command_line: list of str, the program's name first.
+      command_line: the program's name first.
     """
     scan = flags.FlagValues()
     define_flag(scan)

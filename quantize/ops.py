@@ -141,10 +141,10 @@ def _depthwise_gradient(op, gradient):
     quarters of the time of its backward one.
     """
     x, w = op.inputs
-    dx = tf.nn.depthwise_conv2d_native(gradient, tf.reverse(w, [0, 1]), [1, 1, 1, 1], "SAME")
+    grad_x = tf.nn.depthwise_conv2d_native(gradient, tf.reverse(w, [0, 1]), [1, 1, 1, 1], "SAME")
     if w.shape[1] == 2 * FAST_COLUMNS - 1:
-        return dx, _in_halves(x, w.shape, gradient)
-    return dx, tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
+        return grad_x, _in_halves(x, w.shape, gradient)
+    return grad_x, tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
         input=x, filter_sizes=w.shape, out_backprop=gradient, padding="SAME", strides=[1, 1, 1, 1]
     )
 

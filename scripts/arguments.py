@@ -36,13 +36,13 @@ def number(low, high=MOST, kind=int):
 
 
 def some_of(names):
-    """A `type` for names apart by commas; a list of them."""
+    """A `type` for names separated by commas; a list of them."""
 
     def parse(word):
         found = word.split(",")
         for name in found:
             if name not in names:
-                raise argparse.ArgumentTypeError(f"{name!r}: expected some of {','.join(names)}, apart by commas")
+                raise argparse.ArgumentTypeError(f"{name!r}: expected some of {','.join(names)}, separated by commas")
         return found
 
     return parse

@@ -57,7 +57,7 @@ def arcs(draw, space):
 
 @pytest.fixture(scope="module", params=spaces.names())
 def space(request):
-    return spaces.module(request.param, "arc")
+    return spaces.get(request.param).arc
 
 
 @some

@@ -5,20 +5,27 @@ import sys
 
 import pytest
 
-from enas import spaces
+from enas import interfaces, spaces
 
 
-def test_every_space_has_the_same_modules_and_its_settings_name_it():
-    assert "micro" in spaces.names()
-    for name in spaces.names():
-        config = spaces.module(name, "config")
-        assert config.SearchConfig.space == config.TrainConfig.space == name
-        space = spaces.module(name, "space")
-        assert {part: getattr(space, part).__name__ for part in ("arc", "child", "config", "controller")} == {
-            part: f"enas.{name}.{part}" for part in ("arc", "child", "config", "controller")
-        }
-        task = {"ADVICE", "METRIC", "Scorer", "description", "facts", "learning_rate", "load", "training"}
-        assert task <= set(dir(space.task))
+@pytest.mark.parametrize("name", spaces.names())
+def test_a_space_supplies_what_the_interface_lists(name):
+    space = spaces.get(name)
+    assert space.name == space.search_config.space == space.train_config.space == name
+    for module, protocol in (
+        (space.arc, interfaces.ArcModule),
+        (space.diagram, interfaces.DiagramModule),
+        (space.controller, interfaces.ControllerModule),
+        (space.task, interfaces.Task),
+    ):
+        listed = {part for part in {*vars(protocol), *protocol.__annotations__} if not part.startswith("_")}
+        assert listed and listed <= set(dir(module)), module
+
+
+def test_a_name_is_registered_once():
+    spaces.register("micro", "enas.micro.space")
+    with pytest.raises(ValueError, match="'micro' is enas.micro.space already, not elsewhere"):
+        spaces.register("micro", "elsewhere")
 
 
 @pytest.mark.parametrize(
@@ -48,6 +55,6 @@ def test_the_space_is_found_in_a_flag_file(monkeypatch, tmp_path):
 
 def test_settings_and_arcs_of_every_space_need_no_tensorflow():
     code = "import sys\nfrom enas import spaces\n"
-    code += "[spaces.module(n, p) for n in spaces.names() for p in ('config', 'arc')]\n"
+    code += "[spaces.get(name) for name in spaces.names()]\n"
     code += "sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

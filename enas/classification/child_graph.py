@@ -13,7 +13,7 @@ from enas.graph import layers, optim
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class TrainStep:
     """One training step of a child.
 
     Attributes:
@@ -38,12 +38,12 @@ class Training:
         return self.stream.per_epoch
 
     @property
-    def judged(self):
+    def batch_metric(self):
         """What `figures` takes, to be fetched with the step."""
         return self.correct
 
     def figures(self, correct):
-        """({name: float} for the records, words for the log) of the step's `judged`."""
+        """({name: float} for the records, words for the log) of the step's `batch_metric`."""
         batch = self.stream.shapes[1][0]
         return {"train_accuracy": float(correct) / batch}, f"tr_acc = {int(correct):<3d}/{batch:>3d}"
 
@@ -57,12 +57,12 @@ class Training:
 
 
 @dataclasses.dataclass(frozen=True)
-class Scoring:
+class EvalGraph:
     """A child without dropout and drop path, on images of a stream of the caller's choice.
 
     Attributes:
       handle: placeholder string, the stream to take the next batch from.
-      build: the `layers.Build`.
+      build: the `layers.BuildContext`.
       correct, counted: float32 scalars, images of the batch classified right, and images that count.
       logits, labels, weights: float32 `[N, num_classes]`, int32 `[N]` and float32 `[N]` of the batch.
     """
@@ -76,7 +76,7 @@ class Scoring:
     weights: object = None
 
 
-def training(config, data, child, arc, moving_averages):
+def train_step(config, data, child, arc, moving_averages):
     """Builds the training step.
 
     Args:
@@ -84,14 +84,14 @@ def training(config, data, child, arc, moving_averages):
       data: the `DataSet`.
       child: the search space's child module; its `logits(build, images, arc)` is the network.
       arc: what `child.logits` takes.
-      moving_averages: see `layers.Build`.
+      moving_averages: see `layers.BuildContext`.
     """
     run = config.run
     stream = pipeline.training_batches(data, data.train, run.batch_size, run.seed, "train", config.data)
     images, labels, weights = pipeline.next_batch(stream)
     step = tf.get_variable("global_step", [], tf.int64, tf.zeros_initializer(), trainable=False)
     progress = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / float(stream.per_epoch * run.num_epochs))
-    build = layers.Build(
+    build = layers.BuildContext(
         config.child,
         data.num_classes,
         run.seed,
@@ -107,14 +107,14 @@ def training(config, data, child, arc, moving_averages):
         total += child.AUX_WEIGHT * objective.loss(aux_logits, labels, config.child.loss)
     rate = tf.placeholder(tf.float32, [], "learning_rate")
     update = optim.update(build, total, tf.trainable_variables("child/"), rate, step)
-    return Training(rate, step, stream, update, loss, objective.correct(logits, labels, weights))
+    return TrainStep(rate, step, stream, update, loss, objective.correct(logits, labels, weights))
 
 
-def scoring(config, data, child, arc, stream, moving_averages):
+def eval_graph(config, data, child, arc, stream, moving_averages):
     """Builds the child for scoring, on the weights of `training`; `stream` is one of those that will be fed."""
     handle = tf.placeholder(tf.string, [], "stream")
     images, labels, weights = pipeline.next_of(handle, stream)
-    build = layers.Build(
+    build = layers.BuildContext(
         config.child,
         data.num_classes,
         config.run.seed,
@@ -123,14 +123,14 @@ def scoring(config, data, child, arc, stream, moving_averages):
     )
     logits, _ = child.logits(build, images, arc)
     correct = objective.correct(logits, labels, weights)
-    return Scoring(handle, build, correct, tf.reduce_sum(weights), logits, labels, weights)
+    return EvalGraph(handle, build, correct, tf.reduce_sum(weights), logits, labels, weights)
 
 
-def accuracy(session, scorer, stream, handle, feeds=None):
+def accuracy(session, graph, stream, handle, feeds=None):
     """Share of a stream's images, one round of it, that the child classifies right; each image counts once.
 
     Args:
-      scorer: the `Scoring`.
+      graph: the `EvalGraph`.
       stream, handle: the `pipeline.Stream` and its evaluated string handle.
       feeds: more to feed, e.g. the arc.
 
@@ -140,12 +140,12 @@ def accuracy(session, scorer, stream, handle, feeds=None):
     totals = []
     for _ in range(stream.per_epoch):
         signals.check()
-        totals.append(session.run([scorer.correct, scorer.counted], {scorer.handle: handle, **(feeds or {})}))
+        totals.append(session.run([graph.correct, graph.counted], {graph.handle: handle, **(feeds or {})}))
     correct, counted = (sum(column) for column in zip(*totals, strict=True))
     return float(correct / counted)
 
 
-def all_logits(session, scorer, stream, handle):
+def all_logits(session, graph, stream, handle):
     """What a child makes of each image of a stream, one round of it, each once, in the stream's order.
 
     Returns:
@@ -157,6 +157,6 @@ def all_logits(session, scorer, stream, handle):
     rounds = []
     for _ in tqdm(range(stream.per_epoch), "classifying", disable=None, leave=False):
         signals.check()
-        logits, labels, weights = session.run([scorer.logits, scorer.labels, scorer.weights], {scorer.handle: handle})
+        logits, labels, weights = session.run([graph.logits, graph.labels, graph.weights], {graph.handle: handle})
         rounds.append((logits[weights > 0], labels[weights > 0]))
     return tuple(np.concatenate(column) for column in zip(*rounds, strict=True))

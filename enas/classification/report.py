@@ -62,7 +62,7 @@ def write(run, class_names, split, found):
     """
     matrix = confusion(found.labels, found.predicted, len(class_names))
     recall, precision = (_shares(np.diag(matrix), matrix.sum(axis=axis)) for axis in (1, 0))
-    facts = {
+    figures = {
         "split": split,
         "class_names": list(class_names),
         "rows": "true class",
@@ -71,7 +71,7 @@ def write(run, class_names, split, found):
         "recall": [None if np.isnan(share) else float(share) for share in recall],
         "precision": [None if np.isnan(share) else float(share) for share in precision],
     }
-    run.write("confusion.json", json.dumps(facts) + "\n")
+    run.write("confusion.json", json.dumps(figures) + "\n")
     class_names = [printable(name) for name in class_names]
     run.write("confusion.txt", "\n".join(_text(matrix, class_names, split, recall, precision)) + "\n")
     run.write("worst_images.txt", "\n".join(_worst(found, class_names)) + "\n")

@@ -1,31 +1,34 @@
 """The task of the spaces of image classifiers: data, training step, reward and accuracy.
 
 A task is what the search and the training of one arc know of data and networks: a module with `ADVICE`, `METRIC`, `load`,
-`facts`, `description`, `announce`, `learning_rate`, `training`, `Scorer` and `report_errors`. Another one is
+`metadata`, `description`, `log_header`, `learning_rate`, `training`, `Scorer` and `report_errors`. Another one is
 `enas/rnn/language.py`.
 """
+
+import os
 
 from enas import data
 from enas.classification import child_graph, report
 from enas.costs import size
-from enas.data import metadata as data_facts
+from enas.data import metadata as data_metadata
 from enas.data import pipeline
 from enas.files import printable
 from enas.graph.optim import learning_rate
 from enas.metric import Metric
+from enas.runs import metadata as run_metadata
 from enas.runs import session
 
 __all__ = [
     "ADVICE",
     "METRIC",
     "Scorer",
-    "announce",
+    "log_header",
     "description",
-    "facts",
+    "metadata",
     "learning_rate",
     "load",
     "report_errors",
-    "training",
+    "train_step",
 ]
 
 # To a user whose child's numbers are not finite.
@@ -36,13 +39,16 @@ METRIC = Metric("accuracy", "acc", "acc", higher_is_better=True)
 
 def load(config):
     """The `enas.data.DataSet` of a config, with what the run in its `--output_dir` already knows of it."""
-    known = None if config.run.reset_output_dir else data_facts.read(config.run.output_dir)
+    path = config.run.output_dir
+    known = None if config.run.reset_output_dir else run_metadata.read_data(path)
+    if known is not None:
+        data_metadata.checked(known, os.path.join(path, run_metadata.DATA))
     return data.load(config.data, config.run.seed, known)
 
 
-def facts(dataset):
-    """What the images are and how they are normalised, as JSON values: a run goes on with the same facts only."""
-    return data_facts.of(dataset)
+def metadata(dataset):
+    """What the images are and how they are normalised, as JSON values: a run goes on with the same metadata only."""
+    return data_metadata.of(dataset)
 
 
 def description(config, dataset):
@@ -55,10 +61,10 @@ def description(config, dataset):
     )
 
 
-def announce(run, dataset):
+def log_header(run, dataset):
     """Logs the classes, and the files that were left out; lists these in bad_images.txt."""
     names = dataset.class_names
-    more = f" and {len(names) - SHOWN} more (see {data_facts.NAME})" if len(names) > SHOWN else ""
+    more = f" and {len(names) - SHOWN} more (see {run_metadata.DATA})" if len(names) > SHOWN else ""
     run.log(f"classes: {', '.join(map(printable, names[:SHOWN]))}{more}")
     bad = [printable(reason) for reasons in dataset.bad_images.values() for _, reason in reasons]
     if bad:
@@ -68,24 +74,24 @@ def announce(run, dataset):
             run.log(f"  {reason}")
 
 
-def report_errors(opened):
+def report_errors(context):
     """Writes and logs what the child of a training gets wrong on the test set; see `enas.classification.report`.
 
     Args:
-      opened: the `session.Opened` of a training, its streams started and its variables restored.
+      context: the `session.RunContext` of a training, its streams started and its variables restored.
 
     Raises:
       signals.Stopped: a signal came.
     """
-    scorer, names = opened.graph.scorer, opened.dataset.test.names
-    logits, labels, order = scorer.test_logits(opened.session)
+    scorer, names = context.graph.scorer, context.dataset.test.names
+    logits, labels, order = scorer.test_logits(context.session)
     names = [names[index] for index in order]
-    report.write(opened.run, opened.dataset.class_names, "test", report.predictions(names, labels, logits))
+    report.write(context.run, context.dataset.class_names, "test", report.predictions(names, labels, logits))
 
 
-def training(config, dataset, child, arc, shared):
-    """The `child_graph.Training` of a child; `shared`: its weights are those of all arcs."""
-    return child_graph.training(config, dataset, child, arc, moving_averages=not shared)
+def train_step(config, dataset, child, arc, shared):
+    """The `child_graph.TrainStep` of a child; `shared`: its weights are those of all arcs."""
+    return child_graph.train_step(config, dataset, child, arc, moving_averages=not shared)
 
 
 class Scorer:
@@ -115,7 +121,7 @@ class Scorer:
                 dataset, valid, batch, seed, "reward", repeats=self.repeats
             )
             self.streams["arcs"] = pipeline.evaluation_batches(dataset, valid, batch, seed, limit)
-        self.scoring = child_graph.scoring(
+        self.graph = child_graph.eval_graph(
             config, dataset, child, arc, self.streams["valid"], moving_averages=not shared
         )
         self.test_order = pipeline.evaluation_order(len(dataset.test.labels), seed)
@@ -127,8 +133,8 @@ class Scorer:
 
     def reward(self, sess, _update, feeds):
         """Accuracy on the next validation batch; all arcs of an update see the same images."""
-        feeds = {**feeds, self.scoring.handle: self.handles["reward"]}
-        correct, counted = sess.run([self.scoring.correct, self.scoring.counted], feeds)
+        feeds = {**feeds, self.graph.handle: self.handles["reward"]}
+        correct, counted = sess.run([self.graph.correct, self.graph.counted], feeds)
         return correct / counted
 
     def score(self, sess, name, feeds=None):
@@ -137,7 +143,7 @@ class Scorer:
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
         """
-        return child_graph.accuracy(sess, self.scoring, self.streams[name], self.handles[name], feeds)
+        return child_graph.accuracy(sess, self.graph, self.streams[name], self.handles[name], feeds)
 
     def test_logits(self, sess):
         """(logits `[N, num_classes]`, labels `[N]`, places in the test set `[N]`) of all test images.
@@ -145,9 +151,9 @@ class Scorer:
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
         """
-        logits, labels = child_graph.all_logits(sess, self.scoring, self.streams["test"], self.handles["test"])
+        logits, labels = child_graph.all_logits(sess, self.graph, self.streams["test"], self.handles["test"])
         return logits, labels, sess.run(self.test_order)
 
     def cost(self):
         """The `enas.costs.cost.Cost` of the child."""
-        return size.measure(self.scoring)
+        return size.measure(self.graph)

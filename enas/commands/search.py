@@ -11,21 +11,22 @@ from enas.runs import stored_settings
 absl_flags.disclaim_key_flags()
 
 
-def run(space):
+def run(space: str) -> None:
     """Runs the search that the command line describes, and exits the process.
 
     Args:
       space: name of the search space.
     """
-    settings = spaces.module(space, "config").SearchConfig
+    found = spaces.get(space)
+    settings = found.search_config
 
-    def main(arguments):
+    def main(arguments: list[str]) -> None:
         cli.no_arguments(arguments)
         search_config = stored_settings.search_settings(flags.parse_config(settings), flags.given(settings))
         cli.load_tensorflow()  # takes seconds: bad flags are told before that
         from enas.runs import search
 
-        search.run_search(search_config, spaces.module(space, "space"))
+        search.run_search(search_config, found)
 
     flags.define(settings)
     cli.run(main)

@@ -40,13 +40,13 @@ def of(config, space, dataset):
 
     Args:
       config: a search's config.
-      space: the search space's package; its `cost.cost(arc, child, image_shape, num_classes)` is the cost model.
+      space: the `SearchSpace`.
       dataset: the `enas.data.DataSet`.
     """
-    if not hasattr(config, "budget") or not config.budget.cost_target:
+    if not config.budget or not config.budget.cost_target:
         return None
 
     def cost_model(arc):
-        return space.cost.cost(arc, config.child, dataset.image_shape, dataset.num_classes)
+        return space.cost(arc, config.child, dataset.image_shape, dataset.num_classes)
 
     return Budget(config.budget, cost_model)

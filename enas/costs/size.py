@@ -7,19 +7,19 @@ import tensorflow.compat.v1 as tf
 from enas.costs.cost import Cost
 
 
-def measure(scorer):
+def measure(graph):
     """Counts the `Cost` of a fixed child in its scoring graph (the auxiliary head, which only training has, is no part).
 
     Args:
-      scorer: a `child_graph.Scoring`.
+      graph: a `child_graph.EvalGraph`.
     """
-    build = scorer.build
+    build = graph.build
     variables = [v for v in tf.trainable_variables("child/") if "/aux_head/" not in v.name]
     counts = {v.name: math.prod(v.shape.as_list()) for v in variables}
     model_bytes = sum(math.ceil(count * build.weight_bits.get(name, 32) / 8) for name, count in counts.items())
     names = {v.op.name: v.name for v in variables}
     macs = bitops = 0
-    for op in _ancestors(scorer.correct.op):
+    for op in _ancestors(graph.correct.op):
         if op.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
             count = _macs(op)
             [name] = {names[o.name] for o in _ancestors(op.inputs[1].op) if o.name in names}

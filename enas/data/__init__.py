@@ -75,7 +75,7 @@ def load(config, seed, known=None):
     Args:
       config: DataConfig.
       seed: int >= 0, the run's seed. It decides the validation split, the --max_*_images and the augmented copies.
-      known: the facts of the run that goes on (`facts.read`). Its mean and standard deviation are used, and files it
+      known: the metadata of the run that goes on (`metadata.read`). Its mean and standard deviation are used, and files it
         has checked are not checked again. None: a new run.
 
     Returns:

@@ -35,7 +35,7 @@ def filled(folder, name, row_bytes, rows, fill):
       name: str, from `key`.
       row_bytes: bytes of a row.
       rows: int, rows there may be.
-      fill: called with a function that appends a row, any array of that many bytes; returns a dict of facts.
+      fill: called with a function that appends a row, any array of that many bytes; returns a dict, the metadata.
 
     Returns:
       What `fill` returned when the cache was made.
@@ -45,14 +45,14 @@ def filled(folder, name, row_bytes, rows, fill):
     """
     if not folder:
         raise UserError("--cache_dir='': expected a folder")
-    images, facts = (os.path.join(folder, f"{name}.{kind}") for kind in ("images", "json"))
+    images, metadata = (os.path.join(folder, f"{name}.{kind}") for kind in ("images", "json"))
     try:
         os.makedirs(folder, exist_ok=True)
         with _locked(os.path.join(folder, f"{name}.lock")):
-            if not (os.path.exists(facts) and os.path.exists(images)):
+            if not (os.path.exists(metadata) and os.path.exists(images)):
                 _check_room(folder, row_bytes * rows)
-                _make(images, facts, fill)
-            with open(facts, encoding="utf-8") as file:
+                _make(images, metadata, fill)
+            with open(metadata, encoding="utf-8") as file:
                 return json.load(file)
     except OSError as error:
         raise UserError(f"--cache_dir={folder}: {error.strerror or error}; expected a folder with room") from None
@@ -61,7 +61,7 @@ def filled(folder, name, row_bytes, rows, fill):
 
 
 def damaged(folder, name):
-    """The UserError for a cache whose facts are none."""
+    """The UserError for a cache whose metadata is damaged."""
     path = os.path.join(folder, f"{name}.json")
     return UserError(f"{path}: damaged; expected a file of --cache=disk (delete it to have it made again)")
 
@@ -112,16 +112,16 @@ def _check_room(folder, needed):
         )
 
 
-def _make(images, facts, fill):
+def _make(images, metadata, fill):
     partial = images + ".tmp"
     try:
         with open(partial, "wb") as file:
             found = fill(lambda row: file.write(row.data))
-        with open(facts + ".tmp", "w", encoding="utf-8") as file:
+        with open(metadata + ".tmp", "w", encoding="utf-8") as file:
             json.dump(found, file)
         os.replace(partial, images)
-        os.replace(facts + ".tmp", facts)
+        os.replace(metadata + ".tmp", metadata)
     finally:
-        for path in (partial, facts + ".tmp"):
+        for path in (partial, metadata + ".tmp"):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(path)

@@ -1,4 +1,4 @@
-"""What a run keeps of its data set in data.json, so that it need not be found out again: `{name: JSON value}`.
+"""What a run keeps of a data set of images in data.json, so that it need not be found out again: `{name: JSON value}`.
 
 class_names    list of str
 image_shape    [height, width, channels]
@@ -7,17 +7,14 @@ digests        split -> str that tells its images from others: of the names and 
 bad_images     split -> [name, reason] of each file that was left out as unreadable
 """
 
-import json
 import math
-import os
+from typing import Any
 
 from enas.errors import UserError
 
-NAME = "data.json"
-
 
 def of(dataset):
-    """Returns the facts of an `enas.data.DataSet`."""
+    """Returns the metadata of an `enas.data.DataSet`."""
     return {
         "class_names": list(dataset.class_names),
         "image_shape": list(dataset.image_shape),
@@ -28,34 +25,26 @@ def of(dataset):
     }
 
 
-def read(output_dir):
-    """Returns the facts a run directory holds, or None if it holds none yet.
+def checked(metadata: Any, path: str) -> dict[str, Any]:
+    """Returns `metadata`, the content of the file `path`.
 
     Raises:
-      UserError: data.json is there but is damaged.
+      UserError: it is not what `of` returns.
     """
-    path = os.path.join(output_dir, NAME)
-    try:
-        with open(path, encoding="utf-8") as file:
-            facts = json.load(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: can't be read as a run's data facts: {str(error)[:100]}") from None
-    if not _whole(facts):
-        raise UserError(f"{path}: not the data facts of a run of this program")
-    return facts
+    if not _whole(metadata):
+        raise UserError(f"{path}: not what a run of this program stores of its data")
+    return metadata
 
 
-def _whole(facts):
+def _whole(metadata):
     kinds = {"class_names": list, "mean": list, "std": list, "digests": dict, "bad_images": dict}
     return (
-        isinstance(facts, dict)
-        and all(isinstance(facts.get(name), kind) for name, kind in kinds.items())
-        and all(isinstance(name, str) for name in facts["class_names"])
-        and all(type(value) is float and math.isfinite(value) for value in facts["mean"] + facts["std"])
-        and all(value > 0 for value in facts["std"])
-        and all(is_bad_list(bad) for bad in facts["bad_images"].values())
+        isinstance(metadata, dict)
+        and all(isinstance(metadata.get(name), kind) for name, kind in kinds.items())
+        and all(isinstance(name, str) for name in metadata["class_names"])
+        and all(type(value) is float and math.isfinite(value) for value in metadata["mean"] + metadata["std"])
+        and all(value > 0 for value in metadata["std"])
+        and all(is_bad_list(bad) for bad in metadata["bad_images"].values())
     )
 
 
@@ -66,10 +55,10 @@ def is_bad_list(bad):
     )
 
 
-def check(facts, names, where):
-    """Raises UserError if facts are of other classes than `names`, those of the data set in `where`."""
-    if facts["class_names"] != list(names):
+def check(metadata, names, where):
+    """Raises UserError if `metadata` is of other classes than `names`, those of the data set in `where`."""
+    if metadata["class_names"] != list(names):
         raise UserError(
             f"{where}: its {len(names)} classes ({', '.join(names)}) are not those of the run "
-            f"({', '.join(facts['class_names'])})"
+            f"({', '.join(metadata['class_names'])})"
         )

@@ -10,7 +10,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from enas.drawing import layout
-from enas.drawing.diagrams import DPI, FAINT_INK, INK, PANEL, edge_colours
+from enas.drawing.diagram import DPI, FAINT_INK, INK, PANEL, edge_colours
 
 # One font, the one matplotlib brings along, so that a picture is the same on every machine.
 _FONT = "DejaVu Sans"
@@ -24,7 +24,7 @@ def render(diagrams, kind, caption=""):
     """Returns a picture's bytes, the same for the same diagrams.
 
     Args:
-      diagrams: `diagrams.Diagram` values, drawn side by side.
+      diagrams: `Diagram` values, drawn side by side.
       kind: png or svg.
       caption: a line below.
     """

@@ -14,10 +14,11 @@ import numpy as np
 from tqdm import tqdm
 
 from enas import files
+from enas.drawing import pictures
 from enas.evaluation import evaluation_report, finished_search, statistics
 from enas.options import config
 from enas.runs import train
-from enas.runs.metadata import data_facts, stored_values
+from enas.runs.metadata import read_data, stored_values
 from enas.runs.run_directory import open_run
 
 # Of the settings, what the trainings and the search have been given: report.json's "budget".
@@ -35,7 +36,7 @@ def run_evaluation(settings, space):
 
     Args:
       settings: an `EvaluationConfig`.
-      space: the search space's package.
+      space: the `SearchSpace`.
 
     Raises:
       UserError: the search is not finished, or see `open_run` and `train.run_training`.
@@ -72,7 +73,7 @@ def _ranked(run, settings, space):
     if (ranked := files.read_json(path)) is not None:
         return ranked
     options = settings.evaluation
-    with finished_search.opened(finished_search.config_of(options.search_dir, space), space, settings) as scorer:
+    with finished_search.open_search(finished_search.config_of(options.search_dir, space), space, settings) as scorer:
         ranked = {
             "controller": scorer.score(scorer.sampled(options.num_candidates, options.num_arcs // 2), "controller"),
             "random": scorer.score(scorer.random(options.num_arcs // 2), "random"),
@@ -89,7 +90,7 @@ class Trainings:
     Args:
       run: the evaluation's `RunDirectory`.
       settings: the `EvaluationConfig`.
-      space: the search space's package.
+      space: the `SearchSpace`.
       num_epochs: how long each training is.
     """
 
@@ -121,7 +122,7 @@ class Trainings:
         values.update(eval_every_epochs=self.num_epochs)
         if self.num_epochs != self.settings.run.num_epochs:
             values.update(child_lr_T_0=self.num_epochs)
-        return config.from_values(self.space.config.TrainConfig, values)
+        return config.from_values(self.space.train_config, values)
 
 
 def _selected(trainings, ranked):
@@ -187,7 +188,9 @@ def _defined(value):
 def _budget(settings):
     """{flag: value} of `BUDGET`, and of `SEARCH_BUDGET` as the search has them, None where it is from before they were."""
     values, search = config.to_values(settings), stored_values(settings.evaluation.search_dir) or {}
-    return {name: values[name] for name in BUDGET} | {name: search.get(name) for name in SEARCH_BUDGET}
+    return {name: values[name] for name in BUDGET if name in values} | {
+        name: search.get(name) for name in SEARCH_BUDGET
+    }
 
 
 def _search_curves(settings):
@@ -217,13 +220,13 @@ def _training_curves(trainings, arcs, settings):
 
 def _diagrams(trainings, arcs):
     """{title: SVG} of the best arc of each group."""
-    space, settings, pictures = trainings.space, trainings.settings, {}
-    facts = data_facts(trainings.path("arc-0", settings.run.seed))
-    shape = "×".join(map(str, facts.get("image_shape", ["unknown size"])))
+    space, settings, found = trainings.space, trainings.settings, {}
+    data = read_data(trainings.path("arc-0", settings.run.seed)) or {}
+    shape = "×".join(map(str, data.get("image_shape", ["unknown size"])))
     for group in evaluation_report.GROUPS:
         best = max((arc for arc in arcs if arc["group"] == group), key=lambda arc: arc["test_accuracy"])
         caption = ", ".join(f"{name} {value:,}" for name, value in best["cost"].items())
         arc = space.arc.for_child(list(map(int, best["arc"].split())), settings.child)
         title = f"The best {group} arc ({best['test_accuracy']:.2%})"
-        pictures[title] = space.picture(arc, settings.child, f"{caption}; images of {shape}")
-    return pictures
+        found[title] = pictures.svg(space, arc, settings.child, f"{caption}; images of {shape}")
+    return found

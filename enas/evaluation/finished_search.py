@@ -26,37 +26,39 @@ def config_of(search_dir, space):
     if stored is None or stored.get("kind") != "search":
         raise UserError(f"--search_dir={search_dir}: expected the run directory of a search")
     values = {**stored, "output_dir": search_dir, "reset_output_dir": False}
-    return config.from_values(space.config.SearchConfig, values)
+    return config.from_values(space.search_config, values)
 
 
 @contextlib.contextmanager
-def opened(of_search, space, settings):
+def open_search(of_search, space, settings):
     """Opens a search that is finished, a `SearchConfig`; yields its `Scorer`.
 
     Raises:
-      UserError: it is not finished, or see `session.opened`.
+      UserError: it is not finished, or see `session.run_context`.
     """
-    with session.opened(of_search, "search", space.task, lambda data: search.build(of_search, space, data)) as opened:
-        restored = opened.last.restore(opened.session)
+    with session.run_context(
+        of_search, "search", space.task, lambda data: search.build(of_search, space, data)
+    ) as context:
+        restored = context.last.restore(context.session)
         at = restored[1] if restored else {"epoch": 0, "phase": 0, "unit": 0}
         done, within = at["epoch"], at["phase"] or at["unit"]
         # A search that ends early ends with an epoch, not with the arc that was good enough.
-        early = not within and recommendation.stopped_early(of_search.outcome, space.task.METRIC, opened.run)
+        early = not within and recommendation.stopped_early(of_search.recommendation, space.task.METRIC, context.run)
         if done < of_search.run.num_epochs and not early:
             raise UserError(
                 f"--search_dir={of_search.run.output_dir}: the search has done {done} of {of_search.run.num_epochs} epochs; "
                 "finish it first (the same command goes on)"
             )
-        yield Scorer(opened, space, settings)
+        yield Scorer(context, space, settings)
 
 
 class Scorer:
     """Draws arcs from a finished search and scores them with its shared weights."""
 
-    def __init__(self, opened, space, settings):
-        self.search, self.space, self.settings = opened, space, settings
-        self.budget = budget.of(opened.config, space, opened.dataset)
-        opened.graph.scorer.start(opened.session)
+    def __init__(self, context, space, settings):
+        self.search, self.space, self.settings = context, space, settings
+        self.budget = budget.of(context.config, space, context.dataset)
+        context.graph.scorer.start(context.session)
 
     def sampled(self, count, least):
         """Up to `count` different arcs sampled from the controller.
@@ -102,7 +104,8 @@ class Scorer:
     def _draws(self, steps, purpose, noise_scale=1.0):
         """One arc for each step."""
         controller, child = self.search.graph.controller, self.search.config.child
-        noise = self.space.controller.gumbel_noise(self.settings.run.seed, f"evaluation/{purpose}", steps, child)
+        choices = self.space.controller.choices(child)
+        noise = policy.gumbel_noise(self.settings.run.seed, f"evaluation/{purpose}", steps, choices)
         drawn = self.search.session.run(controller.arcs, {controller.noise: noise * noise_scale})
         return [self.space.arc.for_child(values.reshape(-1), child) for values in drawn]
 
@@ -118,10 +121,10 @@ class Scorer:
         for arc in tqdm(arcs, f"scoring {title} arcs", disable=None, leave=False):
             values = np.reshape(arc.to_list(), graph.arc.shape)
             accuracy = graph.scorer.score(self.search.session, "valid", {graph.arc: values})
-            facts = {"group": title, "arc": str(arc), "shared_accuracy": accuracy, "reward": accuracy}
+            record = {"group": title, "arc": str(arc), "shared_accuracy": accuracy, "reward": accuracy}
             if self.budget:
-                facts["reward"] -= self.budget.penalty(arc)
-                facts["cost_over_target"] = self.budget.cost(arc) / self.budget.config.cost_target
-                facts["on_target"] = self.budget.met(arc)
-            scored.append(facts)
+                record["reward"] -= self.budget.penalty(arc)
+                record["cost_over_target"] = self.budget.cost(arc) / self.budget.config.cost_target
+                record["on_target"] = self.budget.met(arc)
+            scored.append(record)
         return scored

@@ -10,7 +10,6 @@ from enas import files
 from enas.costs import budget
 from enas.evaluation import evaluate, finished_search, statistics
 from enas.evaluation.evaluate import Trainings
-from enas.micro.op_table import of_one_precision, op_table
 from enas.options import config
 from enas.runs import search
 from enas.runs.run_directory import open_run
@@ -24,14 +23,14 @@ def run_sweep(sweep_config, space):
 
     Args:
       sweep_config: a `SweepConfig`.
-      space: the search space's package.
+      space: the `SearchSpace`.
     """
     of_search, settings, sweep = sweep_config.of_search, sweep_config.of_trainings, sweep_config.sweep
     with open_run(sweep_config, "sweep") as run:
         arcs = []
         for i, target in enumerate(sweep.targets):
             arcs += _found(run, settings, _at(run, of_search, i, target), sweep, space, i == 0)
-        arcs += _uniform(arcs, of_search.child)
+        arcs += _uniform(arcs, of_search.child, space)
         trainings = Trainings(run, settings, space, settings.run.num_epochs)
         seeds = evaluate.seeds(settings)
         names = [f"{arc['group'].replace(' ', '-')}-{i}" for i, arc in enumerate(arcs)]
@@ -43,9 +42,9 @@ def run_sweep(sweep_config, space):
         figures = compared(arcs)
         run.write("pareto.json", json.dumps({"cost": of_search.budget.cost, **figures, "arcs": arcs}, indent=2) + "\n")
         _draw(figures, arcs, of_search.budget.cost, run.file("pareto.png"))
-        for group, facts in figures.items():
-            volume, front = facts["hypervolume"], len(facts["front"])
-            run.log(f"{group}: {facts['num_arcs']} arcs, {front} on the front, hypervolume {volume:.4f}")
+        for group, compared_group in figures.items():
+            volume, front = compared_group["hypervolume"], len(compared_group["front"])
+            run.log(f"{group}: {compared_group['num_arcs']} arcs, {front} on the front, hypervolume {volume:.4f}")
 
 
 def compared(arcs):
@@ -79,7 +78,7 @@ def _found(run, settings, of_search, sweep, space, with_random):
         return found
     run.log(f"search with --cost_target={of_search.budget.cost_target:g}")
     search.run_search(of_search, space)
-    with finished_search.opened(of_search, space, settings) as scorer:
+    with finished_search.open_search(of_search, space, settings) as scorer:
         sampled = scorer.sampled(settings.evaluation.num_candidates, sweep.arcs_per_target)
         found = scorer.score(sampled, "controller")
         found = sorted(found, key=lambda arc: -arc["reward"])[: sweep.arcs_per_target]
@@ -90,12 +89,12 @@ def _found(run, settings, of_search, sweep, space, with_random):
     return found
 
 
-def _uniform(arcs, child):
+def _uniform(arcs, child, space):
     """The controller's arcs with all convolutions under one scheme: a group for each scheme that is searched."""
-    table, found = op_table(child), []
+    found = []
     for scheme in child.precisions:
         texts = [
-            " ".join(map(str, of_one_precision(list(map(int, arc["arc"].split())), table, scheme)))
+            " ".join(map(str, space.at_one_scheme(list(map(int, arc["arc"].split())), child, scheme)))
             for arc in arcs
             if arc["group"] == "controller"
         ]

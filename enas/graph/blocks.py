@@ -43,9 +43,9 @@ def _two_of_four(x):
     pixels = tf.reshape(x, [count, height * width, channels])
     halves = [tf.gather(pixels, indices, axis=1) for indices in (first, second)]
 
-    def gradient(*of_halves):
-        of_halves = [tf.reshape(half, [count, -1, channels]) for half in of_halves]
-        pixels = tf.concat([*of_halves, tf.zeros([count, 1, channels], x.dtype)], axis=1)
+    def gradient(*grad_halves):
+        grad_halves = [tf.reshape(half, [count, -1, channels]) for half in grad_halves]
+        pixels = tf.concat([*grad_halves, tf.zeros([count, 1, channels], x.dtype)], axis=1)
         return tf.reshape(tf.gather(pixels, origins, axis=1), x.shape)
 
     return [tf.reshape(half, [count, height // 2, width // 2, channels]) for half in halves], gradient
@@ -98,12 +98,12 @@ def _max_pool_gradient(op, gradient):
     )
 
 
-def mixing_variable(build, name, channels, filters):
+def conv1x1_weights(build, name, channels, filters):
     """Makes the weights of a 1x1 convolution, `[1, 1, channels, filters]`."""
     return layers.weight(build, name, [1, 1, channels, filters], channels, build.scheme)
 
 
-def mixed(build, x, w):
+def act_conv1x1(build, x, w):
     """Activation, then 1x1 convolution: x `[N, H, W, C]`, w `[1, 1, C, D]`."""
     return ops.conv2d(ops.activate(x, build.scheme), w, build.scheme)
 

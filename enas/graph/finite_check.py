@@ -8,7 +8,7 @@ from enas.graph import functions
 
 
 @dataclasses.dataclass(frozen=True)
-class Watch:
+class FiniteCheck:
     """What a training step looks at before it changes a variable.
 
     Attributes:
@@ -32,8 +32,8 @@ def global_norm(squares):
     return tf.sqrt(2.0 * tf.reduce_sum(tf.stack(squares)))
 
 
-def watch(loss, squares, variables, **others):
-    """Returns the `Watch` of a training step.
+def build_check(loss, squares, variables, **others):
+    """Returns the `FiniteCheck` of a training step.
 
     A gradient whose squares add up to more than float32 holds, 3.4e38, counts as not finite.
 
@@ -46,14 +46,14 @@ def watch(loss, squares, variables, **others):
     names = ["the loss", *(f"the gradient of {v.op.name}" for v in variables)]
     sums = [loss, *squares, *(tf.reduce_sum(tensor) for tensor in others.values())]
     finite = tf.math.is_finite(tf.stack(sums))
-    return Watch((*names, *(name.replace("_", " ") for name in others)), finite, tf.reduce_all(finite))
+    return FiniteCheck((*names, *(name.replace("_", " ") for name in others)), finite, tf.reduce_all(finite))
 
 
-def guarded(watch, apply, step):
+def guarded(check, apply, step):
     """A training step that is skipped, and counted in the variable optimizer/skipped_steps, where a number is not finite.
 
     Args:
-      watch: the step's `Watch`.
+      check: the step's `FiniteCheck`.
       apply: function without arguments that returns the operation to run where all is finite.
       step: int64 variable, counted up in either case.
 
@@ -62,8 +62,8 @@ def guarded(watch, apply, step):
     """
     with tf.variable_scope("optimizer"):
         skipped = tf.get_variable("skipped_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
-    with tf.control_dependencies([when(watch.all, apply)]):
-        skipped_now = tf.identity(skipped.assign_add(tf.cast(tf.logical_not(watch.all), tf.int64)))
+    with tf.control_dependencies([when(check.all, apply)]):
+        skipped_now = tf.identity(skipped.assign_add(tf.cast(tf.logical_not(check.all), tf.int64)))
         return tf.group(step.assign_add(1), skipped_now), skipped_now
 
 
@@ -73,7 +73,7 @@ def when(condition, build):
     A conditional would hand each of hundreds of gradients into its branch. Here nothing that `build` makes is computed but
     after a signal that only comes where the condition is true.
     """
-    signal = tf.identity(functions.live_if(condition, condition))  # an op of its own: the one before it always runs
+    signal = tf.identity(functions.switch_true(condition, condition))  # an op of its own: the one before it always runs
     with tf.control_dependencies([signal]), tf.control_dependencies([build()]):
         done = tf.identity(signal)
-    return functions.the_live([done, functions.live_unless(condition, condition)]).op
+    return functions.merge([done, functions.switch_false(condition, condition)]).op

@@ -12,7 +12,7 @@ def out_of_line(function):
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
-def gradients(objective, variables, of_objective=None):
+def gradients(objective, variables, grad_objective=None):
     """`tf.gradients`, with contributions added up two at a time.
 
     TensorFlow's AddN starts with whichever of its inputs is free to be overwritten, which differs from run to run: of three
@@ -21,9 +21,9 @@ def gradients(objective, variables, of_objective=None):
     Args:
       objective: a tensor, or a list.
       variables: a list of variables or tensors.
-      of_objective: the gradient of `objective`; None: 1.
+      grad_objective: the gradient of `objective`; None: 1.
     """
-    return tf.gradients(objective, variables, of_objective, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+    return tf.gradients(objective, variables, grad_objective, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
 def with_gradient(run, *tensors):
@@ -40,7 +40,7 @@ def with_gradient(run, *tensors):
     Returns:
       A tensor, or a list of them.
     """
-    tensors = local(tensors)
+    tensors = capture(tensors)
     results, gradient = run(*tensors)
     one = isinstance(results, tf.Tensor)
     results, graph = [results] if one else results, tf.get_default_graph()
@@ -58,38 +58,38 @@ _GIVEN = "_given_gradients"
 
 
 @tf.RegisterGradient("GivenGradient")
-def _given_gradient(op, *of_outputs):
+def _given_gradient(op, *grad_outputs):
     gradient, count = getattr(op.graph, _GIVEN)[op.name]
-    of_tensors = gradient(*of_outputs[:count])
-    return [None] * count + ([of_tensors] if isinstance(of_tensors, tf.Tensor) else list(of_tensors))
+    grad_tensors = gradient(*grad_outputs[:count])
+    return [None] * count + ([grad_tensors] if isinstance(grad_tensors, tf.Tensor) else list(grad_tensors))
 
 
-def live_if(condition, x):
+def switch_true(condition, x):
     """x where the bool scalar `condition` holds; else nothing that is computed from it is computed."""
     return tf.raw_ops.Switch(data=x, pred=condition).output_true
 
 
-def live_unless(condition, x):
-    """The opposite of `live_if`."""
+def switch_false(condition, x):
+    """The opposite of `switch_true`."""
     return tf.raw_ops.Switch(data=x, pred=condition).output_false
 
 
-def the_live(tensors):
+def merge(tensors):
     """The one of the tensors that is computed, as soon as it is there.
 
-    With `live_if`, a conditional whose branches are not kept apart: what goes into one that is not taken is not waited for,
-    and what a branch computes from other tensors alone can be computed before the condition is known.
+    With `switch_true`, a conditional whose branches are not kept apart: what goes into one that is not taken is not waited
+    for, and what a branch computes from other tensors alone can be computed before the condition is known.
     """
     return tf.raw_ops.Merge(inputs=tensors).output
 
 
-def added_if(condition, total, x):
+def add_if(condition, total, x):
     """total + x where the bool scalar `condition` holds, else total, without waiting for x."""
     others, addend = tf.raw_ops.Switch(data=total, pred=condition)
-    return the_live([others, addend + x])
+    return merge([others, addend + x])
 
 
-def local(tensors, after=()):
+def capture(tensors, after=()):
     """The tensors as ones of the graph that is being built: what a gradient reads must not lie in a graph around it.
 
     Args:
@@ -101,7 +101,7 @@ def local(tensors, after=()):
         return [tf.identity(tensor) for tensor in tensors]
 
 
-def rows(bank, indices):
+def gather_rows(bank, indices):
     """Rows of a variable: `bank[indices]`, `[len(indices), *bank.shape[1:]]`, for indices of which none comes twice.
 
     The gradient is the rows' own. TensorFlow's would work their shape out again in each step, with eight ops a bank.
@@ -111,6 +111,6 @@ def rows(bank, indices):
 
 
 @tf.RegisterGradient("GatherOfRows")
-def _rows_gradient(op, gradient):
+def _gather_rows_gradient(op, gradient):
     handle, indices = op.inputs
     return tf.IndexedSlices(gradient, indices, tf.raw_ops.VariableShape(input=handle)), None

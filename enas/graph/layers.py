@@ -1,6 +1,6 @@
 """Variables and batch norm: what the child networks of every search space are built from.
 
-A `Build` is handed down while a graph is built. It says how the network is built (configuration, training or not) and
+A `BuildContext` is handed down while a graph is built. It says how the network is built (configuration, training or not) and
 collects what others need to know about its variables, e.g. which hold latent weights of a quantized scheme.
 """
 
@@ -19,7 +19,7 @@ BN_DECAY = 0.9
 
 
 @dataclasses.dataclass
-class Build:
+class BuildContext:
     """How a child network is built, and what building it left behind.
 
     Attributes:
@@ -73,7 +73,7 @@ def weight(build, name, shape, fan_in, scheme, identity=None, activation_bits=No
     uniform in [-1, 1], so that every level of the quantizer is in use from the first step.
 
     Args:
-      build: the `Build`.
+      build: the `BuildContext`.
       name, shape: of the variable.
       fan_in: inputs one output value is summed from.
       scheme: the `quantize.schemes.Scheme` the weights are used under.
@@ -125,7 +125,7 @@ def batch_norm(build, x, scale, offset, moving_mean=None, moving_variance=None):
     """Batch normalisation (arXiv 1502.03167) over N, H and W, statistics in float32.
 
     Args:
-      build: the `Build`; says which statistics normalise.
+      build: the `BuildContext`; says which statistics normalise.
       x: `[N, H, W, C]`, float32 or float16.
       scale, offset: float32 `[C]`.
       moving_mean, moving_variance: float32 `[C]` tensors, read only when `build.batch_statistics` is False.
@@ -147,11 +147,11 @@ def batch_norm(build, x, scale, offset, moving_mean=None, moving_variance=None):
     return y, mean, variance, kept
 
 
-def batch_norm_gradient(x, scale, kept, of_y):
+def batch_norm_gradient(x, scale, kept, grad_y):
     """The gradients of x, scale and offset, from that of the `batch_norm` of x by the batch's own statistics."""
     kept = {f"reserve_space_{i}": tensor for i, tensor in enumerate(kept, 1)}
     gradients = tf.raw_ops.FusedBatchNormGradV3(
-        y_backprop=of_y, x=x, scale=scale, epsilon=BN_EPSILON, is_training=True, **kept
+        y_backprop=grad_y, x=x, scale=scale, epsilon=BN_EPSILON, is_training=True, **kept
     )
     return gradients[:3]
 
@@ -174,11 +174,11 @@ def batch_norm_of(build, function, tensors, scale, offset, *moving):
     def run(scale, offset, *tensors):
         y, mean, variance, kept = batch_norm(build, function(*tensors), scale, offset)
 
-        def gradient(of_y, *_):
-            inputs = functions.local(tensors, after=[of_y])
+        def gradient(grad_y, *_):
+            inputs = functions.capture(tensors, after=[grad_y])
             x = function(*inputs)
-            of_x, of_scale, of_offset = batch_norm_gradient(x, scale, kept, of_y)
-            return [of_scale, of_offset, *functions.gradients(x, inputs, of_x)]
+            grad_x, grad_scale, grad_offset = batch_norm_gradient(x, scale, kept, grad_y)
+            return [grad_scale, grad_offset, *functions.gradients(x, inputs, grad_x)]
 
         return [y, mean, variance], gradient
 

@@ -5,8 +5,7 @@ import math
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import finite_check as watches
-from enas.graph import functions, layers
+from enas.graph import finite_check, functions, layers
 
 MOMENTUM = 0.9
 FIRST_LOSS_SCALE = 2.0**15
@@ -43,7 +42,7 @@ class Update:
       loss_scale: float32 scalar, the loss scale of the step.
       dynamic: bool, the loss scale adapts itself.
       skipped: int64 scalar, steps skipped so far, this one included, because a number was not finite.
-      watch: the `watch.Watch` of the step; one that it finds bad is skipped.
+      finite_check: the `finite_check.FiniteCheck` of the step; one that it finds bad is skipped.
     """
 
     op: object
@@ -51,7 +50,7 @@ class Update:
     loss_scale: object
     dynamic: bool
     skipped: object
-    watch: object
+    finite_check: object
 
 
 def update(build, objective, variables, rate, step):
@@ -65,7 +64,7 @@ def update(build, objective, variables, rate, step):
     changes, and a dynamic loss scale halves (arXiv 1710.03740, 3.2).
 
     Args:
-      build: the `layers.Build` the child was built with.
+      build: the `layers.BuildContext` the child was built with.
       objective: float32 scalar.
       variables: the trainable variables.
       rate: float32 scalar, the learning rate.
@@ -81,16 +80,16 @@ def update(build, objective, variables, rate, step):
     # Of each variable, or of the rows of it that the step uses, which are another variable's worth to all but `_apply`.
     rows, gradients = zip(*map(_rows, functions.gradients(objective * used_scale, variables)), strict=True)
     gradients = gradients if "fp16" not in build.config.schemes else [g / used_scale for g in gradients]
-    squares = watches.squares(gradients)
-    norm = watches.global_norm(squares)
+    squares = finite_check.squares(gradients)
+    norm = finite_check.global_norm(squares)
     gradients = _latent_scaled(_clipped(gradients, norm, build.config), variables, build)
     moves = _moves(rows, gradients, variables, build.config.l2_reg)
     # Weight decay alone may overflow, at a rate for which it explodes.
-    watched = [
-        of_move if row is None else of_move + square
-        for row, of_move, square in zip(rows, watches.squares(moves), squares, strict=True)
+    checked = [
+        square_of_move if row is None else square_of_move + square
+        for row, square_of_move, square in zip(rows, finite_check.squares(moves), squares, strict=True)
     ]
-    watch = watches.watch(objective, watched, variables, norm_of_all_gradients=norm, **_statistics(build))
+    check = finite_check.build_check(objective, checked, variables, norm_of_all_gradients=norm, **_statistics(build))
 
     def apply():
         optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
@@ -100,14 +99,14 @@ def update(build, objective, variables, rate, step):
             # BinaryConnect, arXiv 1511.00363, section 2.4.
             return tf.group(*[v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in variables if v.name in build.latent])
 
-    taken, skipped = watches.guarded(watch, apply, step)
+    taken, skipped = finite_check.guarded(check, apply, step)
     with tf.control_dependencies([taken]):
-        op = tf.group(taken, *_adapt_loss_scale(scale, good_steps, watch.all))
-    return Update(op, norm, used_scale, good_steps is not None, skipped, watch)
+        op = tf.group(taken, *_adapt_loss_scale(scale, good_steps, check.all))
+    return Update(op, norm, used_scale, good_steps is not None, skipped, check)
 
 
 def _statistics(build):
-    """What moving averages would take from the batch, in one tensor, as `watch.watch` wants it."""
+    """What moving averages would take from the batch, in one tensor, as `finite_check.build_check` wants it."""
     values = [tf.reshape(value, [-1]) for _, value in build.moving_updates]
     return {"batch_statistics": tf.concat(values, axis=0)} if values else {}
 

@@ -10,8 +10,7 @@ import math
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import finite_check as watches
-from enas.graph import functions
+from enas.graph import finite_check, functions
 from enas.randomness import generator, stateless_seed
 
 INITIAL_RANGE = 0.1
@@ -34,10 +33,10 @@ class Controller:
       rewards: placeholder float32 `[A]`.
       arcs: int32 `[A, ...]`, each in the shape the space's child takes.
       log_prob, entropy: float32 `[A]`, nats, sums over the arc's decisions.
-      train: runs one REINFORCE update; one that `watch` finds bad changes nothing but `step`.
+      train: runs one REINFORCE update; one that `finite_check` finds bad changes nothing but `step`.
       loss, grad_norm, baseline: float32 scalars of that update.
       step: int64 variable, updates done.
-      watch: the `watch.Watch` of the update.
+      finite_check: the `finite_check.FiniteCheck` of the update.
       entropy_range: (lowest, highest) entropy of an arc that the logits' bounds allow, nats; None where unknown.
     """
 
@@ -51,7 +50,7 @@ class Controller:
     grad_norm: object
     baseline: object
     step: object
-    watch: object
+    finite_check: object
     entropy_range: tuple | None = None
 
     def normalized(self, entropy):
@@ -60,9 +59,36 @@ class Controller:
         return (entropy - low) / (high - low) if high > low else math.nan
 
 
-def gumbel_noise(seed, purpose, steps, shape):
-    """Returns standard Gumbel noise, float32 `[len(steps), *shape]`, one key (seed, purpose, step) per arc."""
+def noise_shape(choices):
+    """(decisions, width) of an arc's noise: the decisions, and the most choices any of them has."""
+    return len(choices), max(choices)
+
+
+def gumbel_noise(seed, purpose, steps, choices):
+    """Returns standard Gumbel noise, one key (seed, purpose, step) per arc.
+
+    Args:
+      seed: the run's seed.
+      purpose: what the arcs are for.
+      steps: a step for each arc.
+      choices: of each decision, how many it has.
+
+    Returns:
+      float32 `[len(steps), len(choices), max(choices)]`.
+    """
+    shape = noise_shape(choices)
     return np.stack([generator(seed, purpose, step).gumbel(size=shape).astype(np.float32) for step in steps])
+
+
+def warmup_noise(config, seed, purpose, steps, choices):
+    """As `gumbel_noise`, but so that arcs are drawn uniformly, or fairly: see `fair_noise`.
+
+    Args:
+      config: a `ControllerConfig`.
+    """
+    if config.fair_warmup:
+        return fair_noise(seed, purpose, steps, choices)
+    return UNIFORM * gumbel_noise(seed, purpose, steps, choices)
 
 
 def fair_noise(seed, purpose, steps, choices):
@@ -71,8 +97,7 @@ def fair_noise(seed, purpose, steps, choices):
     1907.01845).
 
     Args:
-      seed, purpose, steps: as of `gumbel_noise`; a step's noise depends on no other step.
-      choices: of each decision, how many it has.
+      seed, purpose, steps, choices: as of `gumbel_noise`; a step's noise depends on no other step.
 
     Returns:
       float32 `[len(steps), len(choices), max(choices)]`.
@@ -154,8 +179,8 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, ent
     gradients = [tf.convert_to_tensor(gradient) for gradient in functions.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)
     after = _moved(config, before, mean_reward)
-    squares = watches.squares(gradients)
-    watch = watches.watch(loss, squares, weights)
+    squares = finite_check.squares(gradients)
+    check = finite_check.build_check(loss, squares, weights)
 
     def update():
         # Within the condition, so that the optimizer's own variables keep their values too.
@@ -163,11 +188,11 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, ent
         return tf.group(*averages, optimizer.apply_gradients(zip(gradients, weights, strict=True)))
 
     with tf.variable_scope("controller"):
-        train = watches.when(watch.all, update)
+        train = finite_check.when(check.all, update)
         with tf.control_dependencies([train]):
             train = tf.group(step.assign_add(1))
-    norm = watches.global_norm(squares)
-    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, watch, entropy_range)
+    norm = finite_check.global_norm(squares)
+    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, check, entropy_range)
 
 
 def _advantage(config, reward, mean_reward, before):

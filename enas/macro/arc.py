@@ -1,6 +1,6 @@
 """An architecture of the macro search space as a value: parsed once, checked once, printable back.
 
-An arc string is integers apart by spaces, layer after layer: the layer's op, then its skip bits. Layer i (from 1) has
+An arc string is integers separated by spaces, layer after layer: the layer's op, then its skip bits. Layer i (from 1) has
 i - 1 of them. A layer reads the output before it, in any case; bit j joins the j-th output of all (the stem's, then those
 of layer 1, 2, ...) to what it computed. That is what the ENAS authors' network makes of their format.
 
@@ -148,15 +148,15 @@ def for_child(values, child):
     return from_list(values, child.num_layers, child.controller_search_whole_channels, child.out_filters)
 
 
+def any_size(values, child):
+    """As `for_child`, of any number of layers, and channels not bounded by the child's filters."""
+    return from_list(values, whole_channels=child.controller_search_whole_channels)
+
+
 def parse(text, num_layers=None, whole_channels=True, filters=None):
-    """Parses an arc string (integers apart by blanks or line ends); see `from_list`.
+    """Parses an arc string (integers separated by blanks or line ends); see `from_list`.
 
     Raises:
       UserError: a word that is no integer, or whatever `from_list` refuses.
     """
     return from_list(arc_input.integers(text), num_layers, whole_channels, filters)
-
-
-def read(path, num_layers=None, whole_channels=True, filters=None):
-    """Reads an arc from a file, e.g. a search's best_arc.txt; see `arc_input.read` and `from_list`."""
-    return arc_input.from_file(path, lambda values: from_list(values, num_layers, whole_channels, filters))

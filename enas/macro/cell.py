@@ -8,10 +8,10 @@ since every reader wants them so, and are halved together by factorized reductio
 Where channels are a choice, all six ops run on the same input, each gives the channels that the arc says, and a 1x1
 convolution mixes them before the skip connections do.
 
-`enter`, `run_op`, `run_branches`, `mix` and `reduce` are the same code in both cases. A fixed arc has variables for what it
-uses. A sampled arc has banks with a row, or channels, for all it might use. Functions, kept out of line as in the micro
-space, switch between the ops of a layer and halve an output if it is read; skip connections are edges of the data flow that
-their bits switch.
+`enter`, `run_op`, `run_branches`, `conv1x1` and `reduce` are the same code in both cases. A fixed arc has variables for
+what it uses. A sampled arc has banks with a row, or channels, for all it might use. Functions, kept out of line as in the
+micro space, switch between the ops of a layer and halve an output if it is read; skip connections are edges of the data
+flow that their bits switch.
 """
 
 import numpy as np
@@ -29,7 +29,7 @@ def enter(build, x, w, norm):
     """What every op begins with: 1x1 convolution, batch norm, activation.
 
     Args:
-      build: the `layers.Build`.
+      build: the `layers.BuildContext`.
       x: `[N, H, W, C]`, activated.
       w: float32 `[C, C]`.
       norm: scale and offset `[C]` (and, where the build keeps them, moving mean and variance).
@@ -85,7 +85,7 @@ def run_branches(build, x, entrances, branches, mix):
     return ops.conv2d(ops.activate(tf.concat(outputs, axis=3), build.scheme), _1x1(mix), build.scheme)
 
 
-def mix(build, x, w):
+def conv1x1(build, x, w):
     """The share of x `[N, H, W, C]` in a 1x1 convolution of concatenated outputs; w: float32 `[C, C]`, the rows for x."""
     return ops.conv2d(x, _1x1(w), build.scheme)
 
@@ -133,7 +133,7 @@ def kernel_variables(build, op, channels, outputs):
         return [layers.weight(build, "w", [k, k, channels, outputs], k * k * channels, build.scheme, centre * eye)]
 
 
-def mixing_variable(build, name, rows, used, channels):
+def conv1x1_weights(build, name, rows, used, channels):
     """Makes 1x1 weights `[*rows, C, C]` that mix what is concatenated; typically `used` of the rows at once."""
     shape = [*rows, channels, channels]
     return layers.weight(build, name, shape, used * channels, build.scheme, np.eye(channels))
@@ -177,7 +177,7 @@ class FixedLayers:
             return run_op(build, op, x, kernels, scoped_norm(build, "norm", [channels]))
 
     def _entrance(self, channels):
-        return mixing_variable(self.build, "enter", (), 1, channels), scoped_norm(self.build, "enter_norm", [channels])
+        return conv1x1_weights(self.build, "enter", (), 1, channels), scoped_norm(self.build, "enter_norm", [channels])
 
     def _branches(self, chosen, x):
         build, channels = self.build, x.shape[-1]
@@ -197,10 +197,10 @@ class FixedLayers:
         """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
         sources = [self.outputs[i] for i in self.arc.layers[layer].sources]
         rows = len(sources) + 1
-        *of_sources, of_y = tf.unstack(mixing_variable(self.build, "w", (rows,), rows, y.shape[-1]))
-        total = mix(self.build, y, of_y)
-        for x, w in zip(sources, of_sources, strict=True):
-            total += mix(self.build, x, w)
+        *w_sources, w_y = tf.unstack(conv1x1_weights(self.build, "w", (rows,), rows, y.shape[-1]))
+        total = conv1x1(self.build, y, w_y)
+        for x, w in zip(sources, w_sources, strict=True):
+            total += conv1x1(self.build, x, w)
         return total
 
     def append(self, x):

@@ -16,7 +16,7 @@ def logits(build, images, arc):
     """Builds the child.
 
     Args:
-      build: a `layers.Build`.
+      build: a `layers.BuildContext`.
       images: float32 `[N, H, W, C]` with a static shape.
       arc: an `arcs.Arc`, or its integers as an int32 tensor `[length]`.
 

@@ -30,24 +30,10 @@ class _Weights:
         return policy.squash(logits, self.config, self.config.tanh_constant)
 
 
-def noise_shape(child):
-    """(decisions, width): decisions of one arc, and the most choices any of them has."""
-    whole = child.controller_search_whole_channels
-    return arcs.layer_start(child.num_layers, whole), len(arcs.OPS) if whole else max(child.out_filters, 2)
-
-
-def gumbel_noise(seed, purpose, steps, child):
-    """Returns standard Gumbel noise, float32 `[len(steps), decisions, width]`, one key (seed, purpose, step) per arc.
-
-    `child` is the `ChildConfig`.
-    """
-    return policy.gumbel_noise(seed, purpose, steps, noise_shape(child))
-
-
-def warmup_noise(config, seed, purpose, steps, child):
-    """As `gumbel_noise`, but so that arcs are drawn uniformly."""
-    del config
-    return policy.UNIFORM * gumbel_noise(seed, purpose, steps, child)
+def choices(child):
+    """How many choices each decision of an arc has: for each layer its op, or twice six channels, then its skip bits."""
+    start = list(_choices(child).values())
+    return [count for layer in range(child.num_layers) for count in (*start, *[2] * layer)]
 
 
 def build(config, child, seed):
@@ -61,7 +47,7 @@ def build(config, child, seed):
     Returns:
       `policy.Controller`; its arcs are int32 `[A, length]`, the integers of an `arcs.Arc`.
     """
-    noise = tf.placeholder(tf.float32, [None, *noise_shape(child)], "noise")
+    noise = tf.placeholder(tf.float32, [None, *policy.noise_shape(choices(child))], "noise")
     with tf.variable_scope("controller"):
         shapes, zeros = _shapes(config, child)
         weights = _Weights(config, child, policy.variables(shapes, seed, zeros))

@@ -4,9 +4,14 @@ h0 is the stem's output, h1 that of layer 1, and so on. A panel begins with thos
 read.
 """
 
-from enas.drawing import diagrams, layout
-from enas.drawing.diagrams import Diagram, Vertex
+from enas.drawing import layout
+from enas.drawing.diagram import Diagram, Vertex
 from enas.macro import arc as arcs
+from enas.macro.config import ChildConfig
+
+# See `interfaces.DiagramModule`.
+FLAGS = ("child_scheme", "controller_search_whole_channels")
+FOLDER, MAIN = "outputs/network", "network"
 
 _OP_LABELS = {
     "conv_3x3": "conv 3×3",
@@ -83,19 +88,16 @@ def _output(number, kind, stage):
     return Vertex(str(number), label, kind, "#f8fafc" if kind == "output" else "#e2e8f0", colour, colour)
 
 
-def write(arc, scheme, output_dir):
-    """Writes `network` as .dot, .png and .svg.
-
-    Args:
-      arc: an `arc.Arc` of at least 3 layers.
-      scheme: the arithmetic shown on convolutions, one of `config.SCHEMES`.
-      output_dir: see `diagrams.write`, also for what is returned and raised.
-    """
+def pictures(arc: arcs.Arc, child: ChildConfig) -> dict[str, list[Diagram]]:
+    """`network`, of an arc of at least 3 layers; see `interfaces.DiagramModule`."""
     reductions = arcs.reduction_layers(len(arc.layers))
-    panels = [describe(arc, stage, reductions, scheme) for stage in range(3)]
+    return {MAIN: [describe(arc, stage, reductions, child.scheme) for stage in range(3)]}
+
+
+def caption(arc: arcs.Arc, _child: ChildConfig) -> str:
+    """How many layers and skip connections there are, and how to read the picture."""
     skips = [bit for layer in arc.layers for bit in layer.skips]
-    caption = (
+    return (
         f"{len(arc.layers)} layers, {sum(skips)} of {len(skips)} skip connections; each output but h0 and h1 is a 1×1 "
+        "convolution of all that enters it"
     )
-    caption += "convolution of all that enters it"
-    return diagrams.write({"network": panels}, output_dir, {"network": caption})

@@ -29,7 +29,7 @@ class SampledLayers:
         build, x, choice = self.build, self.outputs[-1], self.choices[layer]
         channels = x.shape[-1]
         number = len(arcs.OPS)
-        enter_w = cells.mixing_variable(build, "enter", (number,), 1, channels)
+        enter_w = cells.conv1x1_weights(build, "enter", (number,), 1, channels)
         enter_norm = cells.scoped_norm(build, "enter_norm", [number, channels])
         norm = cells.scoped_norm(build, "norm", [len(cells.KERNELS), channels])
         kernels = [w for op in cells.KERNELS for w in cells.kernel_variables(build, op, channels, channels)]
@@ -39,13 +39,13 @@ class SampledLayers:
             weights = [tf.gather(w, choice) for w in (enter_w, *enter_norm)] + [tf.gather(w, row) for w in norm]
             y = self.op_function(x, choice, *weights, *kernels)
             return tf.ensure_shape(y, x.shape)
-        mix = cells.mixing_variable(build, "mix", (number,), 1, channels)
+        mix = cells.conv1x1_weights(build, "mix", (number,), 1, channels)
         y = self.op_function(x, choice, enter_w, *enter_norm, *norm, *kernels, mix)
         return cells.normed(build, tf.ensure_shape(y, x.shape), cells.scoped_norm(build, "mix_norm", [channels]))
 
     def join(self, layer, y):
         """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
-        bank = cells.mixing_variable(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
+        bank = cells.conv1x1_weights(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
         # The outputs are handed through, so that their gradients are: where a bit is not set nothing is added to them.
         tensors = [y, *self.outputs[:layer], *tf.unstack(bank)]
         total, *self.outputs[:layer] = functions.with_gradient(self._join(layer), *tensors)
@@ -55,29 +55,29 @@ class SampledLayers:
         """A function of y, outputs, and the weights of outputs and y, that returns what they add up to and the outputs."""
         bits = tf.unstack(tf.equal(self.bits[layer], 1)) if layer else []
 
-        def mixed(x, w):
-            return cells.mix(self.build, x, w)
+        def weighted(x, w):
+            return cells.conv1x1(self.build, x, w)
 
-        def gradients_of_mixed(x, w, of_mixed):
-            inputs = functions.local([x, w])
-            return functions.gradients(mixed(*inputs), inputs, of_mixed)
+        def grad_weighted(x, w, grad_mixed):
+            inputs = functions.capture([x, w])
+            return functions.gradients(weighted(*inputs), inputs, grad_mixed)
 
         def run(y, *rest):
             outputs, weights = rest[:layer], rest[layer:]
-            chosen = [functions.live_if(bit, x) for bit, x in zip(bits, outputs, strict=True)]
-            total = mixed(y, weights[-1])
+            chosen = [functions.switch_true(bit, x) for bit, x in zip(bits, outputs, strict=True)]
+            total = weighted(y, weights[-1])
             for bit, x, w in zip(bits, chosen, weights[:-1], strict=True):
-                total = functions.added_if(bit, total, mixed(x, w))
+                total = functions.add_if(bit, total, weighted(x, w))
 
-            def gradient(of_total, *of_outputs):
-                of_y, of_w = gradients_of_mixed(y, weights[-1], of_total)
-                of_weights, of_outputs = [of_w], list(of_outputs)
+            def gradient(grad_total, *grad_outputs):
+                grad_y, grad_w = grad_weighted(y, weights[-1], grad_total)
+                grad_weights, grad_outputs = [grad_w], list(grad_outputs)
                 for i, (bit, x, w) in reversed(list(enumerate(zip(bits, chosen, weights[:-1], strict=True)))):
-                    of_x, of_w = gradients_of_mixed(x, w, functions.live_if(bit, of_total))
-                    of_outputs[i] = functions.added_if(bit, of_outputs[i], of_x)
-                    unused = functions.live_unless(bit, tf.zeros(w.shape))
-                    of_weights.insert(0, functions.the_live([of_w, unused]))
-                return [of_y, *of_outputs, *of_weights]
+                    grad_x, grad_w = grad_weighted(x, w, functions.switch_true(bit, grad_total))
+                    grad_outputs[i] = functions.add_if(bit, grad_outputs[i], grad_x)
+                    unused = functions.switch_false(bit, tf.zeros(w.shape))
+                    grad_weights.insert(0, functions.merge([grad_w, unused]))
+                return [grad_y, *grad_outputs, *grad_weights]
 
             return [tf.ensure_shape(total, y.shape), *outputs], gradient
 

@@ -1,6 +1,22 @@
-"""The macro search space as the shared loops see it; see `enas/spaces.py`."""
+"""The macro search space as the shared rooms see it."""
 
-from enas.classification import task
-from enas.macro import arc, child, config, controller
+from enas.interfaces import Network, SearchSpace
+from enas.macro import arc, config, diagram
 
-__all__ = ["arc", "child", "config", "controller", "task"]
+
+def load() -> Network:
+    """Imports what needs TensorFlow."""
+    from enas.classification import task
+    from enas.macro import child, controller
+
+    return Network(child, controller, task)
+
+
+SPACE = SearchSpace(
+    name="macro",
+    search_config=config.SearchConfig,
+    train_config=config.TrainConfig,
+    arc=arc,
+    diagram=diagram,
+    load=load,
+)

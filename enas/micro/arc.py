@@ -1,6 +1,6 @@
 """An architecture of the micro search space as a value: parsed once, checked once, printable back.
 
-An arc string is integers apart by spaces: the normal cell, then the reduction cell, each a list of nodes
+An arc string is integers separated by spaces: the normal cell, then the reduction cell, each a list of nodes
 `index_1 op_1 index_2 op_2`. Nodes 0 and 1 are the cell's inputs h[i-1] and h[i]; the cell's first own node is 2. An index
 names an earlier node. Nothing here imports TensorFlow.
 """
@@ -108,19 +108,15 @@ def for_child(values, child):
     return from_list(values, child.num_cells, len(op_table(child)))
 
 
+def any_size(values, child):
+    """As `for_child`, of any number of nodes a cell."""
+    return from_list(values, num_ops=len(op_table(child)))
+
+
 def parse(text, num_cells=None, num_ops=len(OPS)):
-    """Parses an arc string (integers apart by blanks or line ends).
+    """Parses an arc string (integers separated by blanks or line ends).
 
     Raises:
       UserError: a word that is no integer, or whatever `from_list` refuses.
     """
     return from_list(arc_input.integers(text), num_cells, num_ops)
-
-
-def read(path, num_cells=None, num_ops=len(OPS)):
-    """Reads an arc from a file, e.g. a search's best_arc.txt; see `arc_input.read`.
-
-    Raises:
-      UserError: the file can't be read, or holds no valid arc.
-    """
-    return arc_input.from_file(path, lambda values: from_list(values, num_cells, num_ops))

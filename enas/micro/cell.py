@@ -86,4 +86,4 @@ def run_cell(build, runner):
     """
     x, w = runner.joined()
     with tf.variable_scope("combine"):
-        return layers.norm_of(build, w.shape[-1], lambda x, w: blocks.mixed(build, x, w), x, w)
+        return layers.norm_of(build, w.shape[-1], lambda x, w: blocks.act_conv1x1(build, x, w), x, w)

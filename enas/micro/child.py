@@ -23,7 +23,7 @@ def logits(build, images, arc):
     """Builds the child.
 
     Args:
-      build: a `layers.Build`.
+      build: a `layers.BuildContext`.
       images: float32 `[N, H, W, C]` with a static shape.
       arc: an `arcs.Arc`, or an int32 tensor `[2, num_cells, 4]` (normal cell, reduction cell; rows are nodes).
 
@@ -65,23 +65,23 @@ def _calibrate(build, name, x, size, filters):
             with tf.variable_scope(f"reduction_{reductions}"):
                 x = _factorized_reduction(build, x, filters)
             reductions += 1
-        return x if x.shape[-1] == filters else _mix(build, x, filters)
+        return x if x.shape[-1] == filters else _act_conv1x1_norm(build, x, filters)
 
 
-def _mix(build, x, filters):
+def _act_conv1x1_norm(build, x, filters):
     """Activation, 1x1 convolution and batch norm; `[N, H, W, filters]`."""
-    w = blocks.mixing_variable(build, "w", x.shape[-1], filters)
-    return layers.norm_of(build, filters, lambda x, w: blocks.mixed(build, x, w), x, w)
+    w = blocks.conv1x1_weights(build, "w", x.shape[-1], filters)
+    return layers.norm_of(build, filters, lambda x, w: blocks.act_conv1x1(build, x, w), x, w)
 
 
 def _factorized_reduction(build, x, filters):
     """Halves height and width: 1x1 convolutions of every second pixel, and of those in between, concatenated (ENAS, 2.4)."""
     widths = filters // 2, filters - filters // 2
-    weights = [blocks.mixing_variable(build, f"path_{i}", x.shape[-1], width) for i, width in enumerate(widths)]
+    weights = [blocks.conv1x1_weights(build, f"path_{i}", x.shape[-1], width) for i, width in enumerate(widths)]
 
     def halved(x, *weights):
         paths = zip(blocks.reduction_inputs(x), weights, strict=True)
-        return tf.concat([blocks.mixed(build, path, w) for path, w in paths], axis=3)
+        return tf.concat([blocks.act_conv1x1(build, path, w) for path, w in paths], axis=3)
 
     return layers.norm_of(build, filters, halved, x, *weights)
 
@@ -96,7 +96,7 @@ def _aux_head(build, x):
         x = blocks.pool_with(lambda x: tf.nn.avg_pool2d(x, [min(5, int(side)) for side in x.shape[1:3]], 3, "VALID"), x)
         for i, filters in enumerate(AUX_FILTERS):
             with tf.variable_scope(f"conv_{i}"):
-                x = _mix(build, x, filters)
+                x = _act_conv1x1_norm(build, x, filters)
                 if i == 0:
                     x = tf.reshape(x, [x.shape[0], 1, 1, -1])
         x = tf.nn.relu(tf.cast(x[:, 0, 0], tf.float32))

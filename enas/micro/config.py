@@ -45,7 +45,7 @@ class ChildConfig(config.ChildConfig):
     )
     search_precision: str = option(
         "",
-        "Schemes apart by commas, e.g. binary,ternary,k4,fp16: every convolution op comes once under each, op ids count "
+        "Schemes separated by commas, e.g. binary,ternary,k4,fp16: every convolution op comes once under each, op ids count "
         "through the pairs, and --child_scheme is the arithmetic of what is not searched (the 1x1 convolutions around "
         "the ops, and the ends). Empty: --child_scheme everywhere. train_fixed_arc.py takes it from the search that "
         "--arc_file lies in.",
@@ -69,7 +69,7 @@ class ChildConfig(config.ChildConfig):
                 raise UserError(
                     f"--search_precision={self.search_precision}: {name!r} is "
                     f"{'there twice' if name in SCHEMES else 'no scheme'}; expected some of {', '.join(SCHEMES)}, "
-                    "apart by commas"
+                    "separated by commas"
                 )
 
 
@@ -129,10 +129,13 @@ PRESETS = {
 }
 
 
-class _WithOps:
-    """What runs of this space say of themselves beside their settings."""
+class _WithOps(config.Settings):
+    """What runs of this space have beside their settings."""
 
-    def facts(self):
+    space: ClassVar[str] = "micro"
+    arc_flags: ClassVar[tuple[str, ...]] = ("search_precision",)
+
+    def metadata(self):
         """{"ops": [the op that each op id stands for]}, for config.json."""
         return {"ops": [str(op) for op in op_table(self.child)]}
 
@@ -151,7 +154,7 @@ def op_prior(controller, num_ops=len(OPS)):
         prior = []
     if len(prior) != num_ops or not all(map(math.isfinite, prior)):
         raise UserError(
-            f"--controller_op_prior={controller.op_prior}: expected none or {num_ops} numbers apart by commas"
+            f"--controller_op_prior={controller.op_prior}: expected none or {num_ops} numbers separated by commas"
         )
     return prior
 
@@ -160,7 +163,6 @@ def op_prior(controller, num_ops=len(OPS)):
 class SearchConfig(_WithOps, config.SearchConfig):
     """Everything a search of the micro space needs."""
 
-    space: ClassVar[str] = "micro"
     presets: ClassVar[dict] = {"controller_preset": PRESETS}
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
@@ -174,7 +176,6 @@ class SearchConfig(_WithOps, config.SearchConfig):
 class TrainConfig(_WithOps, config.TrainConfig):
     """Everything the training of a micro arc needs."""
 
-    space: ClassVar[str] = "micro"
     child: ChildConfig = ChildConfig()
 
 
@@ -182,7 +183,7 @@ class TrainConfig(_WithOps, config.TrainConfig):
 class EvaluationConfig(_WithOps):
     """Everything the evaluation of a search needs. Data and child are those of the trainings from scratch."""
 
-    space: ClassVar[str] = "micro"
+    arc_flags: ClassVar[tuple[str, ...]] = ("child_num_cells", "search_precision")
     evaluation: EvaluationOptions = EvaluationOptions()
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
@@ -201,7 +202,6 @@ class SweepRunConfig(RunConfig):
 class SweepConfig(_WithOps):
     """Everything that searches at several cost targets, and the trainings of their arcs, need."""
 
-    space: ClassVar[str] = "micro"
     presets: ClassVar[dict] = {"controller_preset": PRESETS}
     sweep: SweepOptions = SweepOptions()
     data: DataConfig = DataConfig()

@@ -11,37 +11,17 @@ from enas.graph import policy
 from enas.graph.functions import out_of_line
 from enas.micro import arc as arcs
 from enas.micro.config import op_prior
-from enas.micro.op_table import OPS, op_table
+from enas.micro.op_table import op_table
 
 # Of the ENAS authors' code (micro_controller.py), for ops 0 and 1.
 AUTHORS_OP_BIAS, AUTHORS_OP_PRIOR = 10.0, 0.25
 
 
-def noise_shape(num_cells, num_ops=len(OPS)):
-    """(decisions, width): decisions of one arc, and the most choices any of them has."""
-    return 8 * num_cells, max(num_cells + 1, num_ops)
-
-
 def choices(child):
-    """How many choices each decision of an arc has, a list in the order of the noise."""
+    """How many choices each decision of an arc has: for each node of each cell two sources, then two ops."""
     num_ops = len(op_table(child))
     cell = [count for node in range(child.num_cells) for count in (node + 2, node + 2, num_ops, num_ops)]
     return cell * len(arcs.CELLS)
-
-
-def gumbel_noise(seed, purpose, steps, child):
-    """Returns standard Gumbel noise, float32 `[len(steps), decisions, width]`, one key (seed, purpose, step) per arc.
-
-    `child` is the `ChildConfig`.
-    """
-    return policy.gumbel_noise(seed, purpose, steps, noise_shape(child.num_cells, len(op_table(child))))
-
-
-def warmup_noise(config, seed, purpose, steps, child):
-    """As `gumbel_noise`, but so that arcs are drawn uniformly, or fairly: see --controller_fair_warmup."""
-    if config.fair_warmup:
-        return policy.fair_noise(seed, purpose, steps, choices(child))
-    return policy.UNIFORM * gumbel_noise(seed, purpose, steps, child)
 
 
 def build(config, child, seed):
@@ -56,7 +36,7 @@ def build(config, child, seed):
       `policy.Controller`; its arcs are int32 `[A, 2, num_cells, 4]`.
     """
     num_ops, num_cells = len(op_table(child)), child.num_cells
-    shape = noise_shape(num_cells, num_ops)
+    shape = policy.noise_shape(choices(child))
     noise = tf.placeholder(tf.float32, [None, *shape], "noise")
     priors = _op_priors(config, num_ops)
     with tf.variable_scope("controller"):

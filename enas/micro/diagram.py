@@ -1,9 +1,14 @@
 """Pictures of a micro arc: its two cells. Nothing here imports TensorFlow."""
 
-from enas.drawing import diagrams, layout
-from enas.drawing.diagrams import Diagram, Vertex
+from enas.drawing import layout
+from enas.drawing.diagram import Diagram, Vertex
 from enas.micro import arc as arcs
+from enas.micro.config import ChildConfig
 from enas.micro.op_table import op_table
+
+# See `interfaces.DiagramModule`.
+FLAGS = ("child_scheme", "search_precision", "child_quantize_ends", "child_num_layers", "child_out_filters")
+FOLDER, MAIN = "outputs/cells", "cells"
 
 _OPS_PER_ROW = 6
 
@@ -109,35 +114,18 @@ def _vertex(id, label, kind):
     return Vertex(id, label, kind, *_COLOURS[kind])
 
 
-def picture(arc, child, caption=""):
-    """Both cells as SVG text without an XML declaration, drawn by matplotlib: what goes into a report.
+def pictures(arc: arcs.Arc, child: ChildConfig) -> dict[str, list[Diagram]]:
+    """`normal_cell`, `reduction_cell` and `cells` (both); see `interfaces.DiagramModule`."""
+    shown = {"normal_cell": ("normal",), "reduction_cell": ("reduction",), MAIN: arcs.CELLS}
+    return {name: _panels(arc, cells, op_table(child)) for name, cells in shown.items()}
 
-    Args:
-      arc: an `arc.Arc`.
-      child: the `ChildConfig` it is drawn for.
-      caption: a line below.
-    """
-    from enas.drawing import draw_matplotlib
 
-    text = draw_matplotlib.render(_panels(arc, arcs.CELLS, op_table(child)), "svg", caption).decode()
-    return text[text.index("<svg") :]
+def caption(_arc: arcs.Arc, child: ChildConfig) -> str:
+    """How large the network is."""
+    return f"{child.num_layers} + 2 layers, {child.out_filters} filters"
 
 
 def _panels(arc, names, table):
     """The `Diagram`s of a picture of the cells of some names, and their legend."""
     cells = [getattr(arc, name) for name in names]
     return [describe(cell, name, table) for cell, name in zip(cells, names, strict=True)] + legend(cells, table)
-
-
-def write(arc, table, output_dir, caption=""):
-    """Writes `normal_cell`, `reduction_cell` and `cells` (both), each as .dot, .png and .svg.
-
-    Args:
-      arc: an `arc.Arc`.
-      table: the op table, see `op_table.op_table`.
-      output_dir: see `diagrams.write`, also for what is returned and raised.
-      caption: a line below each.
-    """
-    shown = {"normal_cell": ("normal",), "reduction_cell": ("reduction",), "cells": arcs.CELLS}
-    pictures = {name: _panels(arc, cells, table) for name, cells in shown.items()}
-    return diagrams.write(pictures, output_dir, dict.fromkeys(pictures, caption))

@@ -46,14 +46,15 @@ def op_table(config):
     return tuple(Op(kind, scheme, f"{kind}_{scheme}" if scheme else kind) for kind, scheme in pairs)
 
 
-def of_one_precision(values, table, scheme):
-    """An arc's integers with every convolution under one scheme of the table.
+def at_one_scheme(values, child, scheme):
+    """An arc's integers with every convolution under one scheme.
 
     Args:
       values: list of int, see `arc.Arc.to_list`.
-      table: an op table of a search of precision that has the scheme.
+      child: the `ChildConfig` of a search of precision that has the scheme.
       scheme: name of the scheme.
     """
+    table = op_table(child)
     ids = {(op.kind, op.scheme): id for id, op in enumerate(table)}
     return [
         ids[table[value].kind, scheme] if position % 2 and table[value].kernel else value

@@ -16,7 +16,7 @@ class SampledCell:
     """Runs a cell whose arc is an int32 tensor `[num_cells, 4]`.
 
     Args:
-      build: the `layers.Build`.
+      build: the `layers.BuildContext`.
       cell: the arc.
       inputs: nodes 0 and 1, each `[N, H, W, C]`.
       masks: drop-path factors `[num_cells, 2, N]`, or None.
@@ -49,7 +49,7 @@ class SampledCell:
         x = functions.with_gradient(self._run, *tensors) if self.build.training else self._infer(*tensors)
         channels, loose = self.shape[-1], tf.reshape(tf.where(self.loose), [-1])
         w = cells.combine_variable(self.build, self.num_nodes, channels, self.num_nodes - len(self.inputs))
-        return x, tf.reshape(functions.rows(w, tf.cast(loose, tf.int32)), [1, 1, -1, channels])
+        return x, tf.reshape(functions.gather_rows(w, tf.cast(loose, tf.int32)), [1, 1, -1, channels])
 
     def _gather_banks(self):
         """Gathers the rows of all slots from each bank: a list over slots of vectors, see `slots.flat`."""
@@ -60,71 +60,71 @@ class SampledCell:
         for op in slots.convolutions(self.build):
             with tf.variable_scope(op.name):
                 banks = cells.op_variables(self.build, op, self.shape[-1], (count,))
-                gathered += [functions.rows(bank, rows) for bank in banks]
+                gathered += [functions.gather_rows(bank, rows) for bank in banks]
         return tf.unstack(slots.flat(gathered))
 
     def _infer(self, *tensors):
-        def of_slot(slot, x, weights):
+        def run_slot(slot, x, weights):
             return self.shared_slot.infer(x, self.ops[slot], weights)
 
-        return self._forward(tensors, of_slot)
+        return self._forward(tensors, run_slot)
 
     def _run(self, *tensors):
         """Returns the concatenated loose ends, and a function from their gradient to that of tensors."""
         taken, weights = [], tensors[len(self.inputs) :]
 
-        def of_slot(slot, x, weights):
+        def run_slot(slot, x, weights):
             y, *packed = self.shared_slot.forward(x, self.ops[slot], weights, self.masks[slot])
             taken.append((x, packed))
             return y
 
-        def gradient(of_joined):
-            of_nodes, of_weights = self._of_loose_ends(of_joined), []
+        def gradient(grad_joined):
+            grad_nodes, grad_weights = self._grad_loose_ends(grad_joined), []
             for slot, (x, packed) in reversed(list(enumerate(taken))):
                 settings = self.ops[slot], weights[slot], self.masks[slot]
-                of_y = of_nodes[len(self.inputs) + slot // 2]
-                of_x, of_w = self.shared_slot.backward(x, *settings, of_y, *packed)
-                of_weights.insert(0, of_w)
-                self._add(slot, of_nodes, of_x)
-            return [*of_nodes[: len(self.inputs)], *of_weights]
+                grad_y = grad_nodes[len(self.inputs) + slot // 2]
+                grad_x, grad_w = self.shared_slot.backward(x, *settings, grad_y, *packed)
+                grad_weights.insert(0, grad_w)
+                self._add(slot, grad_nodes, grad_x)
+            return [*grad_nodes[: len(self.inputs)], *grad_weights]
 
-        return self._forward(tensors, of_slot), gradient
+        return self._forward(tensors, run_slot), gradient
 
-    def _forward(self, tensors, of_slot):
-        """Returns the concatenated loose ends, of inputs and weights and a function `of_slot(slot, x, weights)`."""
+    def _forward(self, tensors, run_slot):
+        """Returns the concatenated loose ends, of inputs and weights and a function `run_slot(slot, x, weights)`."""
         nodes, weights = list(tensors[: len(self.inputs)]), tensors[len(self.inputs) :]
         for first in range(0, self.num_slots, 2):
-            sides = [of_slot(slot, self._source_of(slot, nodes), weights[slot]) for slot in (first, first + 1)]
+            sides = [run_slot(slot, self._source_of(slot, nodes), weights[slot]) for slot in (first, first + 1)]
             nodes.append(tf.ensure_shape(sides[0] + sides[1], self.shape))
         nothing, parts = tf.zeros([*self.shape[:3], 0], nodes[0].dtype), []
         for node, loose in zip(nodes, tf.unstack(self.loose), strict=True):
-            part = functions.the_live([functions.live_unless(loose, nothing), functions.live_if(loose, node)])
+            part = functions.merge([functions.switch_false(loose, nothing), functions.switch_true(loose, node)])
             part.set_shape([*self.shape[:3], None])
             parts.append(part)
         return tf.concat(parts, axis=3)
 
     def _source_of(self, slot, nodes):
         """The node that a slot reads."""
-        x = functions.the_live(
-            [functions.live_if(reads, node) for reads, node in zip(self.reads[slot], nodes, strict=False)]
+        x = functions.merge(
+            [functions.switch_true(reads, node) for reads, node in zip(self.reads[slot], nodes, strict=False)]
         )
         x.set_shape(self.shape)
         return x
 
-    def _of_loose_ends(self, of_joined):
+    def _grad_loose_ends(self, grad_joined):
         """The gradients of the nodes from the combination of the loose ends; none is live of a node that is not one."""
-        channels, rows = self.shape[-1], tf.reshape(of_joined, [-1, tf.shape(of_joined)[3]])
+        channels, rows = self.shape[-1], tf.reshape(grad_joined, [-1, tf.shape(grad_joined)[3]])
         places = tf.cumsum(tf.cast(self.loose, tf.int32), exclusive=True) * channels
-        of_nodes = []
+        grad_nodes = []
         for loose, place in zip(tf.unstack(self.loose), tf.unstack(places), strict=True):
-            part = tf.slice(functions.live_if(loose, rows), [0, place], [-1, channels])
-            of_nodes.append(tf.reshape(part, self.shape))
-        return of_nodes
+            part = tf.slice(functions.switch_true(loose, rows), [0, place], [-1, channels])
+            grad_nodes.append(tf.reshape(part, self.shape))
+        return grad_nodes
 
-    def _add(self, slot, of_nodes, of_x):
+    def _add(self, slot, grad_nodes, grad_x):
         """Adds the gradient of what a slot read to that of its source."""
         for node, (reads, last) in enumerate(zip(self.reads[slot], self.reads_last[slot], strict=True)):
             if node < len(self.inputs) + slot // 2:
                 # Of the last slot that reads a node the gradient comes first: there is nothing live to be added to.
-                total = functions.added_if(reads, of_nodes[node], of_x)
-                of_nodes[node] = functions.the_live([total, functions.live_if(last, of_x)])
+                total = functions.add_if(reads, grad_nodes[node], grad_x)
+                grad_nodes[node] = functions.merge([total, functions.switch_true(last, grad_x)])

@@ -21,7 +21,7 @@ def run_op(build, op, x, weights=()):
     """Applies one op of the op table.
 
     Args:
-      build: the `layers.Build`.
+      build: the `layers.BuildContext`.
       op: an `op_table.Op`.
       x: `[N, H, W, C]`, in the dtype of the build's scheme.
       weights: for a convolution, its depthwise `[2, k, k, C, 1]`, pointwise `[2, C, C]`, batch-norm scale and offset
@@ -37,9 +37,9 @@ def run_op(build, op, x, weights=()):
     def run(x, *weights):
         y, kept, statistics = _forward(build, op, x, weights)
 
-        def gradient(of_y, *_):
-            of_x, of_weights = _backward(build, op, x, weights, kept, of_y)
-            return of_x, *of_weights
+        def gradient(grad_y, *_):
+            grad_x, grad_weights = _backward(build, op, x, weights, kept, grad_y)
+            return grad_x, *grad_weights
 
         return [y, *statistics], gradient
 
@@ -74,7 +74,7 @@ class SharedSlot:
     x: `[N, H, W, C]`; choice: int32 scalar, the id of the op; weights: a row of `flat`; mask: see `drop_path`.
 
     Args:
-      build: the `layers.Build`.
+      build: the `layers.BuildContext`.
     """
 
     def __init__(self, build):
@@ -97,14 +97,14 @@ class SharedSlot:
 
         return self._switch(choice, branch)
 
-    def _gradients(self, x, choice, weights, mask, of_y, *packed):
+    def _gradients(self, x, choice, weights, mask, grad_y, *packed):
         """Returns the gradients of x and of weights."""
         row = _Row(self.build, weights, x.shape[-1])
 
         def branch(op):
             kept = _unpacked(packed, x, schemes.get(op.scheme)) if op.kernel else []
-            of_x, of_weights = _backward(self.build, op, x, row.of(op), kept, drop_path(op, of_y, mask))
-            return of_x, row.gradient(op, of_weights)
+            grad_x, grad_weights = _backward(self.build, op, x, row.of(op), kept, drop_path(op, grad_y, mask))
+            return grad_x, row.gradient(op, grad_weights)
 
         return self._switch(choice, branch)
 
@@ -147,10 +147,10 @@ class _Row:
         parts = tf.split(self.weights[start:end], list(map(math.prod, shapes)))
         return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def gradient(self, op, of_weights):
+    def gradient(self, op, grad_weights):
         """The gradient of the row from that of an op's own weights: zeros for all others."""
         start, end = self.places.get(op, (0, 0))
-        own = tf.concat([tf.reshape(gradient, [-1]) for gradient in of_weights] or [[]], axis=0)
+        own = tf.concat([tf.reshape(gradient, [-1]) for gradient in grad_weights] or [[]], axis=0)
         return tf.pad(own, [(start, self.weights.shape[0] - end)])
 
 
@@ -193,32 +193,32 @@ def _forward(build, op, x, weights):
     scheme, dtype, kept, statistics = schemes.get(op.scheme), x.dtype, [], []
     for depthwise, pointwise, *norm in _repeats(weights):
         between = _depthwise(build, scheme, x, depthwise)
-        y, mean, variance, of_norm = layers.batch_norm(build, _pointwise(scheme, between, pointwise), *norm)
-        kept.append(_Repeat(x, of_norm))
+        y, mean, variance, norm_kept = layers.batch_norm(build, _pointwise(scheme, between, pointwise), *norm)
+        kept.append(_Repeat(x, norm_kept))
         statistics.append((mean, variance))
         x = y
     return tf.cast(x, dtype), kept, [tf.stack(values) for values in zip(*statistics, strict=True)]
 
 
-def _backward(build, op, x, weights, kept, of_y):
+def _backward(build, op, x, weights, kept, grad_y):
     """Returns the gradients of x and of the weights, a list."""
     if op.kind == "identity":
-        return of_y, []
-    [of_y] = functions.local([of_y])
+        return grad_y, []
+    [grad_y] = functions.capture([grad_y])
     if not op.kernel:
-        [x] = functions.local([x])
-        return functions.gradients(blocks.pool_3x3(op.kind, x), [x], of_y)[0], []
-    scheme, of_weights = schemes.get(op.scheme), []
-    of_x = tf.cast(of_y, scheme.dtype)
+        [x] = functions.capture([x])
+        return functions.gradients(blocks.pool_3x3(op.kind, x), [x], grad_y)[0], []
+    scheme, grad_weights = schemes.get(op.scheme), []
+    grad_x = tf.cast(grad_y, scheme.dtype)
     for repeat, (depthwise, pointwise, scale, _) in reversed(list(zip(kept, _repeats(weights), strict=True))):
-        x, depthwise, pointwise = functions.local([repeat.x, depthwise, pointwise], after=[of_x])
+        x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_x])
         between = _depthwise(build, scheme, x, depthwise)
         product = _pointwise(scheme, between, pointwise)
-        of_product, *of_norm = layers.batch_norm_gradient(product, scale, repeat.norm, of_x)
-        of_between, of_pointwise = functions.gradients(product, [between, pointwise], of_product)
-        of_x, of_depthwise = functions.gradients(between, [x, depthwise], of_between)
-        of_weights.insert(0, (of_depthwise, of_pointwise, *of_norm))
-    return of_x, [tf.stack(gradients) for gradients in zip(*of_weights, strict=True)]
+        grad_product, *grad_norm = layers.batch_norm_gradient(product, scale, repeat.norm, grad_x)
+        grad_between, grad_pointwise = functions.gradients(product, [between, pointwise], grad_product)
+        grad_x, grad_depthwise = functions.gradients(between, [x, depthwise], grad_between)
+        grad_weights.insert(0, (grad_depthwise, grad_pointwise, *grad_norm))
+    return grad_x, [tf.stack(gradients) for gradients in zip(*grad_weights, strict=True)]
 
 
 def _repeats(weights):

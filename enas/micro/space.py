@@ -1,7 +1,25 @@
-"""The micro search space as the shared loops see it; see `enas/spaces.py`."""
+"""The micro search space as the shared rooms see it."""
 
-from enas.classification import task
-from enas.micro import arc, child, config, controller, cost
-from enas.micro.diagram import picture
+from enas.interfaces import Network, SearchSpace
+from enas.micro import arc, config, cost, diagram, op_table
 
-__all__ = ["arc", "child", "config", "controller", "cost", "picture", "task"]
+
+def load() -> Network:
+    """Imports what needs TensorFlow."""
+    from enas.classification import task
+    from enas.micro import child, controller
+
+    return Network(child, controller, task)
+
+
+SPACE = SearchSpace(
+    name="micro",
+    search_config=config.SearchConfig,
+    train_config=config.TrainConfig,
+    arc=arc,
+    diagram=diagram,
+    load=load,
+    cost=cost.cost,
+    evaluation_config=config.EvaluationConfig,
+    at_one_scheme=op_table.at_one_scheme,
+)

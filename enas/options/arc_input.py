@@ -14,7 +14,7 @@ _NPY = b"\x93NUMPY"
 
 
 def integers(text):
-    """The integers of a text, apart by blanks or line ends.
+    """The integers of a text, separated by blanks or line ends.
 
     Raises:
       UserError: a word is no integer.
@@ -49,7 +49,7 @@ def read(path):
 
 
 def given(config, space_arc):
-    """The arc that --child_fixed_arc or --arc_file names.
+    """The arc that --child_fixed_arc or --arc_file names; or what a space trains in the place of one, as its flag names it.
 
     Args:
       config: a training's config.
@@ -57,21 +57,14 @@ def given(config, space_arc):
 
     Raises:
       UserError: neither or both are given, or the arc is not one for the config's child.
-
-    A space may have a --baseline instead: its name is then what is trained.
     """
-    text, file = config.arc.child_fixed_arc, config.arc.arc_file
-    baseline = getattr(config.arc, "baseline", "none")
-    if baseline != "none":
-        if text or file:
-            raise UserError(f"--baseline={baseline}: takes the place of an arc; drop --child_fixed_arc and --arc_file")
-        return baseline
-    if bool(text) == bool(file):
-        raise UserError("give the arc to train by --child_fixed_arc or by --arc_file, one of the two")
-    if file:
-        return from_file(file, lambda values: space_arc.for_child(values, config.child))
+    flag, value = config.arc.source()
+    if flag == "arc_file":
+        return from_file(value, lambda values: space_arc.for_child(values, config.child))
+    if flag != "child_fixed_arc":
+        return value
     try:
-        return space_arc.for_child(integers(text), config.child)
+        return space_arc.for_child(integers(value), config.child)
     except UserError as error:
         raise UserError(f"--child_fixed_arc: {error}") from None
 

@@ -6,10 +6,11 @@ name, one default and one explanation. The sections are in `enas/options/`. Noth
 
 import dataclasses
 import json
+from typing import Any, ClassVar
 
 from enas.options import checked
 from enas.options.child import SCHEME_BITS, SCHEMES, ChildConfig
-from enas.options.controller import ControllerConfig, OutcomeConfig, ScoreConfig
+from enas.options.controller import ControllerConfig, RecommendationConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
 from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 
@@ -21,10 +22,11 @@ __all__ = [
     "ControllerConfig",
     "DataConfig",
     "FixedArcConfig",
-    "OutcomeConfig",
+    "RecommendationConfig",
     "RetrainConfig",
     "RunConfig",
     "ScoreConfig",
+    "Settings",
     "SearchConfig",
     "TrainConfig",
     "TrainRunConfig",
@@ -39,20 +41,40 @@ __all__ = [
 ]
 
 
+class Settings:
+    """What the configurations of every space have beside their sections.
+
+    Attributes:
+      space: name of the search space.
+      presets: `{flag: {its value: {other flag: value}}}`, where the others take these values unless they are given.
+      arc_flags: flags that give an arc's integers their meaning, and that an arc's file brings along from its run.
+      budget: the section of a cost budget; None where the space has none.
+    """
+
+    space: ClassVar[str]
+    presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {}
+    arc_flags: ClassVar[tuple[str, ...]] = ()
+    budget: Any = None
+
+    def metadata(self) -> dict[str, Any]:
+        """What config.json says of the run beside its settings, e.g. {"ops": [the op that each op id stands for]}."""
+        return {}
+
+
 @dataclasses.dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(Settings):
     """The sections that the search of a space of images has; a space puts its own child and controller in."""
 
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     score: ScoreConfig = ScoreConfig()
-    outcome: OutcomeConfig = OutcomeConfig()
+    recommendation: RecommendationConfig = RecommendationConfig()
     run: RunConfig = RunConfig()
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(Settings):
     """The sections that the training of an arc of a space of images has; a space puts its own child in."""
 
     data: DataConfig = DataConfig()
@@ -63,7 +85,8 @@ class TrainConfig:
 
 def with_arc(config, arc):
     """A `TrainConfig` that names its arc by --child_fixed_arc: the run is the arc's, wherever the arc came from."""
-    if getattr(config.arc, "baseline", "none") != "none":
+    flag, _ = config.arc.source()
+    if flag not in ("child_fixed_arc", "arc_file"):
         return config
     return dataclasses.replace(config, arc=dataclasses.replace(config.arc, child_fixed_arc=str(arc), arc_file=""))
 

@@ -63,6 +63,9 @@ class ControllerConfig:
     )
     lstm_size: int = option(64, "Hidden units of the LSTM. ENAS authors: 64 (paper: 100).", 1, 4096)
 
+    # Only where all choices of a decision are alike; an option of the micro space.
+    fair_warmup = False
+
     @property
     def authors(self):
         """The controller is the ENAS authors' own."""
@@ -82,7 +85,7 @@ class ScoreConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class OutcomeConfig:
+class RecommendationConfig:
     """When a search ends, and which arc it recommends."""
 
     early_stop_over: float = option(

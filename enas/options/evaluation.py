@@ -36,7 +36,7 @@ class EvaluationOptions:
 class SweepOptions:
     """The searches of a sweep over cost targets, and which arcs of theirs are trained from scratch."""
 
-    cost_targets: str = option("", "Costs to search at, apart by commas, in units of --cost.")
+    cost_targets: str = option("", "Costs to search at, separated by commas, in units of --cost.")
     arcs_per_target: int = option(4, "Arcs of each search that are trained from scratch.", 1, 1000)
     final_epochs: int = option(4, "Epochs of each training from scratch.", 1)
     num_seeds: int = other_default(EvaluationOptions, "num_seeds", 3)
@@ -54,5 +54,5 @@ class SweepOptions:
         except ValueError:
             targets = ()
         if not targets or not all(0 < target <= 1e18 for target in targets):
-            raise UserError(f"--cost_targets={self.cost_targets}: expected costs apart by commas, e.g. 2e8,5e8,1e9")
+            raise UserError(f"--cost_targets={self.cost_targets}: expected costs separated by commas, e.g. 2e8,5e8,1e9")
         return targets

@@ -39,8 +39,7 @@ def parse_config(config_class, flag_values=flags.FLAGS, defaults=None):
     """Returns the config the parsed flags describe.
 
     Args:
-      config_class: the class the flags were defined from. Its `presets`, if it has any, are `{flag: {its value: {other
-        flag: value}}}`, where the others take these values unless they are given.
+      config_class: the class the flags were defined from; its `presets` count, see `config.Settings`.
       flag_values: their registry.
       defaults: `{flag: value}` for flags that were not given, in place of the options' and the presets' defaults.
 
@@ -48,7 +47,7 @@ def parse_config(config_class, flag_values=flags.FLAGS, defaults=None):
       UserError: a value out of its range or not among its choices; names the flag and both.
     """
     values = {name: flag_values[name].value for name, _, _ in config.options(config_class)}
-    for flag, presets in getattr(config_class, "presets", {}).items():
+    for flag, presets in config_class.presets.items():
         values |= presets[values[flag]]
     return config.from_values(config_class, values | (defaults or {}) | given(config_class, flag_values))
 

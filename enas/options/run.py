@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from enas.errors import UserError
 from enas.options import option
 
 
@@ -56,7 +57,8 @@ class FixedArcConfig:
     """Which arc is trained from scratch."""
 
     child_fixed_arc: str = option(
-        "", "The arc: its integers apart by blanks, as a search prints them; for the default micro space 40 of them."
+        "",
+        "The arc: its integers separated by blanks, as a search prints them; for the default micro space 40 of them.",
     )
     arc_file: str = option(
         "",
@@ -65,6 +67,16 @@ class FixedArcConfig:
     eval_only: bool = option(
         False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True
     )
+
+    def source(self) -> tuple[str, str]:
+        """(flag, its value) of the one flag that says what is trained.
+
+        Raises:
+          UserError: none or several do.
+        """
+        if bool(self.child_fixed_arc) == bool(self.arc_file):
+            raise UserError("give the arc to train by --child_fixed_arc or by --arc_file, one of the two")
+        return ("arc_file", self.arc_file) if self.arc_file else ("child_fixed_arc", self.child_fixed_arc)
 
 
 @dataclasses.dataclass(frozen=True)

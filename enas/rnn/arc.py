@@ -1,6 +1,6 @@
 """An architecture of the recurrent search space as a value: parsed once, checked once, printable back.
 
-An arc string is integers apart by spaces: the activation of node 0, then for each later node `source activation`; 2N - 1
+An arc string is integers separated by spaces: the activation of node 0, then for each later node `source activation`; 2N - 1
 integers for N nodes. Node 0 reads the cell's input and the previous time step's output; a source names an earlier node
 (ENAS, arXiv 1802.03268, section 2.1, and the ENAS authors' format). Nothing here imports TensorFlow.
 """
@@ -82,19 +82,15 @@ def for_child(values, child):
     return from_list(values, child.rhn_depth)
 
 
+def any_size(values, _child):
+    """As `for_child`, of any number of nodes."""
+    return from_list(values)
+
+
 def parse(text, num_nodes=None):
-    """Parses an arc string (integers apart by blanks or line ends).
+    """Parses an arc string (integers separated by blanks or line ends).
 
     Raises:
       UserError: a word that is no integer, or whatever `from_list` refuses.
     """
     return from_list(arc_input.integers(text), num_nodes)
-
-
-def read(path, num_nodes=None):
-    """Reads an arc from a file, e.g. a search's best_arc.txt; see `arc_input.read`.
-
-    Raises:
-      UserError: the file can't be read, or holds no valid arc.
-    """
-    return arc_input.from_file(path, lambda values: from_list(values, num_nodes))

@@ -21,7 +21,7 @@ def update(build, per_epoch):
     """Takes the weights, as they are after the step that was done, into their means; an operation.
 
     Args:
-      build: the `layers.Build` of the training; its step counts the steps done before.
+      build: the `layers.BuildContext` of the training; its step counts the steps done before.
       per_epoch: steps of an epoch.
     """
     if build.config.average_start < 0:

@@ -69,8 +69,8 @@ def run(wired, weights, drive, state, mask):
     def function(weights, drive, state):
         arrays = _forward(wired, weights, drive, state, mask)
 
-        def gradient(upstream):
-            return _backward(wired, weights, state, mask, arrays, upstream)
+        def gradient(grad_outputs):
+            return _backward(wired, weights, state, mask, arrays, grad_outputs)
 
         return arrays[0][0].stack(), gradient
 
@@ -145,38 +145,38 @@ def _forward(wired, weights, drive, state, mask):
     return tf.while_loop(lambda step, *_: step < steps, body, [0, state, arrays])[2]
 
 
-def _backward(wired, weights, state, mask, arrays, upstream):
+def _backward(wired, weights, state, mask, arrays, grad_outputs):
     """Gradients of the weights, the drive and the first state; `arrays` is what `_forward` returned."""
     (outputs,), states, sums = arrays
-    steps, units = tf.shape(upstream)[0], weights.shape[1]
+    steps, units = tf.shape(grad_outputs)[0], weights.shape[1]
     # Transposed once here, and not in each product of each time step.
     transposed = tf.unstack(tf.transpose(weights, [0, 2, 1]))
-    upstream = _over_time(steps, units).unstack(upstream)
+    grad_outputs = _over_time(steps, units).unstack(grad_outputs)
     left = [[_over_time(steps, w) for _ in transposed] for w in (units, 2 * units)]
 
-    def body(step, carried, read, sums_gradients):
+    def body(step, carried, read, grad_sums_over_time):
         before = tf.cond(step > 0, lambda: outputs.read(tf.maximum(step - 1, 0)), lambda: state)
         nodes = [array.read(step) for array in states]
         mean = _mean(wired, nodes)
-        to_mean = tf.gradients(bounded(mean), mean, upstream.read(step) + carried)[0]
-        waiting = _list([share * to_mean for share in tf.unstack(wired.shares)])
+        grad_mean = tf.gradients(bounded(mean), mean, grad_outputs.read(step) + carried)[0]
+        waiting = _list([share * grad_mean for share in tf.unstack(wired.shares)])
         indexed = _list(nodes)
         for node in reversed(range(wired.num_nodes)):
             source = indexed.read(wired.sources[node - 1]) if node else before
             total = sums[node].read(step)
             result = _node(source, total, wired.activations[node])
-            to_source, to_sums = tf.gradients(result, [source, total], waiting.read(node))
+            grad_source, grad_sums = tf.gradients(result, [source, total], waiting.read(node))
             read[node] = read[node].write(step, _masked(source, mask))
-            sums_gradients[node] = sums_gradients[node].write(step, to_sums)
-            to_source += _masked(to_sums @ transposed[node], mask)
+            grad_sums_over_time[node] = grad_sums_over_time[node].write(step, grad_sums)
+            grad_source += _masked(grad_sums @ transposed[node], mask)
             if node:
                 index = wired.sources[node - 1]
-                waiting = waiting.write(index, waiting.read(index) + to_source)
-        return step - 1, to_source, read, sums_gradients
+                waiting = waiting.write(index, waiting.read(index) + grad_source)
+        return step - 1, grad_source, read, grad_sums_over_time
 
     start = [steps - 1, tf.zeros_like(state), *left]
-    _, to_state, read, sums_gradients = tf.while_loop(lambda step, *_: step >= 0, body, start)
+    _, grad_state, read, grad_sums_over_time = tf.while_loop(lambda step, *_: step >= 0, body, start)
     # What each node read times the gradient of its sums, over all time steps.
-    pairs = [(a.concat(), b.concat()) for a, b in zip(read, sums_gradients, strict=True)]
-    to_weights = tf.stack([tf.matmul(a, b, transpose_a=True) for a, b in pairs])
-    return to_weights, sums_gradients[0].stack(), to_state
+    pairs = [(a.concat(), b.concat()) for a, b in zip(read, grad_sums_over_time, strict=True)]
+    grad_weights = tf.stack([tf.matmul(a, b, transpose_a=True) for a, b in pairs])
+    return grad_weights, grad_sums_over_time[0].stack(), grad_state

@@ -50,7 +50,7 @@ def language_model(build, inputs, targets, state, arc):
     """Builds the child.
 
     Args:
-      build: a `layers.Build` whose classes are the words of the vocabulary.
+      build: a `layers.BuildContext` whose classes are the words of the vocabulary.
       inputs, targets: int32 `[B, T]`, token ids: each target is the token after its input.
       state: float32 `[B, S]`.
       arc: an `arcs.Arc`, an int32 tensor `[2N - 1]`, or "lstm" for the baseline.

@@ -185,13 +185,23 @@ class FixedArcConfig(config.FixedArcConfig):
         1024,
     )
 
+    def source(self) -> tuple[str, str]:
+        """As of any space, or ("baseline", what is trained in the place of an arc)."""
+        if self.baseline == "none":
+            return super().source()
+        if self.child_fixed_arc or self.arc_file:
+            raise UserError(
+                f"--baseline={self.baseline}: takes the place of an arc; drop --child_fixed_arc and --arc_file"
+            )
+        return "baseline", self.baseline
+
     def trained_child(self, child):
         """The settings of the child that is trained, from those of the flags: with its additional units."""
         return dataclasses.replace(child, lstm_hidden_size=child.lstm_hidden_size + self.additional_filters_on_retrain)
 
 
 @dataclasses.dataclass(frozen=True)
-class OutcomeConfig(config.OutcomeConfig):
+class RecommendationConfig(config.RecommendationConfig):
     """When a search ends, and which cell it recommends."""
 
     early_stop_over: float = option(
@@ -208,7 +218,7 @@ class OutcomeConfig(config.OutcomeConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class SearchConfig:
+class SearchConfig(config.Settings):
     """Everything a search of the recurrent space needs."""
 
     space: ClassVar[str] = "rnn"
@@ -216,12 +226,12 @@ class SearchConfig:
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     score: ScoreConfig = ScoreConfig()
-    outcome: OutcomeConfig = OutcomeConfig()
+    recommendation: RecommendationConfig = RecommendationConfig()
     run: RunConfig = RunConfig()
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainConfig:
+class TrainConfig(config.Settings):
     """Everything the training of a recurrent cell needs."""
 
     space: ClassVar[str] = "rnn"

@@ -10,23 +10,10 @@ from enas.graph import policy
 from enas.rnn.arc import ACTIVATIONS
 
 
-def noise_shape(num_nodes):
-    """(decisions, width): decisions of one arc, and the most choices any of them has."""
-    return 2 * num_nodes - 1, max(num_nodes - 1, len(ACTIVATIONS))
-
-
-def gumbel_noise(seed, purpose, steps, child):
-    """Returns standard Gumbel noise, float32 `[len(steps), decisions, width]`, one key (seed, purpose, step) per arc.
-
-    `child` is the `ChildConfig`.
-    """
-    return policy.gumbel_noise(seed, purpose, steps, noise_shape(child.rhn_depth))
-
-
-def warmup_noise(config, seed, purpose, steps, child):
-    """As `gumbel_noise`, but so that arcs are drawn uniformly."""
-    del config
-    return policy.UNIFORM * gumbel_noise(seed, purpose, steps, child)
+def choices(child):
+    """How many choices each decision of an arc has: an activation for node 0, a source and an activation for the others."""
+    later = [count for node in range(1, child.rhn_depth) for count in (node, len(ACTIVATIONS))]
+    return [len(ACTIVATIONS), *later]
 
 
 def build(config, child, seed):
@@ -40,7 +27,7 @@ def build(config, child, seed):
     Returns:
       `policy.Controller`; its arcs are int32 `[A, 2N - 1]`.
     """
-    noise = tf.placeholder(tf.float32, [None, *noise_shape(child.rhn_depth)], "noise")
+    noise = tf.placeholder(tf.float32, [None, *policy.noise_shape(choices(child))], "noise")
     with tf.variable_scope("controller"):
         variables = policy.variables(_shapes(config.lstm_size), seed, zeros=("activation_bias",))
         sampled, log_prob, entropy = _walk(config, child.rhn_depth, variables, noise)

@@ -1,8 +1,14 @@
 """Pictures of a recurrent cell. Nothing here imports TensorFlow."""
 
-from enas.drawing import diagrams, layout
-from enas.drawing.diagrams import Diagram, Vertex
+from enas.drawing import layout
+from enas.drawing.diagram import Diagram, Vertex
+from enas.rnn import arc as arcs
 from enas.rnn.arc import ACTIVATIONS
+from enas.rnn.config import ChildConfig
+
+# See `interfaces.DiagramModule`.
+FLAGS: tuple[str, ...] = ()
+FOLDER, MAIN = "outputs/rnn_cell", "cell"
 
 _LABELS = {"tanh": "tanh", "relu": "ReLU", "identity": "identity", "sigmoid": "sigmoid"}
 # (fill, outline).
@@ -33,6 +39,11 @@ def describe(arc):
     return Diagram("cell", "recurrent cell", note, tuple(vertices), tuple(edges), rows)
 
 
-def write(arc, output_dir):
-    """Writes `cell.dot`, `cell.png` and `cell.svg`; see `diagrams.write`."""
-    return diagrams.write({"cell": [describe(arc)]}, output_dir)
+def pictures(arc: arcs.Arc, _child: ChildConfig) -> dict[str, list[Diagram]]:
+    """`cell`; see `interfaces.DiagramModule`."""
+    return {MAIN: [describe(arc)]}
+
+
+def caption(_arc: arcs.Arc, _child: ChildConfig) -> str:
+    """None: the title says all."""
+    return ""

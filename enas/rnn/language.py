@@ -22,13 +22,13 @@ __all__ = [
     "ADVICE",
     "METRIC",
     "Scorer",
-    "announce",
+    "log_header",
     "description",
-    "facts",
+    "metadata",
     "learning_rate",
     "load",
     "report_errors",
-    "training",
+    "train_step",
 ]
 
 # To a user whose child's numbers are not finite.
@@ -45,8 +45,8 @@ def load(config):
     return texts.load(config.data)
 
 
-def facts(text):
-    """What the text is, as JSON values: a run goes on with the same facts only."""
+def metadata(text):
+    """What the text is, as JSON values: a run goes on with the same metadata only."""
     splits = (text.train, text.valid, text.test)
     return {"words": list(text.words), "crc32": [zlib.crc32(tokens.tobytes()) for tokens in splits]}
 
@@ -57,16 +57,16 @@ def description(config, text):
     return f"{config.data.dataset}: {sizes} train/valid/test tokens, vocabulary of {len(text.words)} words"
 
 
-def announce(_run, _text):
+def log_header(_run, _text):
     """Logs nothing: `description` says all there is to say of a text."""
 
 
-def report_errors(_opened):
+def report_errors(_context):
     """Writes nothing: the perplexities are the report."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Training:
+class TrainStep:
     """One training step of a child, on the next window of the training text.
 
     Attributes:
@@ -94,12 +94,12 @@ class Training:
         return self.windows.count
 
     @property
-    def judged(self):
+    def batch_metric(self):
         """What `figures` takes, to be fetched with the step."""
         return self.perplexity
 
     def figures(self, perplexity):
-        """({name: float} for the records, words for the log) of the step's `judged`."""
+        """({name: float} for the records, words for the log) of the step's `batch_metric`."""
         return {"train_perplexity": float(perplexity)}, f"tr_ppl = {perplexity:<8.2f}"
 
     def start(self, _session):
@@ -111,7 +111,7 @@ class Training:
         return {self.inputs: inputs, self.targets: targets}
 
 
-def training(config, text, child, arc, shared):
+def train_step(config, text, child, arc, shared):
     """Builds the training step; back-propagation is truncated to a window, and the state carried on to the next.
 
     Args:
@@ -130,7 +130,7 @@ def training(config, text, child, arc, shared):
     carried = tf.get_variable("carried_state", shape, tf.float32, tf.zeros_initializer(), trainable=False)
     # An epoch starts at the text's beginning, where there is nothing to carry on.
     state = tf.where(tf.equal(step % windows.count, 0), tf.zeros(shape), carried)
-    build = layers.Build(settings, len(text.words), run.seed, training=True, step=step)
+    build = layers.BuildContext(settings, len(text.words), run.seed, training=True, step=step)
     predicted = child.language_model(build, inputs, targets, state, arc)
     loss = tf.reduce_sum(predicted.nats) / run.batch_size
     rate = tf.placeholder(tf.float32, [], "learning_rate")
@@ -140,7 +140,7 @@ def training(config, text, child, arc, shared):
 
     update = sgd.update(build, loss + _regularisers(settings, predicted, run.batch_size), rate, step, after)
     perplexity = tf.exp(tf.reduce_mean(predicted.nats))
-    return Training(rate, step, update, loss, perplexity, inputs, targets, windows)
+    return TrainStep(rate, step, update, loss, perplexity, inputs, targets, windows)
 
 
 def _regularisers(settings, predicted, batch_size):
@@ -155,7 +155,7 @@ def _regularisers(settings, predicted, batch_size):
 
 
 @dataclasses.dataclass(frozen=True)
-class Scoring:
+class EvalGraph:
     """A child without dropout, on windows of the caller's choice.
 
     Attributes:
@@ -173,24 +173,24 @@ class Scoring:
     next_state: object
 
 
-def scoring(config, text, child, arc):
+def eval_graph(config, text, child, arc):
     """Builds the child for scoring, on the weights of `training`."""
     inputs, targets = (tf.placeholder(tf.int32, [None, None]) for _ in range(2))
     weights = tf.placeholder(tf.float32, [None, None])
     state = tf.placeholder(tf.float32, [None, child.state_size(config.child, len(text.words), arc)])
-    build = layers.Build(config.child, len(text.words), config.run.seed)
+    build = layers.BuildContext(config.child, len(text.words), config.run.seed)
     predicted = child.language_model(build, inputs, targets, state, arc)
     nats = tf.reduce_sum(predicted.nats * tf.transpose(weights))
-    return Scoring(inputs, targets, weights, state, nats, predicted.state)
+    return EvalGraph(inputs, targets, weights, state, nats, predicted.state)
 
 
-def perplexity(session, scoring, windows, first=0, limit=0, feeds=None):
+def perplexity(session, graph, windows, first=0, limit=0, feeds=None):
     """exp(mean nats of a token) over windows one after the other, inf where that is no number, because the model has
     diverged; the state is carried from each window to the next.
 
     Args:
       session: the session.
-      scoring: the `Scoring`.
+      graph: the `EvalGraph`.
       windows: the `Windows`.
       first: the window to start at, with no state.
       limit: windows to go through; 0: all from `first` on.
@@ -199,13 +199,13 @@ def perplexity(session, scoring, windows, first=0, limit=0, feeds=None):
     Raises:
       signals.Stopped: a signal came; no variable has changed since the call.
     """
-    state = np.zeros([windows.streams, int(scoring.state.shape[1])], np.float32)
+    state = np.zeros([windows.streams, int(graph.state.shape[1])], np.float32)
     nats, counted = 0.0, 0.0
     for number in range(first, min(windows.count, first + limit) if limit else windows.count):
         signals.check()
         inputs, targets, weights = windows[number]
-        window = {scoring.inputs: inputs, scoring.targets: targets, scoring.weights: weights, scoring.state: state}
-        more, state = session.run([scoring.nats, scoring.next_state], {**window, **(feeds or {})})
+        window = {graph.inputs: inputs, graph.targets: targets, graph.weights: weights, graph.state: state}
+        more, state = session.run([graph.nats, graph.next_state], {**window, **(feeds or {})})
         nats, counted = nats + float(more), counted + float(weights.sum())
     mean = nats / counted
     return math.exp(mean) if mean < _MOST_NATS else math.inf
@@ -226,7 +226,7 @@ class Scorer:
     """
 
     def __init__(self, config, text, child, arc, shared):
-        self.config, self.scoring = config, scoring(config, text, child, arc)
+        self.config, self.graph = config, eval_graph(config, text, child, arc)
         self.whole = {name: Windows(getattr(text, name), text.eos, 1, _STEPS, whole=True) for name in ("valid", "test")}
         if shared:
             size = config.controller.batch_size or config.run.batch_size
@@ -238,16 +238,14 @@ class Scorer:
     def score(self, session, name, feeds=None):
         """Perplexity on the split "valid" or "test", or on the windows of the validation text that arcs are scored on."""
         if name == "arcs":
-            return perplexity(
-                session, self.scoring, self.parallel, limit=self.config.score.eval_arc_batches, feeds=feeds
-            )
-        return perplexity(session, self.scoring, self.whole[name], feeds=feeds)
+            return perplexity(session, self.graph, self.parallel, limit=self.config.score.eval_arc_batches, feeds=feeds)
+        return perplexity(session, self.graph, self.whole[name], feeds=feeds)
 
     def reward(self, session, update, feeds):
         """The reward of an arc in a controller update: --controller_reward_constant over the perplexity on one window of
         the validation text, the same window for all arcs of the update."""
         window = int(generator(self.config.run.seed, "reward", update).integers(self.parallel.count))
-        found = perplexity(session, self.scoring, self.parallel, window, 1, feeds)
+        found = perplexity(session, self.graph, self.parallel, window, 1, feeds)
         return self.config.controller.reward_constant / found
 
     def cost(self):

@@ -2,8 +2,7 @@
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import finite_check as watches
-from enas.graph import functions
+from enas.graph import finite_check, functions
 from enas.graph.optim import Update
 
 
@@ -26,7 +25,7 @@ def update(build, objective, rate, step, also):
     gradient is not finite nothing changes.
 
     Args:
-      build: the `layers.Build` the child was built with; its variables are those named child/.
+      build: the `layers.BuildContext` the child was built with; its variables are those named child/.
       objective: float32 scalar.
       rate: float32 scalar, the learning rate.
       step: int64 variable, counted up by the step, also when it is skipped.
@@ -37,9 +36,9 @@ def update(build, objective, rate, step, also):
     """
     variables = tf.trainable_variables("child/")
     gradients = functions.gradients(objective, variables)
-    squares = watches.squares(gradients)
-    norm = watches.global_norm(squares)
-    watch = watches.watch(objective, squares, variables, norm_of_all_gradients=norm)
+    squares = finite_check.squares(gradients)
+    norm = finite_check.global_norm(squares)
+    check = finite_check.build_check(objective, squares, variables, norm_of_all_gradients=norm)
     factor = rate * build.config.grad_bound / tf.maximum(norm, build.config.grad_bound)
 
     def apply():
@@ -47,8 +46,8 @@ def update(build, objective, rate, step, also):
         with tf.control_dependencies(changes):
             return also()
 
-    op, skipped = watches.guarded(watch, apply, step)
-    return Update(op, norm, tf.constant(1.0), False, skipped, watch)
+    op, skipped = finite_check.guarded(check, apply, step)
+    return Update(op, norm, tf.constant(1.0), False, skipped, check)
 
 
 def _changed(variable, gradient, factor):

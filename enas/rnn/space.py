@@ -1,6 +1,21 @@
-"""The recurrent search space as the shared loops see it; see `enas/spaces.py`."""
+"""The recurrent search space as the shared rooms see it."""
 
-from enas.rnn import arc, child, config, controller
-from enas.rnn import language as task
+from enas.interfaces import Network, SearchSpace
+from enas.rnn import arc, config, diagram
 
-__all__ = ["arc", "child", "config", "controller", "task"]
+
+def load() -> Network:
+    """Imports what needs TensorFlow."""
+    from enas.rnn import child, controller, language
+
+    return Network(child, controller, language)
+
+
+SPACE = SearchSpace(
+    name="rnn",
+    search_config=config.SearchConfig,
+    train_config=config.TrainConfig,
+    arc=arc,
+    diagram=diagram,
+    load=load,
+)

@@ -32,8 +32,8 @@ class Checkpoints:
         self.run, self.name, self.saver = run, name, saver
         self.folder = run.file("checkpoints")
 
-    def save(self, session, facts):
-        """Saves the session's variables together with `facts`, a dict of JSON values, and drops old checkpoints.
+    def save(self, session, metadata):
+        """Saves the session's variables together with `metadata`, a dict of JSON values, and drops old checkpoints.
 
         Raises:
           UserError: the disk is full or the folder can't be written; the checkpoints before it stay.
@@ -49,7 +49,7 @@ class Checkpoints:
         for name in files:
             synced(os.path.join(self.folder, name))
         try:
-            content = {"files": files, "facts": facts}
+            content = {"files": files, "facts": metadata}
             write_atomically(f"{path}.json", json.dumps({**content, "crc32": _crc(content)}, indent=2) + "\n")
         except UserError:
             self._delete(number)
@@ -62,7 +62,7 @@ class Checkpoints:
         """Restores the newest whole checkpoint; says so where newer ones are not whole.
 
         Returns:
-          (path, facts), or None where there is no checkpoint at all.
+          (path, metadata), or None where there is no checkpoint at all.
 
         Raises:
           UserError: there are checkpoints but none is whole, or it is one of another network.
@@ -71,10 +71,10 @@ class Checkpoints:
         for number in numbers:
             path = self._path(number)
             try:
-                facts = self._facts(number)
+                metadata = self._metadata(number)
                 _check_shapes(path, session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES))
                 self.saver.restore(session, path)
-                return path, facts
+                return path, metadata
             except _Damaged as error:
                 self.run.log(f"checkpoint {path} is not whole ({error}); trying the one before it")
             except (tf.errors.OpError, ValueError) as error:
@@ -86,7 +86,7 @@ class Checkpoints:
             )
         return None
 
-    def _facts(self, number):
+    def _metadata(self, number):
         try:
             with open(f"{self._path(number)}.json", encoding="utf-8") as file:
                 content = json.load(file)

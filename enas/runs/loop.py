@@ -48,16 +48,16 @@ class Loop:
     """The main loop of a run. Making one restores the newest checkpoint.
 
     Args:
-      opened: the `session.Opened`.
+      context: the `session.RunContext`.
 
     Attributes:
-      opened: the `session.Opened`.
+      context: the `session.RunContext`.
       position: the `Position`.
     """
 
-    def __init__(self, opened):
-        self.opened = opened
-        self.config, self.run, self.session, self.last = opened.config.run, opened.run, opened.session, opened.last
+    def __init__(self, context):
+        self.context = context
+        self.config, self.run, self.session, self.last = context.config.run, context.run, context.session, context.last
         restored = self.last.restore(self.session)
         self.position = Position() if restored is None else position_of(*restored)
         self.run.cut(self.position.sizes)
@@ -97,13 +97,13 @@ class Loop:
             )
             raise
 
-    def judge(self, kind, step, watch, finite, ordinary=False):
+    def count_bad_step(self, kind, step, check, finite, ordinary=False):
         """Notes whether the numbers of a step were finite. If not the step has changed nothing, and is logged.
 
         Args:
           kind: "child" or "controller".
           step: the step's number, from 1.
-          watch, finite: the step's `Watch` and the value of its `finite`.
+          check, finite: the step's `FiniteCheck` and the value of its `finite`.
           ordinary: an overflow that the loss scale now adapts to; it does not count as bad.
 
         Raises:
@@ -112,13 +112,13 @@ class Loop:
         if finite.all():
             self.position.bad_steps[kind] = 0
             return
-        bad = [name for name, good in zip(watch.names, finite, strict=True) if not good]
+        bad = [name for name, good in zip(check.names, finite, strict=True) if not good]
         more = f" and {len(bad) - 2} more" if bad[2:] else ""
         what = f"not finite: {', '.join(bad[:2])}{more}"
         self.run.log(f"{kind} step {step}: {what}; step skipped, nothing changed")
         if ordinary:
             return
-        advice = self.opened.task.ADVICE if kind == "child" else "a lower --controller_lr"
+        advice = self.context.task.ADVICE if kind == "child" else "a lower --controller_lr"
         in_a_row = self.position.bad_steps.get(kind, 0) + 1
         self.position.bad_steps[kind] = in_a_row
         if in_a_row >= self.config.max_bad_steps:
@@ -146,15 +146,15 @@ class Loop:
         self.saved = time.monotonic()
 
 
-def position_of(path, facts):
+def position_of(path, metadata):
     """The `Position` stored with a checkpoint.
 
     Raises:
-      UserError: `facts` is none.
+      UserError: `metadata` is not one.
     """
     position = Position()
     for field in dataclasses.fields(Position):
-        value = facts.get(field.name)
+        value = metadata.get(field.name)
         if type(value) is not type(getattr(position, field.name)) or not _counts(field.name, value):
             raise UserError(f"{path}.json: {field.name} is {value!r}; expected what a run of this program stores")
         setattr(position, field.name, value)
@@ -178,24 +178,24 @@ def child_epoch(loop, training, epoch, unit, feeds=lambda _: {}):
       unit: steps of this epoch already done.
       feeds: function of the step (from 0, over the whole run) to more feeds, e.g. the arc.
     """
-    run, config, session = loop.run, loop.opened.config, loop.session
+    run, config, session = loop.run, loop.context.config, loop.session
     per_epoch, update = training.per_epoch, training.update
     fetches = [
         training.loss,
         update.grad_norm,
-        training.judged,
+        training.batch_metric,
         update.loss_scale,
         update.skipped,
-        update.watch.finite,
+        update.finite_check.finite,
     ]
     for step in units(epoch * per_epoch + unit, (epoch + 1) * per_epoch, f"epoch {epoch + 1}"):
-        rate = loop.opened.task.learning_rate(config.child, step / per_epoch)
+        rate = loop.context.task.learning_rate(config.child, step / per_epoch)
         feed = {training.rate: rate, **training.feeds(step), **feeds(step)}
-        (loss, norm, judged, scale, skipped, finite), _ = session.run([fetches, update.op], feed)
+        (loss, norm, batch_metric, scale, skipped, finite), _ = session.run([fetches, update.op], feed)
         # Halving the loss scale answers an overflow of float16, but for the last time.
-        loop.judge("child", step + 1, update.watch, finite, ordinary=update.dynamic and scale > 1)
+        loop.count_bad_step("child", step + 1, update.finite_check, finite, ordinary=update.dynamic and scale > 1)
         if (step + 1) % config.run.log_every == 0 or step + 1 == (epoch + 1) * per_epoch:
-            more, words = training.figures(judged)
+            more, words = training.figures(batch_metric)
             figures = {"loss": float(loss), "lr": rate, "grad_norm": float(norm), **more, "loss_scale": float(scale)}
             run.log(child_line(epoch, step + 1, figures, words, run.minutes()))
             record(run, "child", epoch, step + 1, figures, step=step + 1, skipped_steps=int(skipped))
@@ -224,7 +224,7 @@ def evaluation(loop, score, finished):
       score: function of a set's name.
       finished: called with e.g. `{"valid_accuracy": float, "test_accuracy": float}` at the end of the last unit.
     """
-    position, metric = loop.position, loop.opened.task.METRIC
+    position, metric = loop.position, loop.context.task.METRIC
     for name in EVALUATED[position.unit :]:
         position.scores[f"{name}_{metric.name}"] = score(name)
         if name == EVALUATED[-1]:
@@ -233,17 +233,17 @@ def evaluation(loop, score, finished):
         yield
 
 
-def log_evaluation(run, epoch, figures, **facts):
-    """Logs and records an evaluation's `{"valid_accuracy": float, ...}`; `facts` go into the record, e.g. the arc."""
+def log_evaluation(run, epoch, figures, **more):
+    """Logs and records an evaluation's `{"valid_accuracy": float, ...}`; `more` goes into the record, e.g. the arc."""
     run.log(f"Epoch {epoch + 1}: Eval")
     for name, value in figures.items():
         run.log(f"{name}: {value:<6.4f}")
         if not math.isfinite(value):
             run.log(f"warning: {name} is not finite: the child has diverged; try a lower learning rate")
-    record(run, "eval", epoch, epoch + 1, figures, **facts)
+    record(run, "eval", epoch, epoch + 1, figures, **more)
 
 
-def record(run, kind, epoch, at, figures, **facts):
+def record(run, kind, epoch, at, figures, **more):
     """Records figures in metrics.jsonl and for TensorBoard.
 
     Args:
@@ -252,20 +252,20 @@ def record(run, kind, epoch, at, figures, **facts):
       epoch: epochs done before this one.
       at: the step, of its own kind, that TensorBoard shows the figures at.
       figures: `{name: float}`.
-      facts: more for the record in metrics.jsonl.
+      more: more for the record in metrics.jsonl.
     """
-    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **facts, **recordable(figures)})
+    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **more, **recordable(figures)})
     run.events.scalars(at, **{f"{kind}__{name}": value for name, value in figures.items()})
 
 
-def announce(opened, position):
+def log_header(context, position):
     """Logs what is about to run."""
-    run, config, task = opened.run, opened.config, opened.task
+    run, config, task = context.run, context.config, context.task
     run.log("-" * 80)
-    run.log(f"{task.description(config, opened.dataset)}; seed {config.run.seed}; run directory {run.path}")
-    task.announce(run, opened.dataset)
-    if hasattr(config, "facts"):
-        run.log("ops: " + ", ".join(f"{id} {op}" for id, op in enumerate(config.facts()["ops"])))
+    run.log(f"{task.description(config, context.dataset)}; seed {config.run.seed}; run directory {run.path}")
+    task.log_header(run, context.dataset)
+    if ops := config.metadata().get("ops"):
+        run.log("ops: " + ", ".join(f"{id} {op}" for id, op in enumerate(ops)))
     if run.resumed:
         inside = f", inside epoch {position.epoch + 1}" if position.phase or position.unit else ""
         run.log(f"resuming after epoch {position.epoch} of {config.run.num_epochs}{inside}")

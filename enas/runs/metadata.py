@@ -1,14 +1,18 @@
 """What a run directory says of the run in it, to others than the run itself."""
 
+import contextlib
 import json
 import os
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from enas.errors import UserError
 
 MARK = "enas run directory, format 2"
+DATA = "data.json"
 
 
-def stored_values(path):
+def stored_values(path: str) -> dict[str, Any] | None:
     """The content of a run's config.json as a dict; None where there is no such file.
 
     Raises:
@@ -27,16 +31,47 @@ def stored_values(path):
     return values
 
 
-def data_facts(path):
-    """The content of a run's data.json (image shape, class names, mean, std); {} where there is none yet."""
+def read_data(path: str) -> dict[str, Any] | None:
+    """The content of a run's data.json, what its task's `metadata` returned; None where there is none yet.
+
+    Raises:
+      UserError: data.json is there but is no JSON object.
+    """
+    name = os.path.join(path, DATA)
     try:
-        with open(os.path.join(path, "data.json"), encoding="utf-8") as file:
-            return json.load(file)
-    except (OSError, ValueError):
-        return {}
+        with open(name, encoding="utf-8") as file:
+            found = json.load(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{name}: can't be read as what a run stores of its data: {str(error)[:100]}") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{name}: not what a run of this program stores of its data")
+    return found
 
 
-def run_of(file):
+def store_data(run: Any, found: dict[str, Any], dataset: str) -> None:
+    """Stores what a run's data is; refuses to go on with other data.
+
+    Args:
+      run: the `RunDirectory`.
+      found: what its task's `metadata` returned.
+      dataset: the value of --dataset.
+
+    Raises:
+      UserError: the run began with other data.
+    """
+    text = json.dumps(found, indent=2) + "\n"
+    with contextlib.suppress(FileNotFoundError), open(run.file(DATA), encoding="utf-8", errors="replace") as file:
+        if run.resumed and file.read() != text:
+            raise UserError(
+                f"--output_dir={run.path}: its run began with other data than --dataset={dataset} now gives (see {DATA} "
+                "there); put the old ones back, or add --reset_output_dir to delete that run"
+            )
+    run.write(DATA, text)
+
+
+def run_of(file: str) -> dict[str, Any]:
     """The stored values of the run in whose directory a file lies; {} where it is in no run's directory."""
     try:
         return (stored_values(os.path.dirname(file) or ".") or {}) if file else {}
@@ -44,26 +79,26 @@ def run_of(file):
         return {}
 
 
-def inherited(path, given=None):
+def inherited(path: str, names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that give an arc's integers their meaning, from the run whose directory the arc's file lies in.
 
     Args:
       path: the file, or "" for none.
+      names: the flags of these settings, e.g. `Settings.arc_flags`.
       given: {flag: value} of the flags that the user gave.
 
     Returns:
-      {"search_precision": value}; {} where the file is in no run's directory, or in one whose space has no such setting.
+      {flag: value}, of those that the run has; {} where the file is in no run's directory.
 
     Raises:
-      UserError: the user gave another --search_precision.
+      UserError: the user gave another value for one.
     """
     stored = run_of(path)
-    if "search_precision" not in stored:
-        return {}
-    value = stored["search_precision"]
-    if (given or {}).get("search_precision", value) != value:
-        raise UserError(
-            f"--search_precision={given['search_precision']}: the op ids of --arc_file={path} count through the op table "
-            f"of its run, which has --search_precision={value}; leave the flag out"
-        )
-    return {"search_precision": value}
+    found = {name: stored[name] for name in names if name in stored}
+    for name, value in found.items():
+        if given.get(name, value) != value:
+            raise UserError(
+                f"--{name}={given[name]}: the integers of --arc_file={path} mean what they mean in its run, which has "
+                f"--{name}={value}; leave the flag out"
+            )
+    return found

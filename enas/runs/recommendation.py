@@ -41,24 +41,24 @@ def sample_more(search):
       UserError: no epoch of the search is finished yet.
       signals.Stopped: a signal came; what was sampled is kept.
     """
-    run, outcome, metric = search.run, search.config.outcome, search.metric
+    run, options, metric = search.run, search.config.recommendation, search.metric
     if not search.loop.position.epoch:
         raise UserError(f"--output_dir={run.path}: the search has not finished its first epoch yet")
     run.cut_torn("sampled_arcs.jsonl")
     first = len(run.read("sampled_arcs.jsonl"))
     try:
-        for number, values in _more(search, range(first, first + outcome.num_sampling)):
+        for number, values in _more(search, range(first, first + options.num_sampling)):
             signals.check()
             search.score_arc(values, "sampled_arcs.jsonl", {"epoch": search.loop.position.epoch, "number": number})
     except signals.Stopped as stopped:
         stopped.tell(
             run,
-            f"after {number - first} of {outcome.num_sampling} sampled arcs, which are kept in "
-            f"{run.file('sampled_arcs.jsonl')}; the same command samples {outcome.num_sampling} more",
+            f"after {number - first} of {options.num_sampling} sampled arcs, which are kept in "
+            f"{run.file('sampled_arcs.jsonl')}; the same command samples {options.num_sampling} more",
         )
         raise
     best = best_of(metric, run.read("sampled_arcs.jsonl")[first:])
-    run.log(f"best of {outcome.num_sampling} sampled arcs: {best['arc']}")
+    run.log(f"best of {options.num_sampling} sampled arcs: {best['arc']}")
     _log_merits(search, best)
     _hand_over(search, best)
 
@@ -79,9 +79,9 @@ def _more(search, numbers):
 
 
 def _hand_over(search, best):
-    if search.config.outcome.recommended_arch:
+    if search.config.recommendation.recommended_arch:
         arc = search.space.arc.for_child(arc_input.integers(best["arc"]), search.config.child)
-        arc_input.write(search.config.outcome.recommended_arch, arc)
+        arc_input.write(search.config.recommendation.recommended_arch, arc)
 
 
 def finish(search):
@@ -90,11 +90,11 @@ def finish(search):
     scored = run.read("arcs.jsonl")
     if not scored:
         raise UserError("--num_epochs: the search ended before its first controller phase")
-    best = recommended(search.config.outcome, metric, scored)
+    best = recommended(search.config.recommendation, metric, scored)
     run.write("best_arc.txt", best["arc"] + "\n")
     _hand_over(search, best)
     if search.is_over():
-        run.log(f"an arc has passed --early_stop_over={search.config.outcome.early_stop_over}")
+        run.log(f"an arc has passed --early_stop_over={search.config.recommendation.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
     _log_merits(search, best)
     command = ["python", "train_fixed_arc.py", f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]

@@ -198,7 +198,7 @@ def open_run(config, kind):
         stored = _stored_run(config, kind)
         if config.run.reset_output_dir:
             _clear(path)
-        values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config), **_facts(config)}
+        values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config), **config.metadata()}
         write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
         for name in ("checkpoints", "events"):
             os.makedirs(os.path.join(path, name), exist_ok=True)
@@ -244,11 +244,6 @@ def _clear(path):
             shutil.rmtree(name)
         else:
             os.remove(name)
-
-
-def _facts(config):
-    """What a config's class has to say beside its settings: `facts()`, where it has it."""
-    return config.facts() if hasattr(config, "facts") else {}
 
 
 def _check_same(config, kind, stored, path):

@@ -1,6 +1,6 @@
 """The search loop: child epochs, controller phases, scored arcs (ENAS, arXiv 1802.03268, section 2.2).
 
-Works on any search space; `enas/spaces.py` says what that is.
+Works on any search space; `enas/interfaces.py` says what that is.
 """
 
 import dataclasses
@@ -12,10 +12,11 @@ import tensorflow.compat.v1 as tf
 from enas import signals
 from enas.costs import budget
 from enas.costs.cost import readable
+from enas.graph import policy
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.runs import recommendation, session
-from enas.runs.loop import Loop, announce, child_epoch, evaluation, log_evaluation, record, units
+from enas.runs.loop import Loop, child_epoch, evaluation, log_evaluation, log_header, record, units
 
 SCORED_ARCS = 10
 _ARCS_AT_A_TIME = 2  # in the rewards of an update
@@ -38,10 +39,10 @@ class Graph:
 
 
 def build(config, space, dataset):
-    """Builds the graph of a search. `space` is the search space's package, `dataset` what its task loaded."""
+    """Builds the graph of a search. `space` is the `SearchSpace`, `dataset` what its task loaded."""
     controller = space.controller.build(config.controller, config.child, config.run.seed)
     arc = tf.placeholder(tf.int32, controller.arcs.shape[1:], "arc")
-    training = space.task.training(config, dataset, space.child, arc, shared=True)
+    training = space.task.train_step(config, dataset, space.child, arc, shared=True)
     scorer = space.task.Scorer(config, dataset, space.child, arc, shared=True)
     return Graph(arc, training, scorer, controller)
 
@@ -50,16 +51,16 @@ class Search:
     """A running search. Use `run_search`.
 
     Args:
-      space: the search space's package.
-      opened: the `session.Opened`.
+      space: the `SearchSpace`.
+      context: the `session.RunContext`.
       loop: the `Loop`.
     """
 
-    def __init__(self, space, opened, loop):
-        self.space, self.opened, self.loop = space, opened, loop
-        self.config, self.run, self.graph, self.session = opened.config, opened.run, opened.graph, opened.session
-        self.metric, self.scorer = opened.task.METRIC, opened.graph.scorer
-        self.budget = budget.of(self.config, space, opened.dataset)
+    def __init__(self, space, context, loop):
+        self.space, self.context, self.loop = space, context, loop
+        self.config, self.run, self.graph, self.session = context.config, context.run, context.graph, context.session
+        self.metric, self.scorer = context.task.METRIC, context.graph.scorer
+        self.budget = budget.of(self.config, space, context.dataset)
         self.graph.training.start(self.session)
         self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
 
@@ -71,8 +72,9 @@ class Search:
 
     def noise(self, purpose, steps, warmup=False):
         """The sampling noise of `sample`."""
-        module, key = self.space.controller, (self.config.run.seed, f"arc/{purpose}", steps, self.config.child)
-        return module.warmup_noise(self.config.controller, *key) if warmup else module.gumbel_noise(*key)
+        choices = self.space.controller.choices(self.config.child)
+        key = self.config.run.seed, f"arc/{purpose}", steps, choices
+        return policy.warmup_noise(self.config.controller, *key) if warmup else policy.gumbel_noise(*key)
 
     def train_child(self, epoch, unit):
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
@@ -98,10 +100,10 @@ class Search:
             # Nothing may stop between here and the yield: the update changes the variables.
             fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
             (loss, entropy, norm, baseline), finite, _ = self.session.run(
-                [fetches, controller.watch.finite, controller.train],
+                [fetches, controller.finite_check.finite, controller.train],
                 {controller.noise: noise, controller.rewards: rewards},
             )
-            self.loop.judge("controller", step + 1, controller.watch, finite)
+            self.loop.count_bad_step("controller", step + 1, controller.finite_check, finite)
             if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
                 figures = {"loss": loss, "entropy": entropy.mean(), "grad_norm": norm, "reward": rewards.mean()}
                 figures |= {"baseline": baseline, self.metric.reward: merits.mean()}
@@ -160,7 +162,7 @@ class Search:
         first = epoch * SCORED_ARCS
         for values in self.sample("score", range(first, first + SCORED_ARCS))[unit:]:
             self.score_arc(values, "arcs.jsonl", {"epoch": epoch + 1})
-            best = recommendation.recommended(self.config.outcome, self.metric, self.run.read("arcs.jsonl"))
+            best = recommendation.recommended(self.config.recommendation, self.metric, self.run.read("arcs.jsonl"))
             self.run.write("best_arc.txt", best["arc"] + "\n")
             yield
 
@@ -181,7 +183,7 @@ class Search:
 
     def is_over(self):
         """An arc has passed --early_stop_over."""
-        return recommendation.stopped_early(self.config.outcome, self.metric, self.run)
+        return recommendation.stopped_early(self.config.recommendation, self.metric, self.run)
 
     def evaluate(self, epoch, _unit):
         """A phase: scores of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
@@ -203,17 +205,17 @@ def run_search(config, space):
 
     Args:
       config: a `SearchConfig`.
-      space: the search space's package.
+      space: the `SearchSpace`.
 
     Raises:
-      UserError: see `session.opened` and `Checkpoints`.
+      UserError: see `session.run_context` and `Checkpoints`.
       signals.Stopped: a signal came; a checkpoint was saved.
     """
-    with session.opened(config, "search", space.task, lambda dataset: build(config, space, dataset)) as opened:
-        loop = Loop(opened)
-        search = Search(space, opened, loop)
-        announce(opened, loop.position)
-        if config.outcome.sampling_only:
+    with session.run_context(config, "search", space.task, lambda dataset: build(config, space, dataset)) as context:
+        loop = Loop(context)
+        search = Search(space, context, loop)
+        log_header(context, loop.position)
+        if config.recommendation.sampling_only:
             recommendation.sample_more(search)
             return
         phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]

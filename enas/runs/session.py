@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import json
 import time
 
 import tensorflow.compat.v1 as tf
@@ -11,7 +10,7 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from enas import signals
 from enas.data import pipeline
-from enas.errors import UserError
+from enas.runs import metadata
 from enas.runs.checkpoints import Checkpoints
 from enas.runs.run_directory import EVENTS, check_output_dir, open_run
 
@@ -57,7 +56,7 @@ class Events:
 
 
 @dataclasses.dataclass(frozen=True)
-class Opened:
+class RunContext:
     """A run that is ready to go on.
 
     Attributes:
@@ -81,8 +80,8 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(config, kind, task, build):
-    """Loads the data, builds and finalizes the graph, opens the run directory and a session; yields `Opened`.
+def run_context(config, kind, task, build):
+    """Loads the data, builds and finalizes the graph, opens the run directory and a session; yields `RunContext`.
 
     SIGINT and SIGTERM are only noted within it: see `signals.check`.
 
@@ -109,11 +108,11 @@ def opened(config, kind, task, build):
         open_session(tf_graph) as sess,
         pipeline.unreadable_files_told(),
     ):
-        _check_data(run, config, task.facts(dataset))
+        metadata.store_data(run, task.metadata(dataset), config.data.dataset)
         run.events = Events(run)
         sess.run(initialize)
         last, best = (Checkpoints(run, name, saver) for name in ("last", "best"))
-        yield Opened(config, task, run, dataset, graph, sess, last, best)
+        yield RunContext(config, task, run, dataset, graph, sess, last, best)
 
 
 def start(sess, streams, batches=None):
@@ -127,18 +126,3 @@ def start(sess, streams, batches=None):
     for name, stream in streams.items():
         stream.restart(sess, (batches or {}).get(name, 0))
     return sess.run({name: stream.iterator.string_handle() for name, stream in streams.items()})
-
-
-def _check_data(run, config, facts):
-    """Stores what the data is; refuses to go on with other data."""
-    text = json.dumps(facts, indent=2) + "\n"
-    with (
-        contextlib.suppress(FileNotFoundError),
-        open(run.file("data.json"), encoding="utf-8", errors="replace") as file,
-    ):
-        if run.resumed and file.read() != text:
-            raise UserError(
-                f"--output_dir={run.path}: its run began with other data than --dataset={config.data.dataset} now "
-                "gives (see data.json there); put the old ones back, or add --reset_output_dir to delete that run"
-            )
-    run.write("data.json", text)

@@ -13,7 +13,7 @@ from enas.runs.metadata import stored_values
 from enas.runs.run_directory import check_output_dir
 
 # What such a program takes from the command line: where things are, and what changes no result.
-# Which images are left out is a part of what the data is: a run with others is refused by `session.opened`.
+# Which images are left out is a part of what the data is: a run with others is refused by `session.run_context`.
 _TAKEN = ("output_dir", "data_dir", "skip_bad_images", "cache", "cache_dir", "log_every", "checkpoint_every_minutes")
 
 
@@ -31,9 +31,9 @@ def search_settings(config, given):
       UserError: see `check_output_dir`; --recommended_arch can't be written or is in --output_dir; --sampling_only and
         there is no search, or it has other settings than the flags that were given.
     """
-    path, outcome = config.run.output_dir, config.outcome
-    _check_recommended(outcome.recommended_arch, path)
-    if not outcome.sampling_only:
+    path, options = config.run.output_dir, config.recommendation
+    _check_recommended(options.recommended_arch, path)
+    if not options.sampling_only:
         check_output_dir(config, "search")
         return config
     stored = stored_values(path)
@@ -67,11 +67,11 @@ def evaluation_settings(config, given):
     stored = stored_values(path)
     if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
         raise UserError(f"--output_dir={path}: expected a training run of this program")
-    kind = spaces.module(stored["space"], "config").TrainConfig
+    kind = spaces.get(stored["space"]).train_config
     values = configs.to_values(config)
     if {"arc_file", "child_fixed_arc"} & set(given):
         named = {name: values[name] for name in ("arc_file", "child_fixed_arc")}
-        arc = arc_input.given(configs.from_values(kind, {**stored, **named}), spaces.module(stored["space"], "arc"))
+        arc = arc_input.given(configs.from_values(kind, {**stored, **named}), spaces.get(stored["space"]).arc)
         given = {name: value for name, value in given.items() if name not in named} | {"child_fixed_arc": str(arc)}
     return _merged(kind, values, given, stored, (*_TAKEN, "eval_only"), "eval_only")
 

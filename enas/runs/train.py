@@ -8,7 +8,7 @@ from enas.metric import recordable
 from enas.options import arc_input
 from enas.options.config import with_arc
 from enas.runs import session
-from enas.runs.loop import EVALUATED, Loop, announce, child_epoch, evaluation, log_evaluation
+from enas.runs.loop import EVALUATED, Loop, child_epoch, evaluation, log_evaluation, log_header
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Graph:
 def build(config, arc, space, dataset):
     """Builds the graph that trains and evaluates `arc`."""
     config = dataclasses.replace(config, child=config.arc.trained_child(config.child))
-    training = space.task.training(config, dataset, space.child, arc, shared=False)
+    training = space.task.train_step(config, dataset, space.child, arc, shared=False)
     return Graph(training, space.task.Scorer(config, dataset, space.child, arc, shared=False))
 
 
 class Training:
     """A running training. Use `run_training`."""
 
-    def __init__(self, opened, loop):
-        self.opened, self.loop = opened, loop
-        self.run, self.config, self.graph = opened.run, opened.config, opened.graph
-        self.graph.training.start(opened.session)
-        self.graph.scorer.start(opened.session)
+    def __init__(self, context, loop):
+        self.context, self.loop = context, loop
+        self.run, self.config, self.graph = context.run, context.config, context.graph
+        self.graph.training.start(context.session)
+        self.graph.scorer.start(context.session)
 
     def train_child(self, epoch, unit):
         """A phase: one epoch of training."""
@@ -44,16 +44,16 @@ class Training:
         if (epoch + 1) % self.config.run.eval_every_epochs and epoch + 1 != self.config.run.num_epochs:
             return
 
-        metric, scorer = self.opened.task.METRIC, self.graph.scorer
+        metric, scorer = self.context.task.METRIC, self.graph.scorer
 
         def finished(figures):
             goodness = metric.goodness(figures[f"valid_{metric.name}"])
             if goodness >= self.loop.position.best_goodness:
                 self.loop.position.best_goodness = goodness
-                self.opened.best.save(self.opened.session, {"epoch": epoch + 1})
+                self.context.best.save(self.context.session, {"epoch": epoch + 1})
             log_evaluation(self.run, epoch, figures)
 
-        yield from evaluation(self.loop, lambda name: scorer.score(self.opened.session, name), finished)
+        yield from evaluation(self.loop, lambda name: scorer.score(self.context.session, name), finished)
 
 
 def run_training(config, space):
@@ -61,44 +61,48 @@ def run_training(config, space):
 
     Args:
       config: a `TrainConfig`.
-      space: the search space's package.
+      space: the `SearchSpace`.
 
     Raises:
-      UserError: see `arc_input.given`, `session.opened` and `Checkpoints`.
+      UserError: see `arc_input.given`, `session.run_context` and `Checkpoints`.
       signals.Stopped: a signal came; a checkpoint was saved.
     """
     arc = arc_input.given(config, space.arc)
     config = with_arc(config, arc)
-    with session.opened(config, "training", space.task, lambda dataset: build(config, arc, space, dataset)) as opened:
-        loop = Loop(opened)
-        training = Training(opened, loop)
-        announce(opened, loop.position)
-        opened.run.log(f"arc: {arc}")
-        opened.run.log(f"cost: {opened.graph.scorer.cost()}")
+    with session.run_context(
+        config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
+    ) as context:
+        loop = Loop(context)
+        training = Training(context, loop)
+        log_header(context, loop.position)
+        context.run.log(f"arc: {arc}")
+        context.run.log(f"cost: {context.graph.scorer.cost()}")
         loop.epochs([training.train_child, training.evaluate])
-        _finish(opened)
+        _finish(context)
 
 
-def _finish(opened, detailed=False):
+def _finish(context, detailed=False):
     """Evaluates the best checkpoint and logs and stores the final figures; `detailed`: and what the child gets wrong."""
-    run = opened.run
-    restored = opened.best.restore(opened.session)
+    run = context.run
+    restored = context.best.restore(context.session)
     if restored is None:
         raise UserError(f"--output_dir={run.path}: the run has no best checkpoint yet")
-    path, facts = restored
-    scorer = opened.graph.scorer
-    scorer.start(opened.session)
+    path, metadata = restored
+    scorer = context.graph.scorer
+    scorer.start(context.session)
     if detailed:
-        opened.task.report_errors(opened)
-    figures = {f"{name}_{opened.task.METRIC.name}": scorer.score(opened.session, name) for name in EVALUATED}
+        context.task.report_errors(context)
+    figures = {f"{name}_{context.task.METRIC.name}": scorer.score(context.session, name) for name in EVALUATED}
     measured = dataclasses.asdict(scorer.cost())
     run.log("-" * 80)
-    run.log(f"best checkpoint: {path} (epoch {facts['epoch']})")
+    run.log(f"best checkpoint: {path} (epoch {metadata['epoch']})")
     for name, value in measured.items():
         run.log(f"{name}: {value}")
     for name, value in figures.items():
         run.log(f"{name}: {value:.4f}")
-    run.write("results.json", json.dumps({"epoch": facts["epoch"], **measured, **recordable(figures)}, indent=2) + "\n")
+    run.write(
+        "results.json", json.dumps({"epoch": metadata["epoch"], **measured, **recordable(figures)}, indent=2) + "\n"
+    )
 
 
 def run_evaluation(config, space):
@@ -106,11 +110,13 @@ def run_evaluation(config, space):
 
     Args:
       config: the run's `TrainConfig`, see `stored_settings.evaluation_settings`.
-      space: the search space's package.
+      space: the `SearchSpace`.
 
     Raises:
       UserError: it has no checkpoint yet.
     """
     arc = arc_input.given(config, space.arc)
-    with session.opened(config, "training", space.task, lambda dataset: build(config, arc, space, dataset)) as opened:
-        _finish(opened, detailed=True)
+    with session.run_context(
+        config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
+    ) as context:
+        _finish(context, detailed=True)

@@ -46,7 +46,7 @@ class BenchOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class BenchConfig:
+class BenchConfig(configs.Settings):
     """Everything the benchmark of this space needs."""
 
     space: ClassVar[str] = "macro"
@@ -69,7 +69,7 @@ class Ours:
         import tensorflow.compat.v1 as tf
 
         from enas.data import DataSet, Split
-        from enas.macro import space
+        from enas.macro.space import SPACE as space
         from enas.runs import search, session
 
         session.graph_mode()

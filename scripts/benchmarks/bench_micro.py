@@ -34,14 +34,14 @@ class BenchOptions:
     seed: int = option(0, "Seed of weights, images and arcs.", 0, 2**31 - 1)
     steps: int = option(20, "Steps each figure is the median of.", 1)
     parts: str = option("search,controller,fixed,eval,half", f"What to measure, of {', '.join(PARTS)}.")
-    against: str = option("", "Implementations to compare with: classic, torch, or both apart by a comma.")
-    schemes: str = option("", "Schemes whose child step is compared with fp32's, apart by commas.")
+    against: str = option("", "Implementations to compare with: classic, torch, or both separated by a comma.")
+    schemes: str = option("", "Schemes whose child step is compared with fp32's, separated by commas.")
     json: str = option("", "File the figures are written to, as JSON.")
     plot: str = option("", "Picture (.png) of the step's cost against the network's size; takes 5 minutes more.")
 
 
 @dataclasses.dataclass(frozen=True)
-class BenchConfig:
+class BenchConfig(config.Settings):
     """Everything the benchmark of this space needs."""
 
     space: ClassVar[str] = "micro"

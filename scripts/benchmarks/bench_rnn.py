@@ -34,7 +34,7 @@ class BenchOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class BenchConfig:
+class BenchConfig(configs.Settings):
     """Everything the benchmark of this space needs."""
 
     space: ClassVar[str] = "rnn"
@@ -75,8 +75,8 @@ def _measured(settings, arc):
     with tf.Graph().as_default():
         given = tf.placeholder(tf.int32, [2 * settings.child.rhn_depth - 1]) if arc is None else arc
         given = arcs.from_list(arc) if isinstance(arc, list) else given
-        training = language.training(config_of_run, text, child, given, shared=arc is None)
-        scoring = language.scoring(config_of_run, text, child, given)
+        training = language.train_step(config_of_run, text, child, given, shared=arc is None)
+        scoring = language.eval_graph(config_of_run, text, child, given)
         with session.open_session() as sess:
             sess.run(tf.global_variables_initializer())
             seconds, started = [], None

@@ -1,5 +1,7 @@
 """The sides of the benchmark that run on this project's code: the search, the classic supernet, one fixed arc."""
 
+import dataclasses
+
 from enas.micro.config import SearchConfig, TrainConfig
 from enas.options import config
 from scripts.benchmarks import bench_arcs
@@ -26,7 +28,7 @@ class Search:
     def __init__(self, values, clock):
         import tensorflow.compat.v1 as tf
 
-        from enas.micro import space
+        from enas.micro.space import SPACE as space
         from enas.runs import search, session
 
         clock.mark("import_s")
@@ -40,8 +42,8 @@ class Search:
         self.session = session.open_session()
         self.session.run(initialize)
         run = _Silent()
-        opened = session.Opened(self.config, space.task, run, data, self.graph, self.session, last=None, best=None)
-        self.search = search.Search(space, opened, run)
+        context = session.RunContext(self.config, space.task, run, data, self.graph, self.session, last=None, best=None)
+        self.search = search.Search(space, context, run)
         clock.mark("initialize_s")
         # As an epoch begins: `child` draws its own arcs, so that all sides run the same ones.
         self.search.sample("child", range(self.graph.training.per_epoch), self.config.controller.warmup_epochs > 0)
@@ -55,7 +57,14 @@ class Search:
         """One step of the shared weights on a new arc."""
         arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child)
         training, update = self.graph.training, self.graph.training.update
-        fetches = [training.loss, update.grad_norm, training.judged, update.loss_scale, update.watch.finite, update.op]
+        fetches = [
+            training.loss,
+            update.grad_norm,
+            training.batch_metric,
+            update.loss_scale,
+            update.finite_check.finite,
+            update.op,
+        ]
         self.session.run(fetches, {training.rate: 0.05, self.graph.arc: bench_arcs.array(arc)})
         self.step += 1
 
@@ -70,11 +79,11 @@ class Classic(Search):
 
     def space(self, space):
         """The micro space with the classic child."""
-        import types
-
+        from enas.interfaces import Network
         from scripts.benchmarks import classic_supernet
 
-        return types.SimpleNamespace(child=classic_supernet, controller=space.controller, task=space.task)
+        network = Network(classic_supernet, space.controller, space.task)
+        return dataclasses.replace(space, load=lambda: network)
 
 
 class Fixed:
@@ -83,7 +92,7 @@ class Fixed:
     def __init__(self, values, clock):
         import tensorflow.compat.v1 as tf
 
-        from enas.micro import space
+        from enas.micro.space import SPACE as space
         from enas.runs import session, train
 
         clock.mark("import_s")
@@ -108,4 +117,4 @@ class Fixed:
     def evaluate(self):
         """One batch of an evaluation."""
         scorer = self.graph.scorer
-        self.session.run(scorer.scoring.correct, {scorer.scoring.handle: scorer.handles["valid"]})
+        self.session.run(scorer.graph.correct, {scorer.graph.handle: scorer.handles["valid"]})

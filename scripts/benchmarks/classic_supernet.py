@@ -18,7 +18,7 @@ def logits(build, images, arc):
     """Builds the network.
 
     Args:
-      build: a `layers.Build`.
+      build: a `layers.BuildContext`.
       images: float32 `[N, H, W, C]` with a static shape.
       arc: int32 tensor `[2, num_cells, 4]`.
 

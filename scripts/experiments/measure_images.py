@@ -168,7 +168,7 @@ def main():
     import tensorflow.compat.v1 as tf
 
     config, arc, dataset, switch, figures = prepared(options)
-    training = child_graph.training(config, dataset, child, arc, moving_averages=True)
+    training = child_graph.train_step(config, dataset, child, arc, moving_averages=True)
     figures["graph_mb"] = tf.get_default_graph().as_graph_def().ByteSize() / 1e6
     tell_data(figures)
     with tf.Session() as sess:

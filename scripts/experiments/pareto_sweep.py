@@ -28,7 +28,7 @@ def main(arguments):
     run_directory.check_output_dir(settings, "sweep")
     cli.load_tensorflow()  # takes seconds: bad flags are told before that
     from enas.evaluation import pareto
-    from enas.micro import space
+    from enas.micro.space import SPACE as space
 
     pareto.run_sweep(settings, space)
 

@@ -55,18 +55,19 @@ def learn(config, child, seed, num_updates, planted):
     """
     import tensorflow.compat.v1 as tf
 
+    from enas.graph import policy
     from enas.micro import controller
     from enas.runs import session
 
     session.graph_mode()
-    count = config.num_aggregate
+    count, choices = config.num_aggregate, controller.choices(child)
     with tf.Graph().as_default():
         made = controller.build(config, child, seed)
         initialize = tf.global_variables_initializer()
         with tf.Session() as sess:
             sess.run(initialize)
             for step in range(num_updates):
-                feed = controller.gumbel_noise(seed, "arc/planted", range(step * count, (step + 1) * count), child)
+                feed = policy.gumbel_noise(seed, "arc/planted", range(step * count, (step + 1) * count), choices)
                 sampled, entropy = sess.run([made.arcs, made.entropy], {made.noise: feed})
                 clean = rewards(sampled, planted)
                 sess.run(made.train, {made.noise: feed, made.rewards: clean + noise(seed, step, count)})

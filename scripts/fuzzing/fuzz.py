@@ -59,7 +59,7 @@ def main():
     names = list(fuzz_targets.TARGETS)
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=number(1), default=110_000, help="inputs in all")
-    parser.add_argument("--only", type=some_of(names), default=names, help="targets, apart by commas")
+    parser.add_argument("--only", type=some_of(names), default=names, help="targets, separated by commas")
     parser.add_argument("--seed", type=number(0), default=0)
     parser.add_argument("--keep", type=Path, default=Path("fuzz_failures"), help="folder for inputs that failed")
     arguments = parser.parse_args()
@@ -69,8 +69,8 @@ def main():
         count = math.ceil(arguments.inputs * shares[name] / sum(shares.values()))
         refused = 0
         for first in range(0, count, CHUNK):
-            outcome = _chunk(name, arguments, first, min(count, first + CHUNK))
-            refused, failed = refused + outcome[0], failed + outcome[1]
+            counts = _chunk(name, arguments, first, min(count, first + CHUNK))
+            refused, failed = refused + counts[0], failed + counts[1]
         tried += count
         print(f"{name}: {count} inputs, {refused} refused, {count - refused} read or failed", flush=True)
     print(f"{tried} inputs in {time.monotonic() - start:.0f} s: {failed} failures")

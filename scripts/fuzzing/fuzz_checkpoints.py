@@ -111,8 +111,8 @@ def damaged():
 
         def run():
             network = state["network"]
-            _, facts = network.last.restore(network.session)
-            _assert_same(network.read(), _values(facts["value"]))
+            _, metadata = network.last.restore(network.session)
+            _assert_same(network.read(), _values(metadata["value"]))
 
         return run
 
@@ -142,7 +142,7 @@ def other():
                 victim.write_bytes(mutated(rng, victim.read_bytes()))
 
         network.last.saver = SimpleNamespace(save=save)
-        network.last.save(network.session, _other_facts(rng) if kind == "facts" else _facts())
+        network.last.save(network.session, _other_metadata(rng) if kind == "facts" else _metadata())
         network.last.saver = network.saver
 
         def run():
@@ -179,22 +179,22 @@ def _other_tensors(rng, tensors):
     return tensors
 
 
-def _facts():
+def _metadata():
     from enas.runs.loop import Position
 
     return dataclasses.asdict(Position(epoch=1, unit=3, bad_steps={"child": 1}, sizes={"arcs.jsonl": 0}))
 
 
-def _other_facts(rng):
+def _other_metadata(rng):
     """What a checkpoint says of the moment, with one or two values that no run stores."""
-    facts = _facts()
+    metadata = _metadata()
     for _ in range(rng.choice((1, 1, 2))):
-        name = rng.choice(sorted(facts))
-        if isinstance(facts[name], dict) and rng.random() < 0.5:
-            facts[name] = {rng.choice(("child", "arcs.jsonl", "../outside", "\0", "x")): rng.choice(WRONG)}
+        name = rng.choice(sorted(metadata))
+        if isinstance(metadata[name], dict) and rng.random() < 0.5:
+            metadata[name] = {rng.choice(("child", "arcs.jsonl", "../outside", "\0", "x")): rng.choice(WRONG)}
         else:
-            facts[name] = rng.choice(WRONG)
-    return rng.choice(WRONG) if rng.random() < 0.1 else facts
+            metadata[name] = rng.choice(WRONG)
+    return rng.choice(WRONG) if rng.random() < 0.1 else metadata
 
 
 def _go_on(network):
@@ -204,5 +204,5 @@ def _go_on(network):
     loop = Loop(
         SimpleNamespace(config=network.config, run=network.run, session=network.session, last=network.last, task=None)
     )
-    loop.judge("child", 1, SimpleNamespace(names=("the loss",)), np.array([True]))
-    loop.judge("controller", 1, SimpleNamespace(names=("the loss",)), np.array([False]))
+    loop.count_bad_step("child", 1, SimpleNamespace(names=("the loss",)), np.array([True]))
+    loop.count_bad_step("controller", 1, SimpleNamespace(names=("the loss",)), np.array([False]))

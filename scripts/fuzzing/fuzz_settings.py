@@ -32,7 +32,7 @@ def arcs():
         good += [json.dumps(values).encode(), json.dumps({"arc": text}).encode(), _npy(np.array(values))]
     good.append(_npy(np.array([{"a": 1}, None], object)))
     good.append(b"[" * 100_000)
-    modules = [spaces.module(name, "arc") for name in spaces.names()]
+    modules = [spaces.get(name).arc for name in spaces.names()]
 
     def target(rng, root):
         data = rng.choice(good)

@@ -73,7 +73,7 @@ def _prepare():
 
     from enas.runs import search, train  # noqa: F401
 
-    spaces.module("micro", "space")
+    spaces.get("micro").load()
 
 
 def kills(arguments):
@@ -175,7 +175,7 @@ def _started(config):
         from enas.runs import search, train
 
         run = search.run_search if isinstance(config, micro_config.SearchConfig) else train.run_training
-        run(config, spaces.module("micro", "space"))
+        run(config, spaces.get("micro"))
         code = 0
     except signals.Stopped as stopped:
         code = 128 + stopped.signal

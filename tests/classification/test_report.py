@@ -107,7 +107,7 @@ def test_images_that_are_left_out_are_listed_one_a_line(tmp_path):
 
     reasons = [("train/a\n.png", "train/a\n.png: not a PNG"), ("train/\udcff.png", "train/\udcff.png: empty")]
     data_set = SimpleNamespace(class_names=("x", "y"), bad_images={"train": reasons})
-    task.announce(Run(tmp_path), data_set)
+    task.log_header(Run(tmp_path), data_set)
     assert (tmp_path / "bad_images.txt").read_text() == "train/a\\n.png: not a PNG\ntrain/\\udcff.png: empty\n"
 
 

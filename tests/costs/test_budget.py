@@ -10,6 +10,7 @@ from enas.micro import arc as arcs
 from enas.micro import cost
 from enas.micro.config import ChildConfig, SearchConfig
 from enas.options.budget import BudgetConfig
+from enas.options.config import Settings
 
 
 def made(kind, target, weight=0.5):
@@ -31,10 +32,10 @@ def test_on_target_means_within_ten_percent():
 
 def test_the_budget_counts_with_the_cost_model_of_the_space():
     dataset = types.SimpleNamespace(image_shape=(8, 8, 1), num_classes=10)
-    space = types.SimpleNamespace(cost=cost)
+    space = types.SimpleNamespace(cost=cost.cost)
     child = ChildConfig(num_cells=1)
     config = SearchConfig(child=child, budget=BudgetConfig("macs", 1e6))
     arc = arcs.parse("0 0 1 1 0 2 1 3")
     assert budget.of(config, space, dataset).cost(arc) == cost.cost(arc, child, (8, 8, 1), 10).macs
     assert budget.of(SearchConfig(), space, dataset) is None
-    assert budget.of(types.SimpleNamespace(), space, dataset) is None
+    assert budget.of(Settings(), space, dataset) is None

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import os
 import shutil
 
@@ -140,7 +139,7 @@ def test_a_resumed_run_wants_the_same_classes(config):
         resumed(config, known)
 
 
-def test_arrays_have_facts_too():
+def test_arrays_have_metadata_too():
     known = metadata.of(data.load(DataConfig(), 0))
     assert metadata.of(resumed(DataConfig(), known)) == known
     with pytest.raises(UserError, match="digits: its train images"):
@@ -148,16 +147,6 @@ def test_arrays_have_facts_too():
 
 
 DAMAGED = ["", "[]", "{}", '{"class_names": 1}', "\x00", "[" * 100_000]
-FACTS = {"class_names": ["a", "b"], "mean": [0.5], "std": [0.5], "digests": {}, "bad_images": {}}
-WRONG = [{"mean": [math.nan]}, {"std": [0.0]}, {"mean": [10**400]}, {"bad_images": {"train": [["x"]]}}]
-
-
-@pytest.mark.parametrize("text", DAMAGED + [json.dumps(FACTS | wrong) for wrong in WRONG])
-def test_damaged_facts(tmp_path, text):
-    assert metadata.read(tmp_path / "nowhere") is None
-    (tmp_path / metadata.NAME).write_text(text)
-    with pytest.raises(UserError, match="data.json: "):
-        metadata.read(tmp_path)
 
 
 # Unreadable files.
@@ -261,7 +250,7 @@ def test_a_cache_that_was_cut_short_is_refused(config):
 
 
 @pytest.mark.parametrize("text", [*DAMAGED, '{"bad": [], "counts": [[1]]}', '{"bad": 1, "counts": []}'])
-def test_damaged_facts_of_a_cache(config, text):
+def test_a_damaged_description_of_a_cache_is_refused(config, text):
     config = with_(config, cache="disk")
     data.load(config, 0)
     for name in os.listdir(config.cache_dir):

@@ -10,14 +10,15 @@ import pytest
 from mains import run
 
 from enas.costs import budget
+from enas.drawing import pictures
 from enas.errors import UserError
 from enas.evaluation import evaluation_report, pareto
 from enas.micro import arc as arcs
-from enas.micro import diagram
 from enas.micro.config import ChildConfig, EvaluationConfig, SearchConfig
-from enas.micro.op_table import of_one_precision, op_table
+from enas.micro.op_table import at_one_scheme
+from enas.micro.space import SPACE
 from enas.options.budget import BudgetConfig
-from enas.options.config import SCHEMES, OutcomeConfig, RunConfig
+from enas.options.config import SCHEMES, RecommendationConfig, RunConfig
 from enas.options.evaluation import EvaluationOptions
 from enas.runs.metadata import MARK
 
@@ -81,7 +82,7 @@ def test_under_a_budget_arcs_on_target_come_first_and_costs_are_told():
 
 def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
     child = ChildConfig(num_cells=1)
-    picture = diagram.picture(arcs.parse(ARC), child, "what it costs")
+    picture = pictures.svg(SPACE, arcs.parse(ARC), child, "what it costs")
     curves = {"loss": ("steps", "loss", [([1, 2], [0.5, 0.4], "controller", "#1d4ed8")])}
     evaluation_report.write(tmp_path / "report.html", figures, curves, {"The best": picture})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")
@@ -137,7 +138,7 @@ def test_the_budget_is_that_of_the_trainings_and_the_cost_target_of_the_search(t
 
 def test_a_diagrams_caption_holds_the_shape_of_the_trainings_images(tmp_path):
     from enas.evaluation import evaluate
-    from enas.micro import space
+    from enas.micro.space import SPACE as space
 
     for name, side in (("search", 8), ("arc-0-seed-3", 12)):
         (tmp_path / name).mkdir()
@@ -158,10 +159,10 @@ def test_a_diagrams_caption_holds_the_shape_of_the_trainings_images(tmp_path):
 )
 def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeypatch, epochs, unit, best, finished):
     from enas.evaluation import finished_search as module
-    from enas.micro import space
+    from enas.micro.space import SPACE as space
 
     @contextlib.contextmanager
-    def opened(config, *_):
+    def run_context(config, *_):
         yield SimpleNamespace(
             config=config,
             session=None,
@@ -171,12 +172,14 @@ def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeyp
             graph=SimpleNamespace(scorer=SimpleNamespace(start=lambda _session: None)),
         )
 
-    monkeypatch.setattr(module.session, "opened", opened)
-    config = SearchConfig(outcome=OutcomeConfig(early_stop_over=0.9), run=RunConfig(output_dir="there", num_epochs=3))
+    monkeypatch.setattr(module.session, "run_context", run_context)
+    config = SearchConfig(
+        recommendation=RecommendationConfig(early_stop_over=0.9), run=RunConfig(output_dir="there", num_epochs=3)
+    )
     told = (
         contextlib.nullcontext() if finished else pytest.raises(UserError, match="--search_dir=there.* 2 of 3 epochs")
     )
-    with told, module.opened(config, space, None) as scorer:
+    with told, module.open_search(config, space, None) as scorer:
         assert scorer.share_on_target() is None
 
 
@@ -205,11 +208,11 @@ def test_groups_are_compared_by_the_area_above_one_reference():
     assert found["random"]["front"] == [(100, 0.9)] and found["random"]["num_arcs"] == 2
 
 
-def test_an_arc_of_one_precision_keeps_its_wiring_and_its_kinds_of_op():
-    table = op_table(ChildConfig(search_precision="binary,k4"))
+def test_an_arc_at_one_scheme_keeps_its_wiring_and_its_kinds_of_op():
+    child = ChildConfig(search_precision="binary,k4")
     values = [0, 0, 1, 3, 0, 4, 1, 1]
-    assert of_one_precision(values, table, "k4") == [0, 1, 1, 3, 0, 4, 1, 1]
-    assert of_one_precision(values, table, "binary") == [0, 0, 1, 2, 0, 4, 1, 0]
+    assert at_one_scheme(values, child, "k4") == [0, 1, 1, 3, 0, 4, 1, 1]
+    assert at_one_scheme(values, child, "binary") == [0, 0, 1, 2, 0, 4, 1, 0]
 
 
 def test_every_group_of_a_sweep_has_a_look_of_its_own(monkeypatch, tmp_path):

@@ -32,9 +32,9 @@ def doubled(function, factor):
     """`function(x, w)` with its own gradients times a factor."""
 
     def run(x, w):
-        def gradient(of_y):
-            inputs = functions.local([x, w])
-            return [factor * g for g in functions.gradients(function(*inputs), inputs, of_y)]
+        def gradient(grad_y):
+            inputs = functions.capture([x, w])
+            return [factor * g for g in functions.gradients(function(*inputs), inputs, grad_y)]
 
         return function(x, w), gradient
 
@@ -69,9 +69,9 @@ def test_a_given_gradient_may_lie_in_the_branches_of_a_function(start):
     gradients = tf.gradients(functions.out_of_line(body)(x, w, id), [x, w])
     sess = start()
     for branch, factor in enumerate((1, 3)):
-        of_x, of_w = sess.run(gradients, {id: branch})
-        np.testing.assert_allclose(of_x, [2.0 * factor, 4.0 * factor])
-        np.testing.assert_allclose(of_w, [0.5 * factor, -1.0 * factor])
+        grad_x, grad_w = sess.run(gradients, {id: branch})
+        np.testing.assert_allclose(grad_x, [2.0 * factor, 4.0 * factor])
+        np.testing.assert_allclose(grad_w, [0.5 * factor, -1.0 * factor])
 
 
 def test_a_graph_with_given_gradients_is_not_kept():
@@ -89,16 +89,16 @@ def test_a_graph_with_given_gradients_is_not_kept():
 @pytest.mark.parametrize("condition", [True, False])
 def test_one_of_two_branches_is_live(start, condition):
     fed, x = tf.placeholder(tf.bool, []), tf.constant(3.0)
-    chosen = functions.the_live([2.0 * functions.live_if(fed, x), 0.5 * functions.live_unless(fed, x)])
-    added = functions.added_if(fed, x, x * x)
+    chosen = functions.merge([2.0 * functions.switch_true(fed, x), 0.5 * functions.switch_false(fed, x)])
+    added = functions.add_if(fed, x, x * x)
     np.testing.assert_allclose(start().run([chosen, added], {fed: condition}), (6.0, 12.0) if condition else (1.5, 3.0))
 
 
 @pytest.mark.parametrize("condition", [True, False])
 def test_what_is_not_live_is_not_computed(start, condition):
     fed = tf.placeholder(tf.bool, [])
-    bad = tf.debugging.check_numerics(functions.live_if(fed, tf.constant(np.nan)), "computed")
-    result = functions.the_live([bad, functions.live_unless(fed, tf.constant(1.0))])
+    bad = tf.debugging.check_numerics(functions.switch_true(fed, tf.constant(np.nan)), "computed")
+    result = functions.merge([bad, functions.switch_false(fed, tf.constant(1.0))])
     if condition:
         with pytest.raises(tf.errors.InvalidArgumentError, match="computed"):
             start().run(result, {fed: True})
@@ -109,13 +109,13 @@ def test_what_is_not_live_is_not_computed(start, condition):
 def test_an_addend_that_is_not_added_is_not_waited_for(start):
     """Its sum with anything would be nan."""
     condition, total = tf.placeholder(tf.bool, []), tf.constant(3.0)
-    added = functions.added_if(condition, total, functions.live_if(condition, tf.constant(np.nan)))
+    added = functions.add_if(condition, total, functions.switch_true(condition, tf.constant(np.nan)))
     sess = start()
     assert sess.run(added, {condition: False}) == 3.0
     assert np.isnan(sess.run(added, {condition: True}))
 
 
 def test_what_is_computed_anew_waits_for_the_gradient():
-    x, of_y = tf.constant(1.0), tf.constant(2.0)
-    [later] = functions.local([x], after=[of_y])
-    assert later.op.control_inputs == [of_y.op]
+    x, grad_y = tf.constant(1.0), tf.constant(2.0)
+    [later] = functions.capture([x], after=[grad_y])
+    assert later.op.control_inputs == [grad_y.op]

@@ -15,7 +15,7 @@ def build_of(step=0, progress=1.0, training=True, seed=0, **config):
     options = {"training": training, "seed": seed}
     if training:
         options |= {"step": tf.constant(step, tf.int64), "progress": tf.constant(progress)}
-    return layers.Build(ChildConfig(**config), 2, **options)
+    return layers.BuildContext(ChildConfig(**config), 2, **options)
 
 
 # Batch norm.
@@ -45,7 +45,7 @@ def test_batch_norm_normalises_by_the_batch(start, dtype, tolerance, training):
 
 
 def test_batch_norm_normalises_by_moving_averages_where_told(start):
-    build = layers.Build(ChildConfig(), 2, 0, batch_statistics=False)
+    build = layers.BuildContext(ChildConfig(), 2, 0, batch_statistics=False)
     mean, variance = np.array([1.0, -2.0], np.float32), np.array([4.0, 0.25], np.float32)
     y, *_ = layers.batch_norm(build, *map(tf.constant, (X, SCALE, OFFSET, mean, variance)))
     np.testing.assert_allclose(start().run(y), np_norm(X.astype(np.float64), mean, variance), rtol=1e-4, atol=1e-5)
@@ -55,8 +55,8 @@ def test_moving_averages_follow_training_and_scoring_uses_them(start):
     """Decay 0.9 from mean 0 and variance 1, a step of the optimizer each; scoring reads them and changes nothing."""
     fed = tf.placeholder(tf.float32, X.shape)
     config = ChildConfig(l2_reg=0.0)
-    training = layers.Build(config, 2, 0, training=True, moving_averages=True)
-    scoring = layers.Build(config, 2, 0, moving_averages=True, batch_statistics=False)
+    training = layers.BuildContext(config, 2, 0, training=True, moving_averages=True)
+    scoring = layers.BuildContext(config, 2, 0, moving_averages=True, batch_statistics=False)
     with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
         y = layers.norm(training, fed)
         scored = layers.norm(scoring, fed)
@@ -168,7 +168,7 @@ def test_draws_are_keyed_by_seed_purpose_and_step(start):
     step, x = tf.placeholder(tf.int64, []), tf.ones([20, 20])
 
     def draws(seed, layer, purpose):
-        build = layers.Build(ChildConfig(keep_prob=0.5), 2, seed, True, step, tf.constant(1.0))
+        build = layers.BuildContext(ChildConfig(keep_prob=0.5), 2, seed, True, step, tf.constant(1.0))
         return layers.path_masks(build, layer, 8, [5, 2, 40]), layers.dropout(build, x, purpose)
 
     tensors = [draws(0, 7, "dropout"), draws(0, 7, "dropout"), draws(1, 7, "dropout"), draws(0, 6, "other")]

@@ -24,7 +24,7 @@ class Problem:
     """
 
     def __init__(self, start, values, config=PLAIN, latent=()):
-        self.build = layers.Build(ChildConfig(**config), 2, 0, training=True)
+        self.build = layers.BuildContext(ChildConfig(**config), 2, 0, training=True)
         with tf.variable_scope("child"):
             self.variables = {name: variable(name, value) for name, value in values.items()}
             self.average = variable("average", [1.0, 2.0], trainable=False)
@@ -168,12 +168,12 @@ def test_gradients_of_latent_weights_grow_with_half_the_fan_in(start):
 
 def test_rows_that_a_step_does_not_use_move_on_by_their_momentum(start):
     """A gathered bank: the gradient of the rows not gathered is zero, and their momentum, decay and clipping dense."""
-    build = layers.Build(ChildConfig(l2_reg=0.01), 2, 0)
+    build = layers.BuildContext(ChildConfig(l2_reg=0.01), 2, 0)
     with tf.variable_scope("child"):
         bank = variable("bank", [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
         step = variable("step", 0, False, tf.int64)
     rows = tf.placeholder(tf.int32, [2])
-    objective = tf.reduce_sum(functions.rows(bank, rows) * [[1.0, -1.0], [2.0, 3.0]])
+    objective = tf.reduce_sum(functions.gather_rows(bank, rows) * [[1.0, -1.0], [2.0, 3.0]])
     update = optim.update(build, objective, [bank], tf.constant(RATE), step)
     session = start()
     w, momentum = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), 0
@@ -209,12 +209,12 @@ def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(start, bad):
 
 def test_the_watch_names_what_was_not_finite(start):
     problem = Problem(start, {"w": [0.5, 0.5], "v": [0.5]})
-    watch = problem.update.watch
+    check = problem.update.finite_check
 
     def bad(**gradients):
         feeds = {problem.feeds[name]: np.broadcast_to(g, problem.feeds[name].shape) for name, g in gradients.items()}
-        finite, _ = problem.session.run([watch.finite, problem.update.op], feeds)
-        return {name for name, good in zip(watch.names, finite, strict=True) if not good}
+        finite, _ = problem.session.run([check.finite, problem.update.op], feeds)
+        return {name for name, good in zip(check.names, finite, strict=True) if not good}
 
     assert bad(w=0.1, v=0.1) == set()
     assert bad(w=0.1, v=np.nan) == {"the loss", "the gradient of child/v", "norm of all gradients"}
@@ -227,7 +227,7 @@ def test_a_loss_or_a_statistic_that_is_not_finite_skips_the_step_too(bad):
     """Where every gradient is finite."""
     for culprit in ("the loss", "batch statistics"):
         with tf.Graph().as_default() as graph, tf.variable_scope("child"):
-            build = layers.Build(ChildConfig(), 2, 0, training=True)
+            build = layers.BuildContext(ChildConfig(), 2, 0, training=True)
             w, average = variable("w", [1.0]), variable("average", [1.0], trainable=False)
             value = tf.placeholder(tf.float32, [1])
             build.moving_updates.append((average, value if culprit == "batch statistics" else tf.constant([3.0])))
@@ -238,8 +238,10 @@ def test_a_loss_or_a_statistic_that_is_not_finite_skips_the_step_too(bad):
             with tf.Session(graph=graph) as session:
                 session.run(tf.global_variables_initializer())
                 before = session.run([w, average])
-                finite, skipped, _ = session.run([update.watch.finite, update.skipped, update.op], {value: [bad]})
-                names = [name for name, good in zip(update.watch.names, finite, strict=True) if not good]
+                finite, skipped, _ = session.run(
+                    [update.finite_check.finite, update.skipped, update.op], {value: [bad]}
+                )
+                names = [name for name, good in zip(update.finite_check.names, finite, strict=True) if not good]
                 assert (names, skipped) == ([culprit], 1)
                 assert session.run([w, average]) == before
                 session.run(update.op, {value: [0.0]})
@@ -248,7 +250,7 @@ def test_a_loss_or_a_statistic_that_is_not_finite_skips_the_step_too(bad):
 
 def test_a_weight_that_only_decays_can_not_overflow(start):
     """A row that no arc uses has no gradient but its decay; a rate for which that explodes stops before infinity."""
-    build = layers.Build(ChildConfig(l2_reg=1.0), 2, 0)
+    build = layers.BuildContext(ChildConfig(l2_reg=1.0), 2, 0)
     with tf.variable_scope("child"):
         w = variable("w", [1.0])
     update = optim.update(build, tf.reduce_sum(0.0 * w), [w], tf.constant(1000.0), variable("step", 0, False, tf.int64))
@@ -318,7 +320,7 @@ def test_gradients_are_unscaled_before_they_are_measured_and_clipped(start, conf
 
 def test_the_loss_is_scaled_before_float16_could_lose_the_gradient(start):
     """A gradient below float16's smallest number comes through at 2^15, and not at 1."""
-    build = layers.Build(ChildConfig(scheme="fp16", l2_reg=0.0, loss_scale="32768"), 2, 0)
+    build = layers.BuildContext(ChildConfig(scheme="fp16", l2_reg=0.0, loss_scale="32768"), 2, 0)
     with tf.variable_scope("child"):
         w = variable("w", [1.0])
     half = tf.cast(tf.cast(w, tf.float16), tf.float32)

@@ -119,7 +119,7 @@ def assert_close(actual, expected, tolerance, what="", least=0.0):
 
 def build_of(config, training=True):
     step = {"training": True, "step": tf.constant(5, tf.int64), "progress": tf.constant(0.6)} if training else {}
-    return layers.Build(config, CLASSES, 0, **step)
+    return layers.BuildContext(config, CLASSES, 0, **step)
 
 
 def check_shared_is_fixed(start, config, arc_list, side=8):

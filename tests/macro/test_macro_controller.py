@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from controllers import Built, Walk
 
+from enas.graph import policy
 from enas.macro import arc as arcs
 from enas.macro import controller
 from enas.macro.config import ChildConfig, ControllerConfig
@@ -35,7 +36,7 @@ def whole():
 
 
 def gumbel(count, child, purpose="test", seed=0):
-    return controller.gumbel_noise(seed, purpose, range(count), child)
+    return policy.gumbel_noise(seed, purpose, range(count), controller.choices(child))
 
 
 def numpy_walk(w, config, arc):
@@ -89,7 +90,7 @@ def test_log_probability_and_entropy_are_those_of_a_numpy_walk(built):
 def test_every_sampled_arc_is_valid(built):
     """Also at noise that no generator would draw, and each value turns up."""
     built.shake(3.0)
-    shape = controller.noise_shape(built.child)
+    shape = policy.noise_shape(controller.choices(built.child))
     rng = np.random.default_rng(0)
     extremes = [np.full(shape, value) for value in (-1e30, 0.0, 1e30)]
     extremes += [np.where(rng.random(shape) < 0.5, -1e30, 1e30) for _ in range(20)]
@@ -120,7 +121,7 @@ def test_a_new_controller_has_no_preference_and_its_entropy_lies_in_the_stated_r
 
 def test_noise_is_keyed_by_seed_purpose_and_step():
     noise = gumbel(3, WHOLE)
-    np.testing.assert_array_equal(controller.gumbel_noise(0, "test", [2], WHOLE)[0], noise[2])
+    np.testing.assert_array_equal(policy.gumbel_noise(0, "test", [2], controller.choices(WHOLE))[0], noise[2])
     for other in (gumbel(3, WHOLE, seed=1), gumbel(3, WHOLE, "other"), noise[::-1]):
         assert not np.any(other[0] == noise[0])
 

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published_arcs import MACRO as PUBLISHED
 
-from enas.drawing import draw_matplotlib
+from enas.drawing import draw_matplotlib, pictures
 from enas.macro import arc, diagram
+from enas.macro.config import ChildConfig
+from enas.macro.space import SPACE
 
 ROOT = Path(__file__).parents[2]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -83,7 +85,7 @@ def test_the_main_draws_the_published_arc_from_a_file(tmp_path):
 @pytest.mark.usefixtures("without_dot")
 def test_where_channels_are_a_choice_all_ops_are_drawn_with_their_channels(tmp_path):
     drawn = arc.parse("0 2 1 3 0 4 2 2 3 1 0 1" + " 0 1" * 6 + " 1" + " 0 1" * 6 + " 0 1", whole_channels=False)
-    diagram.write(drawn, "fp32", tmp_path)
+    pictures.write(SPACE, drawn, ChildConfig(), tmp_path)
     dot = (tmp_path / "network.dot").read_text(encoding="utf-8")
     assert dot.count("conv 3×3 · fp32: ") == 3 and dot.count("max pool 3×3: 0–0") == 3
     assert "sep 3×3 · fp32: 1–3" in dot and "avg pool 3×3: 3–3" in dot

@@ -127,7 +127,7 @@ def loose_ends_of(arc, num_layers):
 
 
 def build_of(config, **changes):
-    return layers.Build(config, CLASSES, 0, **changes)
+    return layers.BuildContext(config, CLASSES, 0, **changes)
 
 
 def gradients(outputs, variables, seed=1):
@@ -462,7 +462,7 @@ def test_size_is_what_arithmetic_says(text, scheme, bits, ends):
     scoring = build_of(config)
     logits, none = child.logits(scoring, images(), arc)
     assert none is None
-    measured = size.measure(child_graph.Scoring(None, scoring, tf.reduce_sum(logits), None))
+    measured = size.measure(child_graph.EvalGraph(None, scoring, tf.reduce_sum(logits), None))
 
     weights, norms, macs = network_size(arc)
     stem, stem_macs = conv(3, 3, 12, 8)
@@ -481,7 +481,7 @@ def test_size_of_an_arc_worked_out_by_hand():
     arc = arcs.parse("0 4 1 4 0 4 1 4   0 4 1 4 0 4 1 4")
     build = build_of(CONFIG)
     logits, _ = child.logits(build, images(), arc)
-    measured = size.measure(child_graph.Scoring(None, build, tf.reduce_sum(logits), None))
+    measured = size.measure(child_graph.EvalGraph(None, build, tf.reduce_sum(logits), None))
     # Weights and pixels: the stem; the adapters of layers 0, 1, 2, 3, 4; the mixing of two loose ends in each layer.
     adapters = [(2 * 48, 64), (96 + 32, 16), (32, 16), (2 * 128, 4), (128, 4)]
     mixing = [(2 * 16, 64), (2 * 64, 16), (2 * 64, 16), (2 * 256, 4), (2 * 256, 4)]
@@ -502,5 +502,5 @@ def test_bits_that_do_not_fill_a_byte_are_rounded_up_for_each_variable():
     with tf.variable_scope("child"):
         layers.weight(build, "a", [3, 3], 3, build.scheme)
         layers.weight(build, "b", [3, 1], 3, build.scheme)
-    measured = size.measure(child_graph.Scoring(None, build, tf.zeros([]), None))
+    measured = size.measure(child_graph.EvalGraph(None, build, tf.zeros([]), None))
     assert (measured.parameters, measured.macs, measured.model_bytes) == (12, 0, 2 + 1)

@@ -46,7 +46,7 @@ default = shared(ControllerConfig(), 5, 3)
 
 
 def gumbel(count, num_cells, purpose="test", seed=0):
-    return controller.gumbel_noise(seed, purpose, range(count), ChildConfig(num_cells=num_cells))
+    return policy.gumbel_noise(seed, purpose, range(count), controller.choices(ChildConfig(num_cells=num_cells)))
 
 
 def numpy_walk(w, config, arc):
@@ -112,7 +112,11 @@ def test_arcs_are_drawn_as_often_as_their_probability_says(one_cell):
     """The share of arcs whose first decisions are (sources, op) against the probabilities of the walk."""
     w = one_cell.shake(1.5)
     count = 20000
-    noise = np.random.default_rng(0).gumbel(size=(count, *controller.noise_shape(1))).astype(np.float32)
+    noise = (
+        np.random.default_rng(0)
+        .gumbel(size=(count, *policy.noise_shape(controller.choices(ChildConfig(num_cells=1)))))
+        .astype(np.float32)
+    )
     chosen = one_cell.sample(noise)[0][:, 0, 0]
     probabilities = []
     for source_1, source_2, op in [(s, t, op) for s in (0, 1) for t in (0, 1) for op in range(OPS)]:
@@ -131,7 +135,7 @@ def test_every_sampled_arc_is_valid(built, request):
     made = request.getfixturevalue(built)
     num_cells = made.child.num_cells
     made.shake(3.0)
-    shape = controller.noise_shape(num_cells)
+    shape = policy.noise_shape(controller.choices(ChildConfig(num_cells=num_cells)))
     assert shape == (8 * num_cells, max(num_cells + 1, OPS))
     rng = np.random.default_rng(0)
     extremes = [np.full(shape, value) for value in (-1e30, 0.0, 1e30)]
@@ -152,7 +156,7 @@ def test_every_sampled_arc_is_valid(built, request):
 
 def replay(arc):
     """Noise that makes the controller draw the arc `[2, num_cells, 4]`."""
-    noise = np.zeros(controller.noise_shape(arc.shape[1]), np.float32)
+    noise = np.zeros(policy.noise_shape(controller.choices(ChildConfig(num_cells=arc.shape[1]))), np.float32)
     order = [choice for cell in arc for node in cell for choice in (node[0], node[2], node[1], node[3])]
     noise[np.arange(len(order)), order] = 1e6
     return noise
@@ -172,7 +176,9 @@ def test_huge_noise_replays_any_arc_with_its_log_probability(two_cells):
 
 def test_noise_is_keyed_by_seed_purpose_and_step():
     noise = gumbel(3, 2)
-    np.testing.assert_array_equal(controller.gumbel_noise(0, "test", [2], ChildConfig(num_cells=2))[0], noise[2])
+    np.testing.assert_array_equal(
+        policy.gumbel_noise(0, "test", [2], controller.choices(ChildConfig(num_cells=2)))[0], noise[2]
+    )
     for other in (gumbel(3, 2, seed=1), gumbel(3, 2, "other"), noise[::-1]):
         assert not np.any(other[0] == noise[0])
 
@@ -276,7 +282,7 @@ def test_the_defaults_find_a_planted_arc(default):
     before, _, entropy_before = default.sample(fresh)
     assert planted.rewards(before, planted_arc).mean() == pytest.approx(random_mean, abs=0.01)
     for step in range(150):
-        noise = controller.gumbel_noise(0, "planted", range(10 * step, 10 * step + 10), ChildConfig())
+        noise = policy.gumbel_noise(0, "planted", range(10 * step, 10 * step + 10), controller.choices(ChildConfig()))
         rewards = planted.rewards(default.sample(noise)[0], planted_arc)
         default.train(noise, rewards + planted.noise(0, step, 10))
     after, _, entropy_after = default.sample(fresh)
@@ -302,7 +308,7 @@ def test_arcs_come_to_cost_what_they_should(default, updates, share):
     target = 0.8 * before.mean()
     planted_arc = planted.planted_arc(0, 5, OPS)
     for step in range(updates):
-        noise = controller.gumbel_noise(0, "budget", range(10 * step, 10 * step + 10), child)
+        noise = policy.gumbel_noise(0, "budget", range(10 * step, 10 * step + 10), controller.choices(child))
         sampled = default.sample(noise)[0]
         accuracy = planted.rewards(sampled, planted_arc) + planted.noise(0, step, 10)
         default.train(noise, accuracy - BudgetConfig().cost_weight * np.abs(bitops(sampled) / target - 1))
@@ -352,7 +358,7 @@ def test_a_fair_warm_up_takes_every_choice_equally_often(one_cell):
     one_cell.shake(3.0)
     made, child = one_cell.controller, ChildConfig(num_cells=1)
     config = dataclasses.replace(SMALL, fair_warmup=True)
-    noise = controller.warmup_noise(config, 0, "test", range(200), child)
+    noise = policy.warmup_noise(config, 0, "test", range(200), controller.choices(child))
     sampled = one_cell.session.run(made.arcs, {made.noise: noise}).reshape(200, 8)
     for position, values in enumerate(sampled.T):
         choices = OPS if position % 2 else 2
@@ -361,8 +367,10 @@ def test_a_fair_warm_up_takes_every_choice_equally_often(one_cell):
         assert len({tuple(block) for block in blocks}) > 1
     columns = {tuple(column) for column in sampled.T}
     assert len(columns) == 8
-    np.testing.assert_array_equal(controller.warmup_noise(config, 0, "test", [7, 123], child), noise[[7, 123]])
-    assert np.any(controller.warmup_noise(config, 1, "test", range(200), child) != noise)
+    np.testing.assert_array_equal(
+        policy.warmup_noise(config, 0, "test", [7, 123], controller.choices(child)), noise[[7, 123]]
+    )
+    assert np.any(policy.warmup_noise(config, 1, "test", range(200), controller.choices(child)) != noise)
 
 
 def test_the_entropy_weight_decays_with_every_update():
@@ -430,7 +438,9 @@ def test_more_ops_make_a_controller_of_more_ops():
     with tf.Graph().as_default(), tf.Session() as sess:
         made = controller.build(SMALL, child, 0)
         sess.run(tf.global_variables_initializer())
-        sampled = sess.run(made.arcs, {made.noise: controller.gumbel_noise(0, "test", range(300), child)})
+        sampled = sess.run(
+            made.arcs, {made.noise: policy.gumbel_noise(0, "test", range(300), controller.choices(child))}
+        )
     assert set(sampled[..., 1::2].flat) == set(range(9))
     assert all(arcs.for_child(arc.reshape(-1), child).to_list() == arc.reshape(-1).tolist() for arc in sampled)
 

@@ -29,10 +29,10 @@ def counted(arc, config, shape, num_classes):
     from enas.graph import layers
     from enas.micro import child
 
-    build = layers.Build(config, num_classes, 0)
+    build = layers.BuildContext(config, num_classes, 0)
     images = tf.zeros([3, *shape])
     logits, _ = child.logits(build, images, arc)
-    return size.measure(child_graph.Scoring(None, build, tf.reduce_sum(logits), None))
+    return size.measure(child_graph.EvalGraph(None, build, tf.reduce_sum(logits), None))
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ def test_without_a_search_of_precision_the_table_is_the_ops_under_one_scheme():
 def test_convolutions_come_once_under_each_scheme_and_the_rest_once():
     config = ChildConfig(scheme="fp32", search_precision="binary,k4,fp16")
     expected = [f"sep_conv_{size} {scheme}" for size in ("3x3", "5x5") for scheme in ("binary", "k4", "fp16")]
-    assert SearchConfig(child=config).facts() == {"ops": [*expected, "avg_pool_3x3", "max_pool_3x3", "identity"]}
+    assert SearchConfig(child=config).metadata() == {"ops": [*expected, "avg_pool_3x3", "max_pool_3x3", "identity"]}
     assert len({op.name for op in op_table(config)}) == 9
 
 

@@ -65,7 +65,9 @@ def test_every_option_is_explained_and_its_default_allowed(option):
 )
 def test_a_search_stops_over_an_accuracy_or_a_perplexity(space, good, bad):
     for value in good:
-        assert config.from_values(space.SearchConfig, {"early_stop_over": value}).outcome.early_stop_over == value
+        assert (
+            config.from_values(space.SearchConfig, {"early_stop_over": value}).recommendation.early_stop_over == value
+        )
     for value, words in bad.items():
         with pytest.raises(UserError, match=f"^--early_stop_over={value}.*: expected {words}$"):
             config.from_values(space.SearchConfig, {"early_stop_over": value})
@@ -186,5 +188,5 @@ def test_a_sweep_is_its_searches_and_trainings():
 
 @pytest.mark.parametrize("text", ["", "x", "1e8,", "1e8,-1", "nan", "inf", "0", "1e19"])
 def test_cost_targets_are_costs(text):
-    with pytest.raises(UserError, match=f"--cost_targets={text}: expected costs apart by commas"):
+    with pytest.raises(UserError, match=f"--cost_targets={text}: expected costs separated by commas"):
         micro_config.SweepConfig(sweep=SweepOptions(text)).sweep.targets  # noqa: B018

@@ -70,10 +70,10 @@ def test_a_search_has_no_arc_flag():
     "argument, message",
     [
         ("--channel=2", "--channel=2: expected one of 0, 1, 3"),
-        ("--controller_op_prior=1,2", "--controller_op_prior=1,2: expected none or 5 numbers apart by commas"),
+        ("--controller_op_prior=1,2", "--controller_op_prior=1,2: expected none or 5 numbers separated by commas"),
         (
             "--controller_op_prior=1,2,3,4,nan",
-            "--controller_op_prior=1,2,3,4,nan: expected none or 5 numbers apart by commas",
+            "--controller_op_prior=1,2,3,4,nan: expected none or 5 numbers separated by commas",
         ),
         ("--seed=-1", "--seed=-1: expected at least 0"),
         ("--child_keep_prob=nan", "--child_keep_prob=nan: expected more than 0.0"),

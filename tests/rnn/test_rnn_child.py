@@ -23,7 +23,7 @@ def window(seed=0):
 
 
 def predicted(chosen, built_settings, **build):
-    made = layers.Build(built_settings, VOCABULARY, 0, **build)
+    made = layers.BuildContext(built_settings, VOCABULARY, 0, **build)
     size = child.state_size(built_settings, VOCABULARY, chosen)
     inputs, targets = window()
     return child.language_model(made, tf.constant(inputs), tf.constant(targets), tf.zeros([BATCH, size]), chosen)
@@ -104,7 +104,7 @@ def test_each_keep_probability_drops_and_only_while_training(name, start):
 
 
 def test_embedding_dropout_drops_a_word_wherever_it_occurs_in_a_sequence(start):
-    made = layers.Build(settings(lstm_e_keep=0.5), VOCABULARY, 0, training=True, step=tf.constant(3))
+    made = layers.BuildContext(settings(lstm_e_keep=0.5), VOCABULARY, 0, training=True, step=tf.constant(3))
     inputs = np.random.default_rng(0).integers(VOCABULARY, size=[40, 30])
     embedded = start().run(child._embedded(made, tf.ones([VOCABULARY, 2]), tf.constant(inputs)))
     assert set(np.unique(embedded)) == {0.0, 2.0}

@@ -12,7 +12,8 @@ import tensorflow.compat.v1 as tf
 from enas.costs.cost import Cost
 from enas.data.readers.text import Text
 from enas.graph import layers
-from enas.rnn import arc, child, config, language, sgd, space
+from enas.rnn import arc, child, config, language, sgd
+from enas.rnn.space import SPACE as space
 from enas.rnn.windows import Windows
 from enas.runs import loop, train
 from enas.runs.run_directory import open_run
@@ -50,7 +51,7 @@ def do(session, training, steps, rate=0.5):
 
 def test_the_perplexity_of_a_split_is_that_of_one_stream_with_every_token_once(start):
     whole = text(37)
-    scorer = language.scoring(configured(), whole, child, CHOSEN)
+    scorer = language.eval_graph(configured(), whole, child, CHOSEN)
     session = start()
     state, nats = np.zeros([1, 5], np.float32), []
     for before, token in zip([whole.eos, *whole.valid], whole.valid, strict=False):
@@ -76,8 +77,8 @@ def test_the_perplexity_of_a_split_is_that_of_one_stream_with_every_token_once(s
 def test_the_state_is_carried_from_window_to_window_and_starts_anew_with_each_epoch(start):
     whole, settings = text(), configured()
     training, scorer = (
-        language.training(settings, whole, child, CHOSEN, shared=False),
-        language.scoring(settings, whole, child, CHOSEN),
+        language.train_step(settings, whole, child, CHOSEN, shared=False),
+        language.eval_graph(settings, whole, child, CHOSEN),
     )
     session = start()
     # At rate 0 nothing is learned: the losses of an epoch are those of scoring the same streams in one go.
@@ -90,7 +91,7 @@ def test_the_state_is_carried_from_window_to_window_and_starts_anew_with_each_ep
 
 
 def test_a_step_is_plain_sgd_with_the_global_norm_bounded(start):
-    training = language.training(configured(grad_bound=0.1), text(), child, CHOSEN, shared=False)
+    training = language.train_step(configured(grad_bound=0.1), text(), child, CHOSEN, shared=False)
     named = variables()
     gradients = tf.gradients(training.loss, list(named.values()))
     session = start()
@@ -116,9 +117,9 @@ def dense(x, shape):
 @pytest.mark.parametrize("name", ["l2_reg", "rnn_l2_reg", "rnn_slowness_reg"])
 def test_each_regulariser_adds_the_gradient_of_its_formula(name, start):
     settings = configured(**{name: 0.1})
-    training = language.training(settings, text(), child, CHOSEN, shared=False)
+    training = language.train_step(settings, text(), child, CHOSEN, shared=False)
     named = variables()
-    build = layers.Build(settings.child, 7, 0)
+    build = layers.BuildContext(settings.child, 7, 0)
     outputs = child.language_model(build, training.inputs, training.targets, tf.zeros([BATCH, 5]), CHOSEN).outputs
     penalty = {
         "l2_reg": sum(tf.reduce_sum(v**2) for v in named.values()),
@@ -137,8 +138,8 @@ def test_scoring_takes_the_mean_of_all_steps_once_averaging_has_started(start):
     settings = configured(average_start=1)
     whole = text(20)  # 2 windows an epoch
     training, scorer = (
-        language.training(settings, whole, child, CHOSEN, shared=False),
-        language.scoring(settings, whole, child, CHOSEN),
+        language.train_step(settings, whole, child, CHOSEN, shared=False),
+        language.eval_graph(settings, whole, child, CHOSEN),
     )
     named = variables()
     session = start()
@@ -169,16 +170,16 @@ def test_scoring_takes_the_mean_of_all_steps_once_averaging_has_started(start):
 
 
 def test_a_gradient_that_is_not_finite_changes_no_weight(start):
-    training = language.training(configured(), text(), child, CHOSEN, shared=False)
+    training = language.train_step(configured(), text(), child, CHOSEN, shared=False)
     named = variables()
     session = start()
     before = session.run(named)
     broken = before["input"].copy()
     broken[0, 0] = np.nan
     named["input"].load(broken, session)
-    fetches = [training.update.skipped, training.update.watch.finite, training.update.op]
+    fetches = [training.update.skipped, training.update.finite_check.finite, training.update.op]
     skipped, finite, _ = session.run(fetches, {training.rate: 0.5, **training.feeds(0)})
-    assert skipped == 1 and not finite.all() and finite.shape == (len(training.update.watch.names),)
+    assert skipped == 1 and not finite.all() and finite.shape == (len(training.update.finite_check.names),)
     after = session.run({**named, "step": training.step})
     assert after.pop("step") == 1
     for name, value in {**before, "input": broken}.items():
@@ -193,7 +194,7 @@ def test_a_perplexity_that_is_no_number_is_infinite(nats, expected):
     whole = text(40)
     windows = Windows(whole.valid, whole.eos, 1, 40, whole=True)
     session = SimpleNamespace(run=lambda *_: (40 * nats, None))
-    scoring = language.scoring(configured(), whole, child, CHOSEN)
+    scoring = language.eval_graph(configured(), whole, child, CHOSEN)
     assert language.perplexity(session, scoring, windows) == pytest.approx(expected)
 
 
@@ -231,7 +232,7 @@ def test_a_cell_is_trained_wider_and_the_baseline_has_its_size(added):
 def test_a_search_step_changes_only_the_slots_of_its_arc(start):
     settings = config.SearchConfig(child=config.ChildConfig(rhn_depth=3, lstm_hidden_size=5, bptt_steps=STEPS))
     fed = tf.placeholder(tf.int32, [5])
-    training = language.training(settings, text(100), child, fed, shared=True)
+    training = language.train_step(settings, text(100), child, fed, shared=True)
     bank = variables()["shared_cell"]
     session = start()
     before = session.run(bank)

@@ -28,17 +28,17 @@ class Setup:
         self.checkpoints = Checkpoints(self.run, "last", self.saver)
         self.session = start()
 
-    def save(self, value, **facts):
+    def save(self, value, **metadata):
         self.session.run(self.assign, {self.value: value})
-        self.checkpoints.save(self.session, {"value": value, **facts})
+        self.checkpoints.save(self.session, {"value": value, **metadata})
 
     def restored(self):
-        """The value that a restored checkpoint's variable and facts agree on."""
+        """The value that a restored checkpoint's variable and metadata agree on."""
         self.session.run(self.assign, {self.value: -1})
-        path, facts = self.checkpoints.restore(self.session)
+        path, metadata = self.checkpoints.restore(self.session)
         assert os.path.exists(f"{path}.json")
-        assert set(self.session.run(self.variable)) == {facts["value"]}
-        return facts["value"]
+        assert set(self.session.run(self.variable)) == {metadata["value"]}
+        return metadata["value"]
 
     def files(self):
         return sorted(os.listdir(self.path / "checkpoints"))
@@ -111,10 +111,10 @@ def test_a_checkpoint_that_knows_of_records_which_are_gone_is_not_whole(setup):
     assert "arcs.jsonl has lost what it held: 10 bytes, expected 18" in (setup.path / "stdout").read_text()
 
 
-@pytest.mark.parametrize("facts", [5, None, [], {"sizes": 5}, {"sizes": [1]}, {"sizes": {"arcs.jsonl": "5"}}])
-def test_a_checkpoint_that_tells_nonsense_is_not_whole(setup, facts):
+@pytest.mark.parametrize("metadata", [5, None, [], {"sizes": 5}, {"sizes": [1]}, {"sizes": {"arcs.jsonl": "5"}}])
+def test_a_checkpoint_that_tells_nonsense_is_not_whole(setup, metadata):
     setup.save(1)
-    setup.checkpoints.save(setup.session, facts)
+    setup.checkpoints.save(setup.session, metadata)
     assert setup.restored() == 1
 
 

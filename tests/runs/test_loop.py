@@ -40,16 +40,16 @@ class World:
         self.enough = enough
         self.moments, self.checkpoints, self.x = 0, [], 0
 
-    def save(self, _session, facts):
+    def save(self, _session, metadata):
         self.moment()
-        self.checkpoints.append((self.x, copy.deepcopy(facts)))
+        self.checkpoints.append((self.x, copy.deepcopy(metadata)))
         self.moment()
 
     def restore(self, _session):
         if not self.checkpoints:
             return None
-        self.x, facts = copy.deepcopy(self.checkpoints[-1])
-        return "last-1", facts
+        self.x, metadata = copy.deepcopy(self.checkpoints[-1])
+        return "last-1", metadata
 
     def moment(self):
         self.moments += 1
@@ -155,7 +155,7 @@ def test_the_series_are_those_of_the_records_however_a_run_ends(tmp_path, monkey
     bad.loop.config = RunConfig(max_bad_steps=1)
     bad.run.append("metrics.jsonl", {"kind": "child", "epoch": EPOCHS, "step": 9, "x": 7})
     with pytest.raises(UserError):
-        judged(bad.loop, [False, True, True])
+        batch_metric(bad.loop, [False, True, True])
     assert written_series(bad.path)["child_x.txt"].endswith("\n9 7\n")
 
 
@@ -194,9 +194,9 @@ def test_a_signal_stops_within_the_unit_and_the_next_process_goes_on_there(tmp_p
     assert moments < world.moments
 
 
-def judged(loop, finite, ordinary=False):
-    watch = SimpleNamespace(names=("the loss", "the gradient of a", "the gradient of b"))
-    loop.judge("child", 7, watch, np.array(finite), ordinary=ordinary)
+def batch_metric(loop, finite, ordinary=False):
+    check = SimpleNamespace(names=("the loss", "the gradient of a", "the gradient of b"))
+    loop.count_bad_step("child", 7, check, np.array(finite), ordinary=ordinary)
 
 
 def test_bad_steps_in_a_row_stop_the_run_by_name_and_single_ones_do_not(tmp_path):
@@ -205,16 +205,16 @@ def test_bad_steps_in_a_row_stop_the_run_by_name_and_single_ones_do_not(tmp_path
     loop = world.loop
     loop.config = RunConfig(max_bad_steps=3)
     for _ in range(5):
-        judged(loop, [False, True, False])
-        judged(loop, [True, False, True], ordinary=True)
-        judged(loop, [True, False, True])
-        judged(loop, [True, True, True])
+        batch_metric(loop, [False, True, False])
+        batch_metric(loop, [True, False, True], ordinary=True)
+        batch_metric(loop, [True, False, True])
+        batch_metric(loop, [True, True, True])
     for _ in range(9):
-        judged(loop, [True, True, False], ordinary=True)
-    judged(loop, [False, False, False])
-    judged(loop, [True, True, False])
+        batch_metric(loop, [True, True, False], ordinary=True)
+    batch_metric(loop, [False, False, False])
+    batch_metric(loop, [True, True, False])
     with pytest.raises(UserError) as error:
-        judged(loop, [False, False, False])
+        batch_metric(loop, [False, False, False])
     assert "child step 7: not finite: the loss, the gradient of a and 1 more" in str(error.value)
     assert "3 such steps in a row (--max_bad_steps=3)" in str(error.value)
     log = (tmp_path / "run" / "stdout").read_text()
@@ -226,8 +226,8 @@ def test_a_checkpoint_without_a_position_is_refused(tmp_path):
     wrong = {"unit": "3", "sizes": None, "epoch": -1, "phase": True, "minutes": 1, "bad_steps": {"child": "x"}}
     wrong = [{name: value} for name, value in wrong.items()]
     wrong += [{"sizes": {"arcs.jsonl": -1}}, {"sizes": {"arcs.jsonl": 0.5}}, {"scores": {"valid_accuracy": []}}]
-    for facts in ({}, *({**good, **value} for value in wrong)):
+    for metadata in ({}, *({**good, **value} for value in wrong)):
         world = World(tmp_path / "run")
-        world.checkpoints.append((0, facts))
+        world.checkpoints.append((0, metadata))
         with pytest.raises(UserError, match="last-1.json: .* expected what a run of this program stores"):
             world.process()

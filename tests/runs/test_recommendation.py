@@ -14,7 +14,7 @@ from enas.errors import UserError
 from enas.metric import Metric
 from enas.micro import config as micro_config
 from enas.options import arc_input
-from enas.options.config import OutcomeConfig, RunConfig
+from enas.options.config import RecommendationConfig, RunConfig
 from enas.runs import recommendation, run_directory, stored_settings
 
 ACCURACY = Metric("accuracy", "acc", "acc", higher_is_better=True)
@@ -33,14 +33,16 @@ def test_the_recommended_arc_is_the_best_of_all_or_the_best_of_the_last_epoch():
         ("best", PERPLEXITY, "4"),
         ("last", PERPLEXITY, "4"),
     ):
-        found = recommendation.recommended(OutcomeConfig(select_strategy=strategy), metric, scored(metric, *pairs))
+        found = recommendation.recommended(
+            RecommendationConfig(select_strategy=strategy), metric, scored(metric, *pairs)
+        )
         assert found["arc"] == arc
 
 
 def test_an_arc_without_a_finite_score_is_the_worst_of_all():
     for values, arc in (((None, 1e300, None), "1"), ((80.0, None), "0"), ((None, None), "0")):
         pairs = [(1, value) for value in values]
-        assert recommendation.recommended(OutcomeConfig(), PERPLEXITY, scored(PERPLEXITY, *pairs))["arc"] == arc
+        assert recommendation.recommended(RecommendationConfig(), PERPLEXITY, scored(PERPLEXITY, *pairs))["arc"] == arc
 
 
 @pytest.mark.parametrize(
@@ -59,14 +61,14 @@ def test_a_search_is_over_once_an_arc_has_passed_the_limit(metric, limit, values
 
     running = search.Search.__new__(search.Search)
     running.metric = metric
-    running.config = micro_config.SearchConfig(outcome=OutcomeConfig(early_stop_over=limit))
+    running.config = micro_config.SearchConfig(recommendation=RecommendationConfig(early_stop_over=limit))
     running.run = type("Run", (), {"read": lambda _self, _name: scored(metric, *((1, value) for value in values))})()
     assert running.is_over() is over
 
 
 def search_config(path, **values):
     run = RunConfig(output_dir=str(path), num_epochs=3)
-    return micro_config.SearchConfig(outcome=OutcomeConfig(**values), run=run)
+    return micro_config.SearchConfig(recommendation=RecommendationConfig(**values), run=run)
 
 
 def test_sampling_takes_the_settings_of_the_search(tmp_path):
@@ -77,7 +79,7 @@ def test_sampling_takes_the_settings_of_the_search(tmp_path):
         search_config(tmp_path / "run", sampling_only=True, num_sampling=4), {"num_sampling": 4}
     )
     assert (found.child, found.run.seed, found.run.num_epochs) == (child, 7, 10)
-    assert (found.outcome.sampling_only, found.outcome.num_sampling) == (True, 4)
+    assert (found.recommendation.sampling_only, found.recommendation.num_sampling) == (True, 4)
     with pytest.raises(UserError, match=f"--output_dir={tmp_path}/run: holds a run with other settings"):
         stored_settings.search_settings(search_config(tmp_path / "run"), {})
 
@@ -194,7 +196,7 @@ def test_a_search_stops_early_samples_more_and_its_arc_is_trained_wider(tmp_path
 
 
 def test_under_a_budget_the_log_holds_the_reward_that_decides():
-    from enas.micro import space
+    from enas.micro.space import SPACE as space
     from enas.runs import search
 
     said, kept, costs = [], [], {"0 0 1 1": 300.0}

@@ -49,7 +49,7 @@ def trained(tmp_path_factory):
         arc=RetrainConfig(child_fixed_arc=CELLS),
         run=RunConfig(output_dir=str(root / "run"), batch_size=8, num_epochs=1),
     )
-    train.run_training(config, spaces.module("micro", "space"))
+    train.run_training(config, spaces.get("micro"))
     return config, root
 
 
@@ -94,7 +94,7 @@ def test_the_run_keeps_what_it_found_out_about_its_images(trained):
 
 def test_an_evaluation_names_what_was_classified_worst(trained):
     config, root = trained
-    train.run_evaluation(config, spaces.module("micro", "space"))
+    train.run_evaluation(config, spaces.get("micro"))
     facts, results = json.loads(read(root, "confusion.json")), json.loads(read(root, "results.json"))
     counts = np.array(facts["counts"])
     assert counts.sum(1).tolist() == [24, 24]
@@ -111,12 +111,12 @@ def test_an_evaluation_names_what_was_classified_worst(trained):
 def test_a_file_that_vanishes_during_the_training_is_named(trained, monkeypatch):
     config, root = trained
     gone = root / "set" / "train" / "light" / "5.jpg"
-    monkeypatch.setattr(train, "announce", lambda *_: os.rename(gone, gone.with_suffix(".gone")))
+    monkeypatch.setattr(train, "log_header", lambda *_: os.rename(gone, gone.with_suffix(".gone")))
     other = TrainConfig(
         config.data, config.child, config.arc, RunConfig(str(root / "other"), batch_size=8, num_epochs=9)
     )
     try:
         with pytest.raises(UserError, match=f"^{gone}: No such file or directory; expected a readable image$"):
-            train.run_training(other, spaces.module("micro", "space"))
+            train.run_training(other, spaces.get("micro"))
     finally:
         os.rename(gone.with_suffix(".gone"), gone)

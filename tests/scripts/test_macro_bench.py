@@ -49,7 +49,7 @@ def test_the_pytorch_network_has_the_parameters_of_ours():
     used = sum(p.numel() for p in _reached(net, logits))
     session.graph_mode()
     with tf.Graph().as_default():
-        child.logits(layers.Build(config, 10, 0), tf.zeros([2, 8, 8, 3]), arc)
+        child.logits(layers.BuildContext(config, 10, 0), tf.zeros([2, 8, 8, 3]), arc)
         ours = sum(int(np.prod(v.shape.as_list())) for v in tf.trainable_variables())
     # PyTorch's joins keep the rows of skip connections that the arc does not have.
     rows = sum(len(layer.skips) - len(layer.sources) for layer in arc.layers)

@@ -174,9 +174,9 @@ def parsed(main, arguments):
     values = absl_flags.FlagValues()
     if main == "train_fixed_arc.py":
         spaces.define_flag(values)
-        config_class = spaces.module(spaces.chosen([main, *arguments]), "config").TrainConfig
+        config_class = spaces.get(spaces.chosen([main, *arguments])).train_config
     else:
-        config_class = spaces.module(re.fullmatch(r"search_(\w+)\.py", main)[1], "config").SearchConfig
+        config_class = spaces.get(re.fullmatch(r"search_(\w+)\.py", main)[1]).search_config
     flags.define(config_class, values)
     assert values([main, *arguments]) == [main]
     everything = config.to_values(flags.parse_config(config_class, values))

@@ -1,8 +1,8 @@
 """Texts for language models: token ids of three splits and the vocabulary. Nothing here imports TensorFlow.
 
 A text is a folder with `train.txt`, `valid.txt` and `test.txt` (or the same names without `.txt`): one sentence a line,
-words apart by blanks, as in the Penn Treebank of Mikolov et al. (2010). The end of each line is the word `<eos>`; `<unk>`
-stands for unknown words. The default needs no file: Python's own reference manual, as `pydoc_data.topics` holds it.
+words separated by blanks, as in the Penn Treebank of Mikolov et al. (2010). The end of each line is the word `<eos>`;
+`<unk>` stands for unknown words. The default needs no file: Python's own reference manual, as `pydoc_data.topics` holds it.
 """
 
 import dataclasses

@@ -1,0 +1,95 @@
+"""What evaluate_search.py runs. Nothing here imports TensorFlow before the flags are checked."""
+
+import os
+import sys
+from typing import Any
+
+from absl import flags as absl_flags
+
+from enas import spaces
+from enas.commands import cli
+from enas.errors import UserError
+from enas.interfaces import SearchSpace
+from enas.options import config, flags
+from enas.runs import metadata, run_directory
+
+# Absl lists under --help the flags of the script that calls `run`, not this module's.
+absl_flags.disclaim_key_flags()
+
+FLAGS = absl_flags.FLAGS
+
+
+def run() -> None:
+    """Evaluates the search that the command line names, and exits the process."""
+    spaces.define_flag()
+    flags.define(_evaluated(spaces.chosen(sys.argv)))
+    cli.run(_main)
+
+
+def _evaluated(name: str) -> type:
+    """The config class of the evaluation of a space's searches; the default space's where it has none, see `_main`."""
+    return spaces.get(name).evaluation_config or spaces.get(spaces.chosen([""])).evaluation_config or type(None)
+
+
+def _main(arguments: list[str]) -> None:
+    cli.no_arguments(arguments)
+    space = spaces.get(FLAGS.space)
+    if space.evaluation_config is None:
+        known = ", ".join(name for name in spaces.names() if spaces.get(name).evaluation_config)
+        raise UserError(f"--space={space.name}: searches of this space can't be evaluated; expected one of {known}")
+    stored = _stored(FLAGS.search_dir, space)
+    # It is the default of another flag too, which would be named in its place.
+    config.from_values(space.evaluation_config, {"num_epochs": FLAGS.num_epochs})
+    settings = flags.parse_config(space.evaluation_config, defaults=_defaults(space.evaluation_config, stored))
+    _check(settings, stored)
+    run_directory.check_output_dir(settings, "evaluation")
+    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    from enas.evaluation import evaluate
+
+    evaluate.run_evaluation(settings, space)
+
+
+def _stored(search_dir: str, space: SearchSpace) -> dict[str, Any]:
+    """The settings of the search in a directory.
+
+    Raises:
+      UserError: there is none of this space.
+    """
+    if not search_dir:
+        raise UserError("--search_dir='': expected the run directory of a finished search")
+    stored = metadata.stored_values(search_dir)
+    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", space.name):
+        raise UserError(f"--search_dir={search_dir}: expected the run directory of a search by search_{space.name}.py")
+    for name in space.evaluation_config.arc_flags:
+        if name not in stored:
+            path = os.path.join(search_dir, "config.json")
+            raise UserError(f"{path}: has no {name}; expected the configuration of a search by search_{space.name}.py")
+    return stored
+
+
+def _defaults(evaluation_config: type, stored: dict[str, Any]) -> dict[str, Any]:
+    """Data and child of the search; one period of the learning rate's schedule for the whole training."""
+    sections = ("data", "child")
+    names = [name for name, section, _ in config.options(evaluation_config) if section in sections]
+    values = {name: stored[name] for name in [*names, "batch_size"] if name in stored}
+    folder = os.path.join(FLAGS.search_dir, "evaluation")
+    return {**values, "child_lr_T_0": FLAGS.num_epochs, "output_dir": folder}
+
+
+def _check(settings: Any, stored: dict[str, Any]) -> None:
+    """Checks what of the evaluation's settings depends on the search or on one another.
+
+    Raises:
+      UserError: something does not fit.
+    """
+    values, options = config.to_values(settings), settings.evaluation
+    for name in settings.arc_flags:
+        if values[name] != stored[name]:
+            raise UserError(f"--{name}={values[name]}: expected {stored[name]!r}, which the search's arcs are for")
+    if options.num_arcs % 2:
+        raise UserError(f"--num_arcs={options.num_arcs}: expected an even number, half of them random")
+    if not options.num_arcs // 2 <= options.num_finalists <= options.num_candidates:
+        raise UserError(
+            f"--num_finalists={options.num_finalists}: expected at least half of --num_arcs, {options.num_arcs // 2}, and "
+            f"at most --num_candidates={options.num_candidates}"
+        )

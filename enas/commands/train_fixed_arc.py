@@ -1,0 +1,42 @@
+"""What train_fixed_arc.py runs. Nothing here imports TensorFlow before the flags are checked."""
+
+import sys
+
+from absl import flags as absl_flags
+
+from enas import spaces
+from enas.commands import cli
+from enas.options import arc_input, flags
+from enas.options.config import with_arc
+from enas.runs import metadata, run_directory, stored_settings
+
+# Absl lists under --help the flags of the script that calls `run`, not this module's.
+absl_flags.disclaim_key_flags()
+
+
+def run() -> None:
+    """Trains, or evaluates, the arc that the command line describes, and exits the process."""
+    spaces.define_flag()
+    flags.define(spaces.get(spaces.chosen(sys.argv)).train_config)
+    cli.run(_main)
+
+
+def _main(arguments: list[str]) -> None:
+    cli.no_arguments(arguments)
+    chosen = absl_flags.FLAGS["space"]
+    space = spaces.get(chosen.value)
+    settings = space.train_config
+    given = flags.given(settings)
+    inherited = metadata.inherited(absl_flags.FLAGS.arc_file, settings.arc_flags, given)
+    config = flags.parse_config(settings, defaults=inherited)
+    if config.arc.eval_only:
+        given |= {"space": chosen.value} if chosen.present else {}
+        config = stored_settings.evaluation_settings(config, given)
+    else:
+        config = with_arc(config, arc_input.given(config, space.arc))
+        run_directory.check_output_dir(config, "training")
+    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    from enas.runs import train
+
+    act = train.run_evaluation if config.arc.eval_only else train.run_training
+    act(config, spaces.get(config.space))
