@@ -1,0 +1,1 @@
+"""A search space of chains: every layer chooses one of three ops."""
