@@ -4,7 +4,7 @@ A cell has inputs h[i-1] and h[i] as nodes 0 and 1. Each of its own nodes adds t
 earlier node, its source, and applies an op. The loose ends are concatenated, activated and mixed by a 1x1 convolution
 (ENAS, section 2.4). Weights belong to (layer, node, side, source, op).
 
-What a slot computes (enas/micro/slot.py) is the same code in both cases. A fixed arc has variables for the ops it uses. For
+What a slot computes (enas/micro/ops.py) is the same code in both cases. A fixed arc has variables for the ops it uses. For
 a sampled arc (enas/micro/sampled.py) the weights of all slots of a layer lie in one bank per op and kind of weight.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas.graph import blocks, layers
-from enas.micro import slot as slots
+from enas.micro import ops
 from enas.micro.op_table import op_table
 from quantize import schemes
 
@@ -24,7 +24,7 @@ def op_variables(build, op, channels, rows=()):
       rows: () for one slot; (n,) for a bank of n slots, one row each.
     """
     k, scheme = op.kernel, schemes.get(op.scheme)
-    depthwise, pointwise, norm, _ = slots.weight_shapes(op, channels)
+    depthwise, pointwise, norm, _ = ops.weight_shapes(op, channels)
     centre = np.zeros([k, k, 1, 1])
     centre[k // 2, k // 2] = 1.0
     return [
@@ -71,8 +71,8 @@ class FixedCell:
         if op.kernel:
             with tf.variable_scope(f"node_{node}_side_{side}_source_{index}_{op.name}"):
                 weights = op_variables(self.build, op, x.shape[-1])
-        x = slots.run_op(self.build, op, x, weights)
-        return slots.drop_path(op, x, None if self.masks is None else self.masks[node][side])
+        x = ops.run_op(self.build, op, x, weights)
+        return ops.drop_path(op, x, None if self.masks is None else self.masks[node][side])
 
 
 def run_cell(build, runner):

@@ -11,7 +11,7 @@ import tensorflow.compat.v1 as tf
 from enas.graph import blocks, layers
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
-from enas.micro import slot as slots
+from enas.micro import op_switch
 from enas.micro.cost import reduction_layers
 from enas.micro.sampled import SampledCell
 
@@ -32,7 +32,7 @@ def logits(build, images, arc):
     """
     config = build.config
     fixed = isinstance(arc, arcs.Arc)
-    shared_slot = None if fixed else slots.SharedSlot(build)
+    shared_slot = None if fixed else op_switch.SharedSlot(build)
     filters, aux = config.out_filters, None
     with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
         x = blocks.stem(build, images, 3 * config.out_filters)

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 
 from enas.graph import functions
 from enas.micro import cell as cells
-from enas.micro import slot as slots
+from enas.micro import op_switch, ops
 
 
 class SampledCell:
@@ -20,7 +20,7 @@ class SampledCell:
       cell: the arc.
       inputs: nodes 0 and 1, each `[N, H, W, C]`.
       masks: drop-path factors `[num_cells, 2, N]`, or None.
-      shared_slot: a `slots.SharedSlot`.
+      shared_slot: a `op_switch.SharedSlot`.
     """
 
     def __init__(self, build, cell, inputs, masks, shared_slot):
@@ -52,16 +52,16 @@ class SampledCell:
         return x, tf.reshape(functions.gather_rows(w, tf.cast(loose, tf.int32)), [1, 1, -1, channels])
 
     def _gather_banks(self):
-        """Gathers the rows of all slots from each bank: a list over slots of vectors, see `slots.flat`."""
+        """Gathers the rows of all slots from each bank: a list over slots of vectors, see `op_switch.flat`."""
         num_cells = self.num_slots // 2
         first = [cells.slot_row(node, side) for node in range(num_cells) for side in (0, 1)]
         rows, count = tf.constant(first, tf.int32) + self.source, cells.slot_row(num_cells, 0)
         gathered = []
-        for op in slots.convolutions(self.build):
+        for op in ops.convolutions(self.build):
             with tf.variable_scope(op.name):
                 banks = cells.op_variables(self.build, op, self.shape[-1], (count,))
                 gathered += [functions.gather_rows(bank, rows) for bank in banks]
-        return tf.unstack(slots.flat(gathered))
+        return tf.unstack(op_switch.flat(gathered))
 
     def _infer(self, *tensors):
         def run_slot(slot, x, weights):

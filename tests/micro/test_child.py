@@ -13,8 +13,8 @@ from enas.costs import size
 from enas.graph import layers
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
-from enas.micro import child
-from enas.micro import slot as slots
+from enas.micro import child, op_switch
+from enas.micro import ops as micro_ops
 from enas.micro.config import ChildConfig
 from enas.micro.op_table import op_table
 from enas.micro.sampled import SampledCell
@@ -242,7 +242,7 @@ def test_an_op_has_the_gradients_that_tensorflow_works_out(start, scheme):
             for op in op_table(config):
                 with tf.variable_scope(op.name):
                     weights = cells.op_variables(build, op, 4) if op.kernel else ()
-                    outputs.append(tf.cast(slots.run_op(build, op, x, weights), tf.float32))
+                    outputs.append(tf.cast(micro_ops.run_op(build, op, x, weights), tf.float32))
         found.append((outputs, gradients(outputs, {"x": x, **owned("ops/")})))
     session = start()
     randomise(session, owned("ops/"))
@@ -263,7 +263,7 @@ def test_a_sampled_cell_is_the_fixed_cell_for_every_op_source_and_side(start, sc
     arcs_compared = every_choice() if scheme == "fp32" else every_op()
     fed = tf.placeholder(tf.int32, [2, 4])
     with tf.variable_scope("shared"):
-        sampled = cells.run_cell(build, SampledCell(build, fed, inputs, masks, slots.SharedSlot(build)))
+        sampled = cells.run_cell(build, SampledCell(build, fed, inputs, masks, op_switch.SharedSlot(build)))
     fixed, masks = [], [tf.unstack(node) for node in tf.unstack(masks)]
     for i, cell in enumerate(arcs_compared):
         with tf.variable_scope(f"fixed_{i}"):
@@ -327,7 +327,7 @@ def test_a_sampled_cell_is_the_classic_cell(start, scheme):
     inputs, masks = cell_inputs(build)
     fed = tf.placeholder(tf.int32, [2, 4])
     with tf.variable_scope("shared"):
-        sampled = cells.run_cell(build, SampledCell(build, fed, inputs, masks, slots.SharedSlot(build)))
+        sampled = cells.run_cell(build, SampledCell(build, fed, inputs, masks, op_switch.SharedSlot(build)))
     with tf.variable_scope("classic"):
         classic = classic_supernet.cell(build, inputs, fed, masks)
     session = start()
@@ -368,7 +368,7 @@ def test_loose_ends_are_concatenated_activated_and_mixed(start, case):
         fixed = cells.run_cell(build, cells.FixedCell(build, cell, inputs, None))
     with tf.variable_scope("shared"):
         arc = tf.constant([dataclasses.astuple(node) for node in cell.nodes])
-        sampled = cells.run_cell(build, SampledCell(build, arc, inputs, None, slots.SharedSlot(build)))
+        sampled = cells.run_cell(build, SampledCell(build, arc, inputs, None, op_switch.SharedSlot(build)))
     session = start()
     values = randomise(session, owned("shared/"))
     w = values["combine:0"][list(loose)]

@@ -21,8 +21,7 @@ from test_child import (
 
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
-from enas.micro import child
-from enas.micro import slot as slots
+from enas.micro import child, ops
 from enas.micro.op_table import op_table
 
 pytestmark = pytest.mark.usefixtures("graph")
@@ -77,7 +76,7 @@ def test_an_op_is_the_same_in_a_mixed_network_as_in_a_uniform_one(start, scheme)
         weights = cells.op_variables(mixed, op, 4)
     ratio = uniform.scheme.norm_scale / mixed.scheme.norm_scale
     scaled = [*weights[:2], weights[2] * [[ratio], [1.0]], weights[3]]
-    actual, expected = slots.run_op(mixed, op, x, weights), slots.run_op(uniform, plain, ratio * x, scaled)
+    actual, expected = ops.run_op(mixed, op, x, weights), ops.run_op(uniform, plain, ratio * x, scaled)
     actual, expected = start().run([actual, expected])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
     assert np.ptp(actual) > 0.1
@@ -89,7 +88,7 @@ def test_every_pair_of_op_and_scheme_computes_something_of_its_own(start):
     outputs = []
     for op in op_table(build.config):
         with tf.variable_scope(op.name):
-            outputs.append(slots.run_op(build, op, x, cells.op_variables(build, op, 4) if op.kernel else ()))
+            outputs.append(ops.run_op(build, op, x, cells.op_variables(build, op, 4) if op.kernel else ()))
     assert all(y.dtype == tf.float32 for y in outputs)
     values = start().run(outputs)
     assert len(values) == 11

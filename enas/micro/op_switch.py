@@ -1,0 +1,115 @@
+"""What all slots of a sampled micro cell share: functions that switch between the ops of the op table.
+
+All slots of one feature-map size share one function, and one for its gradient. Both are kept out of line, which makes the
+graph small and quick to start. What passes from the first to the second is the same for every op (`_packed`); TensorFlow's
+own gradient of a switch would pass on what any of the branches might need.
+"""
+
+import math
+
+import tensorflow.compat.v1 as tf
+
+from enas.graph import functions
+from enas.micro import ops
+from enas.micro.op_table import REPEATS, op_table
+from quantize import schemes
+
+_IMAGES = REPEATS - 1  # without the first repeat's x: it is the slot's, which is there anyway
+
+
+class SharedSlot:
+    """What all slots of a sampled child are: functions that switch between the ops.
+
+    infer: of (x, choice, weights); returns `[N, H, W, C]`.
+    forward: of (x, choice, weights, mask); returns the same, and what `ops.backward` takes.
+    backward: of (x, choice, weights, mask, the output's gradient, and those); returns the gradients of x and of weights.
+
+    x: `[N, H, W, C]`; choice: int32 scalar, the id of the op; weights: a row of `flat`; mask: see `ops.drop_path`.
+
+    Args:
+      build: the `layers.BuildContext`.
+    """
+
+    def __init__(self, build):
+        self.build, self.table = build, op_table(build.config)
+        # float16 would not hold what passes from a float32 op's forward to its backward pass.
+        self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in ops.convolutions(build)) else tf.float32
+        self.infer, self.forward, self.backward = map(functions.out_of_line, (self._infer, self._run, self._gradients))
+
+    def _infer(self, x, choice, weights):
+        row = _Row(self.build, weights, x.shape[-1])
+        return self._switch(choice, lambda op: ops.forward(self.build, op, x, row.of(op))[0])
+
+    def _run(self, x, choice, weights, mask):
+        """Returns y and what `_packed` makes of what `ops.backward` takes."""
+        row = _Row(self.build, weights, x.shape[-1])
+
+        def branch(op):
+            y, kept, _ = ops.forward(self.build, op, x, row.of(op))
+            return ops.drop_path(op, y, mask), *_packed(kept, self.kept_dtype)
+
+        return self._switch(choice, branch)
+
+    def _gradients(self, x, choice, weights, mask, grad_y, *packed):
+        """Returns the gradients of x and of weights."""
+        row = _Row(self.build, weights, x.shape[-1])
+
+        def branch(op):
+            kept = _unpacked(packed, x, schemes.get(op.scheme)) if op.kernel else []
+            grad_x, grad_weights = ops.backward(self.build, op, x, row.of(op), kept, ops.drop_path(op, grad_y, mask))
+            return grad_x, row.gradient(op, grad_weights)
+
+        return self._switch(choice, branch)
+
+    def _switch(self, choice, branch):
+        return tf.switch_case(choice, [lambda op=op: branch(op) for op in self.table])
+
+
+def flat(banks):
+    """Joins the rows `[n, ...]` of n slots from the banks of all convolutions, in the table's order, to what a `SharedSlot`
+    takes: float32 `[n, P]`."""
+    return tf.concat([tf.reshape(rows, [rows.shape[0], -1]) for rows in banks], axis=1)
+
+
+class _Row:
+    """A row of `flat`, float32 `[P]`: the weights of all convolutions for one slot of a number of channels."""
+
+    def __init__(self, build, weights, channels):
+        self.weights, self.channels, self.places, end = weights, channels, {}, 0
+        for op in ops.convolutions(build):
+            start, end = end, end + sum(map(math.prod, ops.weight_shapes(op, channels)))
+            self.places[op] = start, end
+
+    def of(self, op):
+        """An op's own weights, a list, empty where it has none; see `run_op`."""
+        if not op.kernel:
+            return []
+        start, end = self.places[op]
+        shapes = ops.weight_shapes(op, self.channels)
+        parts = tf.split(self.weights[start:end], list(map(math.prod, shapes)))
+        return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def gradient(self, op, grad_weights):
+        """The gradient of the row from that of an op's own weights: zeros for all others."""
+        start, end = self.places.get(op, (0, 0))
+        own = tf.concat([tf.reshape(gradient, [-1]) for gradient in grad_weights] or [[]], axis=0)
+        return tf.pad(own, [(start, self.weights.shape[0] - end)])
+
+
+def _packed(kept, dtype):
+    """What passes between the shared functions: a convolution's `ops.Repeat`s, or [] of another op, as a list of equally
+    many tensors, `_IMAGES` of `dtype` and then those of the norms."""
+    if not kept:
+        return [tf.zeros([0], dtype)] * _IMAGES + [tf.zeros([0])] * (ops.NORM_KEPT * REPEATS)
+    _, *images = [repeat.x for repeat in kept]
+    return [tf.cast(image, dtype) for image in images] + [tensor for repeat in kept for tensor in repeat.norm]
+
+
+def _unpacked(packed, x, scheme):
+    """The `ops.Repeat`s that `_packed` was given, of a slot's input x and a convolution under `scheme`."""
+    images, norms = [tf.cast(image, scheme.dtype) for image in packed[:_IMAGES]], packed[_IMAGES:]
+    for image in images:
+        image.set_shape(x.shape)
+    return [
+        ops.Repeat(image, norms[ops.NORM_KEPT * i : ops.NORM_KEPT * (i + 1)]) for i, image in enumerate([x, *images])
+    ]
