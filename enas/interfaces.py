@@ -222,6 +222,7 @@ class SearchSpace:
       arc: what the integers of an arc mean.
       diagram: what an arc looks like.
       load: imports TensorFlow and returns the rest.
+      environment: of the number of cores, {environment variable: value} of TensorFlow that suits the space.
       cost: what an arc costs; None: the space has no cost budget.
       evaluation_config: config class of `evaluate_search.py`; None: searches of this space can't be evaluated by it.
       at_one_scheme: an arc's integers, for a child, with all its convolutions under one scheme; None where precision is
@@ -234,6 +235,7 @@ class SearchSpace:
     arc: ArcModule
     diagram: DiagramModule
     load: Callable[[], Network]
+    environment: Callable[[int], dict[str, str]] | None = None
     cost: CostModel | None = None
     evaluation_config: type | None = None
     at_one_scheme: Callable[[Sequence[int], Any, str], list[int]] | None = None

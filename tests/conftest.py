@@ -4,6 +4,10 @@ import contextlib
 
 import pytest
 
+from enas.commands import environment
+
+environment.set_defaults()
+
 
 @pytest.fixture
 def graph():

@@ -1,16 +1,22 @@
 """What every main runs through: flags in, one-line errors and exit codes out. Nothing here imports TensorFlow."""
 
 import errno
+import inspect
 import os
 import re
 import signal
 import sys
 import tempfile
+from collections.abc import Callable
 
 from absl import app, flags
 
-from enas import signals
+from enas import programs, signals
+from enas.commands import environment
 from enas.errors import UserError
+from enas.interfaces import SearchSpace
+
+Main = Callable[[list[str]], int | None]
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Of severity "I" only.
@@ -19,7 +25,7 @@ _INTERRUPTED = "interrupted; run the same command again to go on"
 _EXPECTED = {"int": "an integer", "float": "a number", "bool": "true or false"}
 
 
-def run(main, argv=None):
+def run(main: Main, argv: list[str] | None = None, usage: str | None = None) -> None:
     """Parses the flags, calls `main(arguments)` and exits the process.
 
     A user's mistake and a full disk end in one line `error: ...` on stderr and exit code 2, Ctrl-C and SIGTERM in one line
@@ -30,7 +36,11 @@ def run(main, argv=None):
       main: takes the arguments left after the flags (a list of str, without the program's name); returns None or an
         exit code.
       argv: the command line with the program's name; None: `sys.argv`.
+      usage: what --help says of the program, where {name} stands for what starts the script `name`.py; None: the docstring
+        of the script that was started.
     """
+    if usage:
+        sys.modules["__main__"].__doc__ = _worded(usage)
     signal.signal(signal.SIGTERM, signals.stop_at_once)
     try:
         try:
@@ -55,14 +65,24 @@ def run(main, argv=None):
         _exit(f"error: {error.filename or 'stdout'}: can't be written: {error.strerror}; make room and run it again", 2)
 
 
+def _worded(usage):
+    """A usage text with the programs as the user starts them."""
+    started = lambda match: " ".join(programs.command(match[1]))  # noqa: E731
+    return re.sub(r"\{(\w+)\}", started, inspect.cleandoc(usage))
+
+
 def _forget_stdout():
     """Python writes at its end what is left for stdout, and would complain that it can't."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def load_tensorflow():
-    """Imports TensorFlow without what its C++ side has to say, before it knows any log level, about drivers that are not
-    there; whatever else it prints comes through."""
+def load_tensorflow(space: SearchSpace | None = None) -> None:
+    """Imports TensorFlow, in the environment that suits it and the search space.
+
+    What its C++ side says about drivers that are not there, before it knows any log level, is left out; whatever else it
+    prints comes through.
+    """
+    environment.set_defaults(space.environment if space else None)
     sys.stderr.flush()
     with tempfile.TemporaryFile() as printed:
         stderr = os.dup(2)

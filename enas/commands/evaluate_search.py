@@ -1,4 +1,4 @@
-"""What evaluate_search.py runs. Nothing here imports TensorFlow before the flags are checked."""
+"""The program that evaluates a search. Nothing here imports TensorFlow before the flags are checked."""
 
 import os
 import sys
@@ -20,10 +20,17 @@ FLAGS = absl_flags.FLAGS
 
 
 def run() -> None:
-    """Evaluates the search that the command line names, and exits the process."""
+    """Evaluates a finished search: its arcs against random ones, its shared weights against training from scratch.
+
+      {evaluate_search} --search_dir=outputs/search --num_epochs=4
+
+    The controller's best arcs and as many uniformly random ones are trained from scratch alike, with several seeds. Writes
+    report.html, report.json and best_arc.txt into --output_dir, by default the folder `evaluation` of the search. Data and
+    child are the search's, but for flags that are given, e.g. --child_out_filters=16. Run it again to resume.
+    """
     spaces.define_flag()
     flags.define(_evaluated(spaces.chosen(sys.argv)))
-    cli.run(_main)
+    cli.run(_main, usage=run.__doc__)
 
 
 def _evaluated(name: str) -> type:
@@ -43,7 +50,7 @@ def _main(arguments: list[str]) -> None:
     settings = flags.parse_config(space.evaluation_config, defaults=_defaults(space.evaluation_config, stored))
     _check(settings, stored)
     run_directory.check_output_dir(settings, "evaluation")
-    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    cli.load_tensorflow(space)  # takes seconds: bad flags are told before that
     from enas.evaluation import evaluate
 
     evaluate.run_evaluation(settings, space)

@@ -1,4 +1,4 @@
-"""What train_fixed_arc.py runs. Nothing here imports TensorFlow before the flags are checked."""
+"""The program that trains one arc. Nothing here imports TensorFlow before the flags are checked."""
 
 import sys
 
@@ -15,10 +15,18 @@ absl_flags.disclaim_key_flags()
 
 
 def run() -> None:
-    """Trains, or evaluates, the arc that the command line describes, and exits the process."""
+    """Trains one architecture from scratch and reports its accuracy and size.
+
+      {train_fixed_arc} --arc_file=outputs/search/best_arc.txt --output_dir=outputs/final
+      {train_fixed_arc} --space=macro --child_num_layers=4 --child_fixed_arc="0  3 0  1 0 1  5 0 0 1"
+      {train_fixed_arc} --output_dir=outputs/final --eval_only
+
+    --space says which search space the arc is of, and so which other flags there are: `--space=macro --helpfull` explains
+    them. Run it again with the same --output_dir to resume.
+    """
     spaces.define_flag()
     flags.define(spaces.get(spaces.chosen(sys.argv)).train_config)
-    cli.run(_main)
+    cli.run(_main, usage=run.__doc__)
 
 
 def _main(arguments: list[str]) -> None:
@@ -35,8 +43,9 @@ def _main(arguments: list[str]) -> None:
     else:
         config = with_arc(config, arc_input.given(config, space.arc))
         run_directory.check_output_dir(config, "training")
-    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    space = spaces.get(config.space)
+    cli.load_tensorflow(space)  # takes seconds: bad flags are told before that
     from enas.runs import train
 
     act = train.run_evaluation if config.arc.eval_only else train.run_training
-    act(config, spaces.get(config.space))
+    act(config, space)

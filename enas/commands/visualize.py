@@ -1,4 +1,4 @@
-"""What every visualize_<space>.py runs: pictures of an arc. Nothing here imports TensorFlow."""
+"""The programs that draw an arc. Nothing here imports TensorFlow."""
 
 import os
 from typing import Any
@@ -20,15 +20,54 @@ FLAGS = absl_flags.FLAGS
 _CIFAR10_SHAPE, _CIFAR10_CLASSES = (32, 32, 3), 10
 
 
-def run(space: str) -> None:
+def micro() -> None:
+    """Draws the normal and the reduction cell of a micro architecture, as .dot, .png and .svg files.
+
+      {visualize_micro} 1 2 1 3 0 1 ...          (the arc's integers)
+      {visualize_micro} "1 2 1 3 0 1 ..."
+      {visualize_micro} --arc_file=outputs/search/best_arc.txt
+
+    The arc has 4 integers a node (index_1 op_1 index_2 op_2), normal cell first: 40 for 5 nodes a cell. Below the cells
+    stands what the network costs. An --arc_file in a run directory brings the run's settings along; flags override them.
+    """
+    run("micro", micro.__doc__)
+
+
+def macro() -> None:
+    """Draws a macro architecture, layer by layer, as .dot, .png and .svg files.
+
+      {visualize_macro} 0 3 0 0 1 0 ...          (the arc's integers)
+      {visualize_macro} "0  3 0  0 1 0 ..."
+      {visualize_macro} --arc_file=outputs/best_arc.txt
+
+    Layer i has its op (0 conv 3x3, 1 separable 3x3, 2 conv 5x5, 3 separable 5x5, 4 average pool, 5 max pool), then i - 1
+    skip bits: 78 integers for 12 layers.
+    """
+    run("macro", macro.__doc__)
+
+
+def rnn() -> None:
+    """Draws a recurrent cell, as .dot, .png and .svg files.
+
+      {visualize_rnn} 0 0 0 1 1 2 1 ...          (the arc's integers)
+      {visualize_rnn} "0 0 0 1 1 2 1"
+      {visualize_rnn} --arc_file=outputs/search_rnn/best_arc.txt
+
+    The arc is the activation of node 0, then a source and an activation for each later node: 2N - 1 integers for N nodes.
+    """
+    run("rnn", rnn.__doc__)
+
+
+def run(space: str, usage: str | None = None) -> None:
     """Draws the arc that the command line names, prints the files' paths, one a line, and exits the process.
 
     Args:
       space: name of the search space.
+      usage: see `cli.run`.
     """
     found = spaces.get(space)
     _define_flags(found)
-    cli.run(lambda arguments: _main(found, arguments))
+    cli.run(lambda arguments: _main(found, arguments), usage=usage)
 
 
 def _define_flags(space: SearchSpace) -> None:

@@ -6,13 +6,13 @@ a third file, `<key>.lock`, lets one process fill it while others wait.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import shutil
 
 import numpy as np
+import portalocker
 
 from enas.errors import UserError
 
@@ -99,7 +99,7 @@ def reader(folder, name, total_bytes, row_bytes):
 @contextlib.contextmanager
 def _locked(path):
     with open(path, "w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE)
         yield
 
 

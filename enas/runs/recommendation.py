@@ -2,7 +2,7 @@
 
 import shlex
 
-from enas import signals
+from enas import programs, signals
 from enas.errors import UserError
 from enas.metric import shown
 from enas.options import arc_input
@@ -97,7 +97,7 @@ def finish(search):
         run.log(f"an arc has passed --early_stop_over={search.config.recommendation.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
     _log_merits(search, best)
-    command = ["python", "train_fixed_arc.py", f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
+    command = [*programs.command("train_fixed_arc"), f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "
         f"{shlex.join(command + given_flags(search.config, ('data', 'child')))}"

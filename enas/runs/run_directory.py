@@ -18,11 +18,12 @@ events/         TensorBoard
 A resumed run cuts metrics.jsonl, arcs.jsonl and the events to the length they had at the checkpoint it goes on from.
 """
 
-import fcntl
 import json
 import os
 import shutil
 import time
+
+import portalocker
 
 from enas.errors import UserError
 from enas.files import synced, unwritable, write_atomically
@@ -221,12 +222,12 @@ def _locked(path, mode):
     except OSError as error:
         raise UserError(f"--output_dir={path}: can't be written: {error.strerror}") from None
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
         return file
-    except BlockingIOError:
+    except portalocker.AlreadyLocked:
         reason = "another process is running in it; let it end or stop it, or choose another directory"
-    except OSError as error:
-        reason = f"can't be locked: {error.strerror}; choose a directory on a file system that knows locks"
+    except portalocker.LockException as error:
+        reason = f"can't be locked: {error}; choose a directory on a file system that knows locks"
     file.close()
     raise UserError(f"--output_dir={path}: {reason}")
 

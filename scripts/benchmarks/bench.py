@@ -15,7 +15,7 @@ import json
 import sys
 
 from enas import files, spaces
-from enas.commands import cli
+from enas.commands import cli, environment
 from enas.options import flags
 
 
@@ -25,6 +25,7 @@ def main(arguments):
     settings = flags.parse_config(benchmark.BenchConfig)
     path = settings.bench.json
     files.check_writable("json", path)
+    environment.set_defaults(spaces.get(spaces.chosen(sys.argv)).environment)
     figures = benchmark.measure(settings)
     if path:
         files.write_atomically(path, json.dumps(figures, indent=2) + "\n")

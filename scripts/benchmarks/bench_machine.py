@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from enas.commands import environment
 from enas.micro.cost import reduction_layers
 from enas.micro.op_table import REPEATS, op_table
 from scripts.benchmarks import bench_arcs
@@ -23,7 +24,7 @@ def describe():
         with open("/proc/cpuinfo", encoding="utf-8") as file:
             names = [line.split(":", 1)[1].strip() for line in file if line.startswith("model name")]
         model = names[0] if names else model
-    return f"{len(os.sched_getaffinity(0))} cores, {model}"
+    return f"{environment.cores()} cores, {model}"
 
 
 def has_gpu():
@@ -48,7 +49,7 @@ def ceilings():
     """{"matmul_gmacs": 10^9 float32 multiply-accumulates a second of a large matrix product, "copy_gb": 10^9 bytes a
     second, read and written, of a copy by all cores}, the best of eight."""
     a = np.ones([_MATMUL_SIZE, _MATMUL_SIZE], np.float32)
-    cores = len(os.sched_getaffinity(0))
+    cores = environment.cores()
     source, target = (np.ones([cores, _COPY_BYTES // cores], np.uint8) for _ in range(2))
     with concurrent.futures.ThreadPoolExecutor(cores) as pool:
         copy = _best(lambda: list(pool.map(np.copyto, target, source)))

@@ -18,6 +18,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from enas.commands import environment
 from enas.errors import UserError
 from enas.macro import arc as arcs
 from enas.macro import config
@@ -109,7 +110,7 @@ class Torch:
 
         options = settings.bench
         torch.manual_seed(options.seed)
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(environment.cores())
         self.torch, self.settings, self.nodes = torch, settings, 0
         self.net = bench_torch_macro.Child(configs.to_values(settings)).to(memory_format=torch.channels_last)
         images = torch.randn(options.batch_size, 3, options.image_size, options.image_size)

@@ -5,7 +5,6 @@ Nesterov momentum and passes over what a step did not use; batches are random te
 last or not) is whichever is faster in a short trial.
 """
 
-import os
 import time
 
 import numpy as np
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from enas.commands import environment
 from enas.micro import arc as arcs
 from enas.micro.config import SearchConfig
 from enas.micro.op_table import KERNELS, REPEATS
@@ -223,7 +223,7 @@ class Search:
     def __init__(self, flags, clock):
         clock.mark("import_s")
         torch.manual_seed(flags["seed"])
-        torch.set_num_threads(len(os.sched_getaffinity(0)))
+        torch.set_num_threads(environment.cores())
         self.flags, self.step = flags, 0
         self.child_config = config.from_values(SearchConfig, flags).child
         self.arc = bench_arcs.random_arc(flags["seed"], 0, self.child_config) if self.fixed else None

@@ -160,6 +160,10 @@ def draw(path, samples, batch_size):
 def main():
     """Measures, prints a table and writes the figures."""
     options = arguments()
+    from enas.commands import environment
+    from enas.micro.space import SPACE
+
+    environment.set_defaults(SPACE.environment)
     from enas.classification import child_graph
     from enas.micro import child
     from enas.runs import session

@@ -11,6 +11,7 @@ dominates. Flags of search_micro.py hold for the searches; run it again to resum
 from enas.commands import cli
 from enas.errors import UserError
 from enas.micro.config import SweepConfig
+from enas.micro.space import SPACE
 from enas.options import flags
 from enas.runs import run_directory
 
@@ -26,11 +27,10 @@ def main(arguments):
     # Their own checks.
     _ = settings.of_search, settings.of_trainings, settings.sweep.targets
     run_directory.check_output_dir(settings, "sweep")
-    cli.load_tensorflow()  # takes seconds: bad flags are told before that
+    cli.load_tensorflow(SPACE)  # takes seconds: bad flags are told before that
     from enas.evaluation import pareto
-    from enas.micro.space import SPACE as space
 
-    pareto.run_sweep(settings, space)
+    pareto.run_sweep(settings, SPACE)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from absl import flags as absl_flags
 from tqdm import tqdm
 
 from enas import files
-from enas.commands import cli
+from enas.commands import cli, environment
 from enas.errors import UserError
 from enas.micro.config import PRESETS, ChildConfig, SearchConfig
 from enas.micro.op_table import op_table
+from enas.micro.space import SPACE
 from enas.options import config, flags
 from scripts.experiments import planted
 
@@ -53,6 +54,7 @@ def main(arguments):
     data, picture = (os.path.join(FLAGS.output_dir, name) for name in ("planted.json", "planted.png"))
     for path in (data, picture):
         files.check_writable("output_dir", path)
+    environment.set_defaults(SPACE.environment)
     runs = [_run(name, configs[name], seed) for seed in range(FLAGS.num_seeds) for name in configs]
     files.write_atomically(data, json.dumps(runs, indent=1) + "\n")
     _draw(runs, picture)

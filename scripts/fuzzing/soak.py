@@ -68,7 +68,7 @@ def main():
 def _prepare():
     """Imports what takes long, once, for all processes that are forked. A graph can not be built here: TensorFlow starts
     threads while it builds one, and a forked process has none of them."""
-    cli.load_tensorflow()
+    cli.load_tensorflow(spaces.get("micro"))
     import sklearn.datasets  # noqa: F401
 
     from enas.runs import search, train  # noqa: F401

@@ -456,10 +456,10 @@ def test_requirements_are_pinned_and_cover_the_imports():
             imported |= {alias.name.split(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             imported.add(node.module.split(".")[0])
-    ours = {"enas", "quantize", "scripts", *(path.stem for path in files)}
+    ours = {"chain_space", "enas", "quantize", "scripts", *(path.stem for path in files)}
     third_party = {packages.get(name, name) for name in imported - ours - sys.stdlib_module_names}
     # The rest are programs.
-    assert set(names) - third_party == {"pytest-timeout", "pytest-xdist", "ruff"}
+    assert set(names) - third_party == {"mypy", "pytest-timeout", "pytest-xdist", "ruff", "setuptools"}
     assert third_party <= set(names)
 
 
