@@ -19,6 +19,8 @@ from collections.abc import Callable
 
 import tensorflow.compat.v1 as tf
 
+from quantize.bits import BITS
+
 MAX_BITS = 16  # far inside float32's 24 bits, so that every level and every product below is representable
 
 
@@ -212,19 +214,16 @@ class Scheme:
 
     Attributes:
       name: key in SCHEMES.
-      weight_bits, activation_bits: bits of a stored weight and of an activation.
       weights: function from float32 (master or latent) weights to the weights computed with.
       activation: function that takes ReLU's place.
       dtype: "float32" or "float16", of the layers' inputs and outputs. Quantized values are exact in float32.
-      latent: True where the float32 weights are latent: initialise them uniformly in init_range and clip them to it
-        after every update (BinaryNet, arXiv 1602.02830, section 1.2).
+      latent: True where the float32 weights are latent: initialise them uniformly in [-1, 1] and clip them to it after
+        every update (BinaryNet, arXiv 1602.02830, section 1.2).
       norm_scale: scale a batch norm before the activation should start with: 0.25 for quantized_relu, so that even
         sums of several such values lie below its clip at 1, beyond which no gradient passes.
     """
 
     name: str
-    weight_bits: int
-    activation_bits: int
     weights: Callable
     activation: Callable
     dtype: str = "float32"
@@ -232,9 +231,9 @@ class Scheme:
     norm_scale: float = 1.0
 
     @property
-    def init_range(self):
-        """(-1.0, 1.0), the range of latent weights, or None where weights are plain floats."""
-        return (-1.0, 1.0) if self.latent else None
+    def bits(self):
+        """Bits of a stored weight, and of an activation."""
+        return BITS[self.name]
 
     @property
     def scaled(self):
@@ -245,14 +244,14 @@ class Scheme:
 def _k_bits(bits):
     """The scheme with k-bit weights and activations. k1's weights are `binary`: see `linear_quant`."""
     weights = binary if bits == 1 else functools.partial(linear_quant, bits=bits)
-    return Scheme(f"k{bits}", bits, bits, weights, functools.partial(quantized_relu, bits=bits), norm_scale=0.25)
+    return Scheme(f"k{bits}", weights, functools.partial(quantized_relu, bits=bits), norm_scale=0.25)
 
 
 _ALL = (
-    Scheme("fp32", 32, 32, _identity, tf.nn.relu, latent=False),
-    Scheme("fp16", 16, 16, _half, tf.nn.relu, dtype="float16", latent=False),
-    Scheme("binary", 1, 1, binary, binary),
-    Scheme("ternary", 2, 2, ternary, ternary),
+    Scheme("fp32", _identity, tf.nn.relu, latent=False),
+    Scheme("fp16", _half, tf.nn.relu, dtype="float16", latent=False),
+    Scheme("binary", binary, binary),
+    Scheme("ternary", ternary, ternary),
     *(_k_bits(bits) for bits in range(1, 9)),
 )
 SCHEMES = {scheme.name: scheme for scheme in _ALL}

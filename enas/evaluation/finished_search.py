@@ -25,7 +25,7 @@ def config_of(search_dir, space):
     stored = stored_values(search_dir)
     if stored is None or stored.get("kind") != "search":
         raise UserError(f"--search_dir={search_dir}: expected the run directory of a search")
-    values = {**stored, "output_dir": search_dir, "reset_output_dir": False}
+    values = {**config.completed(space.search_config, stored), "output_dir": search_dir, "reset_output_dir": False}
     return config.from_values(space.search_config, values)
 
 

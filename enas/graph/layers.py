@@ -95,8 +95,8 @@ def weight(build, name, shape, fan_in, scheme, identity=None, activation_bits=No
         return tf.clip_by_value(values, -1.0, 1.0) if scheme.latent else values
 
     variable = tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
-    build.weight_bits[variable.name] = scheme.weight_bits
-    build.activation_bits[variable.name] = activation_bits or scheme.activation_bits
+    build.weight_bits[variable.name] = scheme.bits
+    build.activation_bits[variable.name] = activation_bits or scheme.bits
     if scheme.latent:
         build.latent[variable.name] = fan_in
     return variable

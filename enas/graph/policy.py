@@ -158,23 +158,20 @@ def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, ent
       `Controller`.
     """
     rewards = tf.placeholder(tf.float32, [None], "rewards")
-    authors = config.authors
     with tf.variable_scope("controller"):
         baseline = tf.get_variable("baseline", [], tf.float32, tf.zeros_initializer(), trainable=False)
         square = tf.get_variable("advantage_square", [], tf.float32, tf.zeros_initializer(), trainable=False)
         step = tf.get_variable("step", [], tf.int64, tf.zeros_initializer(), trainable=False)
     entropy_weight = config.entropy_weight * tf.pow(config.entropy_decay, tf.cast(step, tf.float32))
-    # The authors reward entropy like accuracy; it then has no gradient of its own.
-    reward = rewards + entropy_weight * tf.stop_gradient(entropy) if authors else rewards
+    reward = rewards + entropy_weight * tf.stop_gradient(entropy) if config.entropy_in_reward else rewards
     mean_reward = tf.reduce_mean(reward)
-    # The moving average starts at the first reward: one that starts at 0, as the authors', calls every early arc good.
-    before = baseline if authors else tf.where(tf.equal(step, 0), mean_reward, baseline)
+    before = baseline if config.baseline_from_zero else tf.where(tf.equal(step, 0), mean_reward, baseline)
     advantage = _advantage(config, reward, mean_reward, before)
     mean_square = tf.reduce_mean(tf.square(advantage))
     mean_square = tf.where(tf.equal(step, 0), mean_square, _moved(config, square, mean_square))
     if config.normalize_advantage:
         advantage /= tf.sqrt(mean_square) + SMALLEST_SPREAD
-    loss = reinforce_loss(advantage, log_prob, entropy, 0.0 if authors else entropy_weight) + penalty
+    loss = reinforce_loss(advantage, log_prob, entropy, 0.0 if config.entropy_in_reward else entropy_weight) + penalty
     # Dense, so that the norm is of the gradient and not of the rows it was gathered from.
     gradients = [tf.convert_to_tensor(gradient) for gradient in functions.gradients(loss, weights)]
     optimizer = tf.train.AdamOptimizer(config.lr, beta1=ADAM_BETA1, epsilon=ADAM_EPSILON)

@@ -40,6 +40,7 @@ class ChildConfig(config.ChildConfig):
         "Weight decay: the loss gains this times the sum of squares of all trained weights. ENAS authors: 2.5e-4 in the "
         "search, 2e-4 in the final training.",
         0.0,
+        1.0,
     )
 
 

@@ -108,11 +108,17 @@ class ControllerConfig(config.ControllerConfig):
         "comes again (strict fairness, FairNAS, arXiv 1907.01845). Off: each step's arc is drawn on its own.",
     )
     op_prior: str = option("none", "Comma-separated fixed logits added to the op logits, one for each op, or none.")
-
-    @property
-    def authors(self):
-        """The controller is the ENAS authors' own."""
-        return self.preset == "authors"
+    normal_op_prior: float = option(
+        0.0,
+        "In the normal cell the fixed logits of ops 0 and 1 gain this and the others lose it. ENAS authors: 0.25.",
+        0.0,
+    )
+    op_bias_init: float = option(
+        0.0,
+        "The learned biases of ops 0 and 1 start at this. ENAS authors: 10, where tanh has no gradient, so that these two "
+        "ops are never learned.",
+        0.0,
+    )
 
 
 # --controller_preset: the defaults it changes.
@@ -125,6 +131,10 @@ PRESETS = {
         "controller_decision_bias": 0.0,
         "controller_baseline": "moving",
         "controller_normalize_advantage": False,
+        "controller_entropy_in_reward": True,
+        "controller_baseline_from_zero": True,
+        "controller_normal_op_prior": 0.25,
+        "controller_op_bias_init": 10.0,
     },
 }
 

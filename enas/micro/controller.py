@@ -13,9 +13,6 @@ from enas.micro import arc as arcs
 from enas.micro.config import op_prior
 from enas.micro.op_table import op_table
 
-# Of the ENAS authors' code (micro_controller.py), for ops 0 and 1.
-AUTHORS_OP_BIAS, AUTHORS_OP_PRIOR = 10.0, 0.25
-
 
 def choices(child):
     """How many choices each decision of an arc has: for each node of each cell two sources, then two ops."""
@@ -45,8 +42,8 @@ def build(config, child, seed):
             shapes["decision_bias"] = list(shape)
         variables = policy.variables(shapes, seed, zeros=("op_bias", "decision_bias"))
         weights = list(variables.values())
-        if config.authors:
-            variables["op_bias"] = variables["op_bias"] + AUTHORS_OP_BIAS * _favoured(num_ops)
+        if config.op_bias_init:
+            variables["op_bias"] = variables["op_bias"] + config.op_bias_init * _first_two(num_ops)
         own = config.decision_bias * variables.get("decision_bias", tf.zeros(shape))
         steps = _Steps(config, num_cells, variables)
         sampled, log_prob, entropy = _walk(steps, num_cells, variables["first_input"], noise, own, priors)
@@ -58,13 +55,13 @@ def build(config, child, seed):
 def _op_priors(config, num_ops):
     """Fixed logits of the ops, for the normal and the reduction cell: two arrays float32 `[num_ops]`."""
     normal = reduction = np.array(op_prior(config, num_ops), np.float32)
-    if config.authors:
-        normal = normal + np.float32(AUTHORS_OP_PRIOR) * (2 * _favoured(num_ops) - 1)
+    if config.normal_op_prior:
+        normal = normal + np.float32(config.normal_op_prior) * (2 * _first_two(num_ops) - 1)
     return normal, reduction
 
 
-def _favoured(num_ops):
-    """1 for ops 0 and 1, which the authors' code favours, 0 for the others; float32 `[num_ops]`."""
+def _first_two(num_ops):
+    """1 for ops 0 and 1, 0 for the others; float32 `[num_ops]`."""
     return np.array([1.0] * 2 + [0.0] * (num_ops - 2), np.float32)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from enas.costs.cost import IMAGE_BITS, Cost
 from enas.micro.op_table import REPEATS, op_table
-from enas.options.config import SCHEME_BITS
+from quantize.bits import BITS
 
 
 class _Map(NamedTuple):
@@ -70,7 +70,7 @@ def cost(arc, config, image_shape, num_classes):
 
 def _network(arc, config, image_shape, num_classes):
     """Yields the `_Weights` and `_Floats` of the whole network."""
-    bits = SCHEME_BITS[config.scheme]
+    bits = BITS[config.scheme]
     end_bits = bits if config.quantize_ends else 32
     # Floats stay as they are; images of a quantized stem get 8 bits; the classifier's input is never quantized.
     floating = config.scheme in ("fp32", "fp16")
@@ -110,7 +110,7 @@ def _cell(cell, table, size, bits):
         for _, id in node.sides:
             op = table[id]
             if op.kernel:
-                op_bits = SCHEME_BITS[op.scheme]
+                op_bits = BITS[op.scheme]
                 for count in (op.kernel**2 * size.channels, size.channels**2):
                     yield _Weights(REPEATS * count, size.pixels, op_bits, op_bits)
                 yield _Floats(REPEATS * 2 * size.channels)

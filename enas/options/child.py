@@ -5,10 +5,9 @@ import re
 
 from enas.errors import UserError
 from enas.options import option
+from quantize.bits import BITS
 
-# Scheme: bits of a weight and of an activation.
-SCHEME_BITS = {"fp32": 32, "fp16": 16, "binary": 1, "ternary": 2, **{f"k{bits}": bits for bits in range(1, 9)}}
-SCHEMES = tuple(SCHEME_BITS)
+SCHEMES = tuple(BITS)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,14 +9,13 @@ import json
 from typing import Any, ClassVar
 
 from enas.options import checked
-from enas.options.child import SCHEME_BITS, SCHEMES, ChildConfig
+from enas.options.child import SCHEMES, ChildConfig
 from enas.options.controller import ControllerConfig, RecommendationConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
 from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 
 __all__ = [
     "DATASETS",
-    "SCHEME_BITS",
     "SCHEMES",
     "ChildConfig",
     "ControllerConfig",
@@ -31,6 +30,7 @@ __all__ = [
     "TrainConfig",
     "TrainRunConfig",
     "changes",
+    "completed",
     "differences",
     "dumps",
     "from_values",
@@ -129,11 +129,25 @@ def given_flags(config, sections):
     return [f"--{name}={str(values[name]).lower() if type(values[name]) is bool else values[name]}" for name in named]
 
 
+def completed(config_class, stored):
+    """The values of a stored run, with those of options that it does not know yet: their defaults, under its presets.
+
+    Args:
+      config_class: the config class of the run's kind and space.
+      stored: a dict as in config.json, e.g. one that an older version wrote.
+    """
+    values = to_values(config_class())
+    for flag, presets in config_class.presets.items():
+        chosen = stored.get(flag)
+        values |= presets.get(chosen, {}) if isinstance(chosen, str) else {}
+    return values | stored
+
+
 def differences(config, stored):
     """Names the flags in which `stored` (a dict, as in config.json) differs and that a resumed run may not change."""
-    values = to_values(config)
+    values, stored = to_values(config), completed(type(config), stored)
     fixed = {name for name, _, field in options(type(config)) if not field.metadata["flexible"]}
-    return [name for name in values if name in fixed and stored.get(name) != values[name]]
+    return [name for name in values if name in fixed and stored[name] != values[name]]
 
 
 def changes(config, stored):

@@ -61,15 +61,20 @@ class ControllerConfig:
         "Divide advantages by a moving average (see --controller_bl_dec) of their root mean square, so that updates do "
         "not depend on how far accuracies lie apart. ENAS authors: off.",
     )
+    entropy_in_reward: bool = option(
+        False,
+        "Count the entropy, times --controller_entropy_weight, in the reward, where it has no gradient of its own, rather "
+        "than in the loss. ENAS authors: on.",
+    )
+    baseline_from_zero: bool = option(
+        False,
+        "Start the moving average of rewards at 0, which calls every early arc good, rather than at the first reward. ENAS "
+        "authors: on.",
+    )
     lstm_size: int = option(64, "Hidden units of the LSTM. ENAS authors: 64 (paper: 100).", 1, 4096)
 
     # Only where all choices of a decision are alike; an option of the micro space.
     fair_warmup = False
-
-    @property
-    def authors(self):
-        """The controller is the ENAS authors' own."""
-        return False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,6 +90,7 @@ class ChildConfig:
         "The loss gains this times the sum of squares of the weights the child uses. ENAS authors: 1e-7; final "
         "training 5e-7.",
         0.0,
+        1.0,
     )
     rnn_l2_reg: float = option(
         0.0, "The loss gains this times the sum of squares of a sequence's outputs. ENAS authors: none.", 0.0

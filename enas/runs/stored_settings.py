@@ -80,7 +80,7 @@ def _merged(kind, values, given, stored, taken, flag):
     """The stored settings, with those in `taken` as they are in `given`; --output_dir and `flag` as in `values`."""
     path = values["output_dir"]
     # It was obeyed when the run began.
-    stored = {**stored, "output_dir": path, "reset_output_dir": False, flag: values[flag]}
+    stored = {**configs.completed(kind, stored), "output_dir": path, "reset_output_dir": False, flag: values[flag]}
     other = [
         f"--{name}={given[name]} (was {stored.get(name)})"
         for name in given

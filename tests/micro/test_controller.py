@@ -385,8 +385,8 @@ def test_the_entropy_weight_decays_with_every_update():
 def test_the_help_of_the_preset_holds_each_number_that_it_sets():
     [words] = [field.metadata["help"] for field in dataclasses.fields(ControllerConfig) if field.name == "preset"]
     numbers = [value for value in PRESETS["authors"].values() if type(value) is float and value]
-    assert numbers == [0.0035, 1.1, 2.5]
-    assert all(str(number) in words for number in numbers)
+    assert numbers == [0.0035, 1.1, 2.5, 0.25, 10.0]
+    assert all(f"{number:g}" in words for number in numbers)
 
 
 def test_the_authors_preset_is_theirs():

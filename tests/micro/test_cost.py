@@ -12,8 +12,8 @@ from enas.micro import arc as arcs
 from enas.micro import cost
 from enas.micro.config import ChildConfig
 from enas.micro.op_table import op_table
-from enas.options.config import SCHEME_BITS
 from quantize import schemes
+from quantize.bits import BITS
 
 SMALL = ChildConfig(num_layers=2, num_cells=2, out_filters=4)
 BOTH_CONVS = "0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0"
@@ -70,14 +70,14 @@ def test_bit_operations_worked_out_by_hand():
 
 
 def test_bits_are_those_of_the_schemes():
-    assert list(SCHEME_BITS) == list(schemes.SCHEMES)
-    for name, bits in SCHEME_BITS.items():
-        assert (schemes.get(name).weight_bits, schemes.get(name).activation_bits) == (bits, bits)
+    assert list(BITS) == list(schemes.SCHEMES)
+    for name, bits in BITS.items():
+        assert schemes.get(name).bits == bits
 
 
 def test_more_bits_never_cost_less():
     arc = arcs.parse(BOTH_CONVS)
-    costs = [cost.cost(arc, dataclasses.replace(SMALL, scheme=name), (8, 8, 1), 10) for name in SCHEME_BITS]
+    costs = [cost.cost(arc, dataclasses.replace(SMALL, scheme=name), (8, 8, 1), 10) for name in BITS]
     costs.sort(key=lambda value: value.bitops)
     assert list(np.diff([value.model_bytes for value in costs]) >= 0) == [True] * (len(costs) - 1)
     assert len({value.macs for value in costs}) == len({value.parameters for value in costs}) == 1

@@ -147,8 +147,26 @@ def test_differences_names_what_a_resumed_run_may_not_change():
         micro_config.SearchConfig, {"seed": 1, "child_lr_max": 0.1, "num_epochs": 20, "log_every": 7}
     )
     assert config.differences(now, stored) == ["child_lr_max", "seed"]
+
+
+def test_an_option_that_a_stored_run_does_not_know_has_its_default_there():
+    settings = micro_config.SearchConfig
+    stored = config.to_values(settings())
     del stored["child_num_cells"]
-    assert "child_num_cells" in config.differences(now, stored)
+    assert config.differences(settings(), stored) == []
+    assert config.differences(config.from_values(settings, {"child_num_cells": 4}), stored) == ["child_num_cells"]
+
+
+def test_the_default_of_an_option_that_a_stored_run_does_not_know_is_that_of_its_preset():
+    settings = micro_config.SearchConfig
+    preset = {"controller_preset": "authors", **micro_config.PRESETS["authors"]}
+    stored = config.to_values(config.from_values(settings, preset))
+    for name in ("controller_entropy_in_reward", "controller_op_bias_init"):
+        del stored[name]
+    assert config.differences(config.from_values(settings, preset), stored) == []
+    now = config.from_values(settings, preset | {"controller_op_bias_init": 0.0})
+    assert config.differences(now, stored) == ["controller_op_bias_init"]
+    assert config.completed(settings, {"controller_preset": 5})["controller_op_bias_init"] == 0.0
 
 
 @pytest.mark.parametrize("text", ["1", "128", "1e4", "1e9", "65536.0"])

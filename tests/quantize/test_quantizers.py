@@ -227,13 +227,12 @@ def test_table():
         assert schemes.get(name) is scheme and scheme.name == name
         assert scheme.dtype == ("float16" if name == "fp16" else "float32")
         assert scheme.latent == (not name.startswith("fp"))
-        assert scheme.init_range == ((-1.0, 1.0) if scheme.latent else None)
         assert scheme.scaled == (name in ("binary", "ternary", "k1"))
         with pytest.raises(dataclasses.FrozenInstanceError):
             scheme.name = "other"
-    bits = {name: (s.weight_bits, s.activation_bits) for name, s in schemes.SCHEMES.items()}
-    expected = {"fp32": (32, 32), "fp16": (16, 16), "binary": (1, 1), "ternary": (2, 2)}
-    assert bits == expected | {f"k{k}": (k, k) for k in range(1, 9)}
+    bits = {name: s.bits for name, s in schemes.SCHEMES.items()}
+    expected = {"fp32": 32, "fp16": 16, "binary": 1, "ternary": 2}
+    assert bits == expected | {f"k{k}": k for k in range(1, 9)}
 
 
 def test_unknown_scheme():
@@ -254,8 +253,8 @@ def test_levels_fit_the_bits(name):
             np.testing.assert_array_equal(weights, x.astype(scheme.dtype))
         return
     assert len(np.unique(weights)) == len(np.unique(activations))
-    assert len(np.unique(weights)) == (3 if name == "ternary" else 2**scheme.weight_bits)
+    assert len(np.unique(weights)) == (3 if name == "ternary" else 2**scheme.bits)
     fixed = {"binary": np_binary, "ternary": np_ternary}
-    np.testing.assert_array_equal(activations, fixed[name](x) if name in fixed else np_relu(x, scheme.activation_bits))
+    np.testing.assert_array_equal(activations, fixed[name](x) if name in fixed else np_relu(x, scheme.bits))
     fixed["k1"] = np_binary
-    np.testing.assert_array_equal(weights, fixed[name](x) if name in fixed else np_linear(x, scheme.weight_bits))
+    np.testing.assert_array_equal(weights, fixed[name](x) if name in fixed else np_linear(x, scheme.bits))
