@@ -1,40 +1,43 @@
-"""Layers on weights handed in, computed under a `Scheme`: NHWC, SAME padding.
+"""Layers on given weights, computed under a `Scheme`. Layout NHWC, SAME padding.
 
-Weights come in as float32 variables' values (master weights for fp16, latent weights where `scheme.latent`) and are
-quantized here, so gradients reach them in float32 through the scheme's straight-through gradient. Activations are
-quantized by `activate`, before a layer, never inside one.
+Weights come in as the values of float32 variables: master weights for fp16, latent weights where `scheme.latent`. The
+layers quantize them, so gradients reach the variables in float32 through the scheme's straight-through estimator. A
+layer never quantizes activations; `activate` does so before it.
 
-fp16 means float16 values and float32 accumulation, what GPUs' tensor cores do: inputs, weights, outputs and all their
-gradients are rounded to float16. TensorFlow's CPU convolutions for float16 exist but take three to ten times as long
-as the float32 ones, and add up in float16 on the way. So where no GPU is visible the same rounded values are multiplied
-by the float32 kernels (`half_precision`); results differ only by the rounding of the sums.
+fp16 means float16 values and float32 accumulation, as on the tensor cores of GPUs: inputs, weights, outputs and all
+their gradients are rounded to float16. TensorFlow has float16 convolutions for the CPU, but they take three to ten
+times as long as the float32 ones and accumulate in float16. So where no GPU is visible, the float32 kernels multiply
+the same rounded values (`half_precision`). Results differ only by the rounding of the sums.
 """
 
 import functools
+from collections.abc import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
 from quantize import schemes
+from quantize.schemes import Operation, Scheme, Tensor
 
 # Columns of a depthwise filter up to which oneDNN's filter gradient is fast.
 FAST_COLUMNS = 3
 
 
 @functools.cache
-def has_gpu():
+def has_gpu() -> bool:
     """True when TensorFlow sees a GPU (CUDA_VISIBLE_DEVICES="" hides it)."""
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def half_precision(function, *tensors):
+def half_precision(function: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """Applies `function` to float16 values, with float32 accumulation.
 
-    Where a GPU is visible: function(float16 tensors). Else: the tensors are rounded to float16, function runs in
-    float32 and its result is rounded to float16; the casts' gradients round the gradients at the same places. Also
-    meant for pooling, whose float16 CPU kernels are as slow (average pooling: up to rounding; max pooling: exactly).
+    Where a GPU is visible, the function runs on float16 tensors. Elsewhere the tensors are rounded to float16, the
+    function runs in float32, and its result is rounded to float16; the gradients of the casts round the gradients at
+    the same places. Pooling uses this too, because its float16 CPU kernels are as slow. Average pooling is then equal
+    up to rounding, max pooling exactly.
 
     Args:
-      function: of one or several tensors, in float16 or float32 alike; returns one tensor.
+      function: takes as many tensors as are given, in float16 or in float32.
       *tensors: float16, or float32 to be cast.
 
     Returns:
@@ -46,19 +49,18 @@ def half_precision(function, *tensors):
     return tf.cast(function(*(tf.cast(half, tf.float32) for half in halves)), tf.float16)
 
 
-def _apply(function, scheme, x, w):
-    """function(x, w) in the scheme's dtype, which is also the result's."""
+def _apply(function: Callable[[Tensor, Tensor], Tensor], scheme: Scheme, x: Tensor, w: Tensor) -> Tensor:
+    """Computes function(x, w) in the scheme's dtype, which is also the result's."""
     if scheme.dtype == "float16":
         return half_precision(function, x, w)
     return function(tf.cast(x, tf.float32), w)
 
 
-def activate(x, scheme):
-    """The scheme's activation, in ReLU's place.
+def activate(x: Tensor, scheme: Scheme) -> Tensor:
+    """Applies the scheme's activation, which takes ReLU's place.
 
     Args:
-      x: any shape, scheme.dtype (`[N, H, W, C]`).
-      scheme: a `Scheme`.
+      x: scheme.dtype, any shape.
 
     Returns:
       Shape and dtype of x.
@@ -66,57 +68,55 @@ def activate(x, scheme):
     return scheme.activation(x)
 
 
-def quantize_input(x, scheme):
-    """Images for a stem that runs under `scheme`: 8 bits fixed point in [-4, 4), else as they are.
+def quantize_input(x: Tensor, scheme: Scheme) -> Tensor:
+    """Prepares images for a stem that runs under `scheme`: 8 bits fixed point in [-4, 4) for a quantized scheme.
 
-    Normalised images are signed, so a scheme's own activation (unsigned, or one bit) would destroy them; BinaryNet
+    Normalised images are signed, so a scheme's own activation (unsigned, or one bit) would destroy them. BinaryNet
     (arXiv 1602.02830, section 1.6) keeps the first layer's input at 8 bits too. Formula and gradient:
     `schemes.quantized_image`.
 
     Args:
       x: `[N, H, W, C]` float32.
-      scheme: a `Scheme`; for fp32 and fp16 x is returned as it is.
 
     Returns:
-      Shape and dtype of x.
+      Shape and dtype of x; x itself for fp32 and fp16.
     """
     return schemes.quantized_image(x) if scheme.latent else x
 
 
-def conv2d(x, w, scheme, stride=1):
-    """Convolution of x with scheme.weights(w); gradient in w: the convolution's, times the quantizer's.
+def conv2d(x: Tensor, w: Tensor, scheme: Scheme, stride: int = 1) -> Tensor:
+    """Convolves x with scheme.weights(w). The gradient of w is the convolution's, times the quantizer's.
 
     Args:
       x: `[N, H, W, Cin]`, float32 or float16.
       w: float32 `[k, k, Cin, Cout]`.
-      scheme: a `Scheme`.
       stride: of both height and width.
 
     Returns:
       `[N, ceil(H / stride), ceil(W / stride), Cout]`, scheme.dtype.
     """
     if w.shape[:2] == (1, 1):
-        # Also with a stride: on a busy machine, filter gradients of oneDNN's strided 1x1 convolution were seen to be wrong.
+        # Also with a stride: on a busy machine, oneDNN's strided 1x1 convolution was seen to compute wrong filter
+        # gradients.
         x = x if stride == 1 else x[:, ::stride, ::stride]
         return _apply(_matmul_conv2d, scheme, x, scheme.weights(w))
     strides = [1, stride, stride, 1]
     return _apply(lambda x, w: tf.nn.conv2d(x, w, strides, "SAME"), scheme, x, scheme.weights(w))
 
 
-def _matmul_conv2d(x, w):
-    """A 1x1 convolution as a matrix product: on the CPU half the time, forward and backward."""
+def _matmul_conv2d(x: Tensor, w: Tensor) -> Tensor:
+    """Computes a 1x1 convolution as a matrix product, which on the CPU takes half the time, forward and backward."""
     shape = tf.shape(w)
     y = tf.matmul(tf.reshape(x, [-1, shape[2]]), tf.reshape(w, shape[2:]))
     return tf.reshape(y, [*x.shape[:3], shape[3] if w.shape[3] is None else w.shape[3]])
 
 
-def depthwise_conv2d(x, w, scheme, stride=1):
-    """Convolution of every channel of x with its own filter of scheme.weights(w).
+def depthwise_conv2d(x: Tensor, w: Tensor, scheme: Scheme, stride: int = 1) -> Tensor:
+    """Convolves every channel of x with its own filter of scheme.weights(w).
 
     Args:
       x: `[N, H, W, C]`, float32 or float16.
       w: float32 `[k, k, C, 1]`.
-      scheme: a `Scheme`.
       stride: of both height and width.
 
     Returns:
@@ -125,7 +125,7 @@ def depthwise_conv2d(x, w, scheme, stride=1):
     strides = [1, stride, stride, 1]
     symmetric = stride == 1 and w.shape[0] % 2 == 1 and w.shape[1] % 2 == 1 and not has_gpu()
 
-    def convolved(x, w):
+    def convolved(x: Tensor, w: Tensor) -> Tensor:
         gradients = {"DepthwiseConv2dNative": "SymmetricDepthwise"} if symmetric else {}
         with tf.get_default_graph().gradient_override_map(gradients):
             return tf.nn.depthwise_conv2d_native(x, w, strides, "SAME")
@@ -134,36 +134,36 @@ def depthwise_conv2d(x, w, scheme, stride=1):
 
 
 @tf.RegisterGradient("SymmetricDepthwise")
-def _depthwise_gradient(op, gradient):
+def _depthwise_gradient(op: Operation, grad_y: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of a depthwise convolution of stride 1 whose padding is the same on all sides.
 
-    That of x is then a convolution with the filter turned by half a turn, for which oneDNN's forward kernel takes three
-    quarters of the time of its backward one.
+    The gradient of x is then a convolution with the filter turned by 180 degrees. oneDNN's forward kernel computes it
+    in three quarters of the time of its backward kernel.
     """
     x, w = op.inputs
-    grad_x = tf.nn.depthwise_conv2d_native(gradient, tf.reverse(w, [0, 1]), [1, 1, 1, 1], "SAME")
+    grad_x = tf.nn.depthwise_conv2d_native(grad_y, tf.reverse(w, [0, 1]), [1, 1, 1, 1], "SAME")
     if w.shape[1] == 2 * FAST_COLUMNS - 1:
-        return grad_x, _in_halves(x, w.shape, gradient)
+        return grad_x, _grad_w_in_halves(x, w.shape, grad_y)
     return grad_x, tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
-        input=x, filter_sizes=w.shape, out_backprop=gradient, padding="SAME", strides=[1, 1, 1, 1]
+        input=x, filter_sizes=w.shape, out_backprop=grad_y, padding="SAME", strides=[1, 1, 1, 1]
     )
 
 
-def _in_halves(x, shape, gradient):
-    """The gradient of a filter that is five columns wide, as that of three columns on the left and three on the right, which
-    share the middle one.
+def _grad_w_in_halves(x: Tensor, shape: Sequence[int], grad_y: Tensor) -> Tensor:
+    """The gradient of a filter of this shape that is five columns wide, computed as two gradients of three columns, on
+    the left and on the right, which share the middle column.
 
-    oneDNN's kernel for filters of up to three columns is fast, and only without asymmetric padding; the one for five takes
-    twice as long as two calls of the other, padding included.
+    oneDNN's kernel for filters of up to three columns is fast, but only without asymmetric padding. Its kernel for five
+    columns takes twice as long as two calls of the fast one, padding included.
     """
     rows, columns = shape[0], FAST_COLUMNS
 
-    def half(left, right):
+    def half(left: int, right: int) -> Tensor:
         padded = tf.pad(x, [[0, 0], [(rows - 1) // 2, rows // 2], [left, right], [0, 0]])
         return tf.raw_ops.DepthwiseConv2dNativeBackpropFilter(
             input=padded,
             filter_sizes=[rows, columns, *shape[2:]],
-            out_backprop=gradient,
+            out_backprop=grad_y,
             padding="VALID",
             strides=[1, 1, 1, 1],
         )
@@ -172,14 +172,14 @@ def _in_halves(x, shape, gradient):
     return tf.concat([left, right[:, 1:]], axis=1)
 
 
-def separable_conv2d(x, depthwise, pointwise, scheme, stride=1):
-    """`depthwise_conv2d`, then a 1x1 `conv2d`; nothing in between, as in the ENAS cells (fp16: rounded to float16).
+def separable_conv2d(x: Tensor, depthwise: Tensor, pointwise: Tensor, scheme: Scheme, stride: int = 1) -> Tensor:
+    """Applies `depthwise_conv2d`, then a 1x1 `conv2d`. As in the ENAS cells nothing comes in between, but fp16 rounds
+    to float16.
 
     Args:
       x: `[N, H, W, Cin]`, float32 or float16.
       depthwise: float32 `[k, k, Cin, 1]`.
       pointwise: float32 `[1, 1, Cin, Cout]`.
-      scheme: a `Scheme`.
       stride: of the depthwise convolution.
 
     Returns:
@@ -188,18 +188,17 @@ def separable_conv2d(x, depthwise, pointwise, scheme, stride=1):
     return conv2d(depthwise_conv2d(x, depthwise, scheme, stride), pointwise, scheme)
 
 
-def dense(x, w, b, scheme):
-    """x scheme.weights(w) + b: the classifier.
+def dense(x: Tensor, w: Tensor, b: Tensor, scheme: Scheme) -> Tensor:
+    """Computes the classifier: x scheme.weights(w) + b.
 
-    No batch norm follows to scale the result, so weights that are only -1, 0 and 1 (schemes binary, ternary, k1) are
-    multiplied by `schemes.xnor_scale(w)`, a constant of the gradient (XNOR-Net, arXiv 1603.05279, section 3.1). fp16:
-    the product is rounded to float16 before b is added in float32.
+    No batch norm follows to scale the result. So weights that are only -1, 0 and 1 (schemes binary, ternary, k1) are
+    multiplied by `schemes.xnor_scale(w)`, which counts as a constant in the gradient (XNOR-Net, arXiv 1603.05279,
+    section 3.1). Under fp16 the product is rounded to float16 before b is added in float32.
 
     Args:
       x: `[N, Cin]`, float32 or float16.
       w: float32 `[Cin, Cout]`.
       b: float32 `[Cout]`; never quantized.
-      scheme: a `Scheme`.
 
     Returns:
       `[N, Cout]` float32, whatever the scheme.

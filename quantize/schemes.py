@@ -1,14 +1,14 @@
 """Quantizers and the table of schemes built from them.
 
 A quantizer is a pure function of a float32 tensor of any shape (activations `[N, H, W, C]`, weights
-`[k, k, Cin, Cout]`) that returns a float32 tensor of the same shape holding only its levels. Rounding has derivative
+`[k, k, Cin, Cout]`). It returns a float32 tensor of the same shape that holds only its levels. Rounding has derivative
 zero almost everywhere, so every quantizer passes gradients straight through its rounding and stops them outside its
-clipping range (the straight-through estimator, STE, of BinaryNet, arXiv 1602.02830, section 1.3).
+clipping range. This is the straight-through estimator (STE) of BinaryNet (arXiv 1602.02830, section 1.3).
 
 Quantizers run in the training loop's hottest place, so each is one fused TensorFlow op forward (three for `binary`) and
-one backward. The levels come straight out of that op: `x + stop_gradient(q - x)` would add rounding noise to them.
-The gradients are attached with `gradient_override_map`, hence graph mode only; tf.function bodies and the branches of
-tf.switch_case, differentiated by tf.gradients, are graphs too.
+one backward. The levels come straight out of that op: `x + stop_gradient(q - x)` would add rounding noise to them. The
+gradients are attached with `gradient_override_map`, which works in graph mode only. The bodies of tf.function and the
+branches of tf.switch_case are graphs too, where tf.gradients differentiates them.
 
 TensorFlow's CPU threads flush denormals: a magnitude below 2^-126 may count as zero. Zero levels may carry a sign.
 """
@@ -16,22 +16,30 @@ TensorFlow's CPU threads flush denormals: a magnitude below 2^-126 may count as 
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
 from quantize.bits import BITS
 
+Tensor = Any  # of TensorFlow: a tensor or a variable
+Operation = Any
+Quantizer = Callable[[Tensor], Tensor]
+
 MAX_BITS = 16  # far inside float32's 24 bits, so that every level and every product below is representable
 
 
-def _pass_inside(low, high):
-    """Returns the name of a registered gradient: the last output's gradient goes to input 0 where low <= it <= high."""
+def _pass_inside(low: float, high: float) -> str:
+    """Registers the gradient of a quantizer that clips its input 0 to [low, high], and returns the gradient's name.
 
-    def gradient(op, *output_gradients):
-        # The op that masks gradients in one pass instead of compare, compare, and, select. With two bits and a narrow
-        # range its step is (high - low) / 2, so the limits of the ranges used here come out exact and inclusive.
+    The gradient of the op's last output passes to input 0 where low <= input 0 <= high; elsewhere it is 0.
+    """
+
+    def gradient(op: Operation, *grad_outputs: Tensor) -> list[Tensor]:
+        # This op masks gradients in one pass; two compares, an and, and a select would be four. With two bits and a
+        # narrow range its step is (high - low) / 2, so the limits of the ranges used here come out exact and inclusive.
         masked = tf.raw_ops.FakeQuantWithMinMaxArgsGradient(
-            gradients=output_gradients[-1], inputs=op.inputs[0], min=low, max=high, num_bits=2, narrow_range=True
+            gradients=grad_outputs[-1], inputs=op.inputs[0], min=low, max=high, num_bits=2, narrow_range=True
         )
         return [masked] + [None] * (len(op.inputs) - 1)
 
@@ -45,8 +53,8 @@ _PASS_SIGNED = _pass_inside(-1.0, 1.0)  # |x| <= 1
 _PASS_INPUT = _pass_inside(-4.0, 4.0)  # |x| <= 4
 
 
-def _fixed_point(x, bits, low, high, gradient, narrow=False):
-    """Clips to [low, high] and rounds half to even to `bits` bits: one fused op, with the named gradient."""
+def _fixed_point(x: Tensor, bits: int, low: float, high: float, gradient: str, narrow: bool = False) -> Tensor:
+    """Clips to [low, high] and rounds half to even to `bits` bits, in one fused op with the gradient of this name."""
     with tf.get_default_graph().gradient_override_map({"QuantizeAndDequantizeV2": gradient}):
         return tf.raw_ops.QuantizeAndDequantizeV2(
             input=x,
@@ -60,13 +68,13 @@ def _fixed_point(x, bits, low, high, gradient, narrow=False):
         )
 
 
-def _check_bits(bits, least):
+def _check_bits(bits: int, least: int) -> None:
     if not least <= bits <= MAX_BITS:
         raise ValueError(f"bits must be {least} to {MAX_BITS}, not {bits}")
 
 
-def binary(x):
-    """Sign: 1 bit, levels -1 and +1.
+def binary(x: Tensor) -> Tensor:
+    """Takes the sign: 1 bit, levels -1 and +1.
 
     Formula: +1 if x >= 0 else -1; both zeros give +1 (BinaryNet, arXiv 1602.02830, section 1.1, eq. 1).
     Gradient: 1 where |x| <= 1, else 0 (section 1.3).
@@ -83,12 +91,12 @@ def binary(x):
         return tf.raw_ops.IdentityN(input=[x, signs])[1]
 
 
-def ternary(x):
-    """Three levels -1, 0, +1, held in 2 bits.
+def ternary(x: Tensor) -> Tensor:
+    """Quantizes to three levels -1, 0, +1, held in 2 bits.
 
     Formula: +1 if x > 0.5, -1 if x < -0.5, else 0; -0.5 and 0.5 themselves give 0. The thresholds are fixed and suit
     latent weights in [-1, 1]; Ternary Weight Networks (arXiv 1605.04711) fit theirs to the weights instead.
-    Gradient: 1 where |x| <= 1, else 0, as `binary`.
+    Gradient: 1 where |x| <= 1, else 0, as that of `binary`.
 
     Args:
       x: float32, any shape.
@@ -99,11 +107,12 @@ def ternary(x):
     return _fixed_point(x, 2, -1.0, 1.0, _PASS_SIGNED, narrow=True)
 
 
-def linear_quant(x, bits):
-    """Signed k-bit fixed point on [-1, 1): 2^k levels, 2^(1-k) apart (LinearQuant of QNN, arXiv 1609.07061, section 3).
+def linear_quant(x: Tensor, bits: int) -> Tensor:
+    """Quantizes to signed k-bit fixed point on [-1, 1), 2^k levels separated by 2^(1-k) (LinearQuant of QNN, arXiv
+    1609.07061, section 3).
 
-    Formula: clip(round(x 2^(k-1)), -2^(k-1), 2^(k-1) - 1) / 2^(k-1); round takes halves to the even neighbour, as
-    tf.round. The levels are exact.
+    Formula: clip(round(x 2^(k-1)), -2^(k-1), 2^(k-1) - 1) / 2^(k-1). Like tf.round, round takes halves to the even
+    neighbour. The levels are exact.
     Gradient: 1 where |x| <= 1, else 0.
 
     Args:
@@ -112,18 +121,21 @@ def linear_quant(x, bits):
 
     Returns:
       float32, shape of x.
+
+    Raises:
+      ValueError: bits is out of range.
     """
     _check_bits(bits, 2)
     return _fixed_point(x, bits, -1.0, 1.0 - 2.0 ** (1 - bits), _PASS_SIGNED)
 
 
-def quantized_relu(x, bits):
-    """Unsigned k-bit activation on [0, 1]: 2^k levels j / (2^k - 1) (quantize_k of DoReFa-Net, arXiv 1606.06160,
-    section 2, on activations clipped to [0, 1]; QNN, arXiv 1609.07061, section 3).
+def quantized_relu(x: Tensor, bits: int) -> Tensor:
+    """Applies the unsigned k-bit activation on [0, 1], with 2^k levels j / (2^k - 1) (quantize_k of DoReFa-Net, arXiv
+    1606.06160, section 2, on activations clipped to [0, 1]; QNN, arXiv 1609.07061, section 3).
 
-    Formula: round(clip(x, 0, 1) n) / n with n = 2^k - 1; round takes halves to the even neighbour, as tf.round. Level j
-    is the float32 product of j and float32(1 / n): exact for one and two bits, at most one unit in the last place from
-    j / n for more; the lowest is 0 and the highest exactly 1.
+    Formula: round(clip(x, 0, 1) n) / n with n = 2^k - 1. Like tf.round, round takes halves to the even neighbour. Level j
+    is the float32 product of j and float32(1 / n). It is exact for one and two bits, and at most one unit in the last
+    place from j / n for more. The lowest level is 0 and the highest exactly 1.
     Gradient: 1 where 0 <= x <= 1, else 0.
 
     Args:
@@ -132,17 +144,20 @@ def quantized_relu(x, bits):
 
     Returns:
       float32, shape of x.
+
+    Raises:
+      ValueError: bits is out of range.
     """
     _check_bits(bits, 1)
     return _fixed_point(x, bits, 0.0, 1.0, _PASS_UNIT)
 
 
-def quantized_tanh(x, bits):
-    """Signed k-bit activation: hard tanh, then rounding to 2^k levels in [-1, 1 - 2^(1-k)].
+def quantized_tanh(x: Tensor, bits: int) -> Tensor:
+    """Applies the signed k-bit activation: hard tanh, then rounding to 2^k levels in [-1, 1 - 2^(1-k)].
 
     Formula: `linear_quant` for k >= 2, `binary` for k = 1 (BinaryNet's activation, arXiv 1602.02830, section 1.3; QNN,
     arXiv 1609.07061, section 3).
-    Gradient: 1 where |x| <= 1, else 0, the hard tanh's.
+    Gradient: the hard tanh's, 1 where |x| <= 1, else 0.
 
     Args:
       x: float32, any shape.
@@ -150,15 +165,19 @@ def quantized_tanh(x, bits):
 
     Returns:
       float32, shape of x.
+
+    Raises:
+      ValueError: bits is out of range.
     """
     return binary(x) if bits == 1 else linear_quant(x, bits)
 
 
-def quantized_image(x):
-    """Signed 8-bit fixed point on [-4, 4): 256 levels, 1/32 apart; for images normalised to mean 0, deviation 1.
+def quantized_image(x: Tensor) -> Tensor:
+    """Quantizes normalised images (mean 0, deviation 1) to signed 8-bit fixed point on [-4, 4), 256 levels separated by
+    1/32.
 
-    Formula: 4 quantized_tanh(x / 4, 8), in one op. BinaryNet (arXiv 1602.02830, section 1.6) likewise leaves the first
-    layer's input at 8 bits fixed point, as images have few channels and 8 bits to begin with.
+    Formula: 4 quantized_tanh(x / 4, 8), in one op. BinaryNet (arXiv 1602.02830, section 1.6) leaves the first layer's
+    input at 8 bits fixed point too, because images have few channels, and 8 bits to begin with.
     Gradient: 1 where |x| <= 4, else 0.
 
     Args:
@@ -170,11 +189,13 @@ def quantized_image(x):
     return _fixed_point(x, 8, -4.0, 4.0 - 1.0 / 32.0, _PASS_INPUT)
 
 
-def xnor_scale(w):
-    """Scale of every filter: alpha_c = mean |w| over all axes but the last (XNOR-Net, arXiv 1603.05279, section 3.1).
+def xnor_scale(w: Tensor) -> Tensor:
+    """Computes the scale of every filter: alpha_c = mean |w| over all axes but the last (XNOR-Net, arXiv 1603.05279,
+    section 3.1).
 
     Gradient: none, alpha counts as a constant. XNOR-Net's section 3.1 adds 1/n of the gradient (n weights a filter) for
-    alpha's dependence on w; left out, as it vanishes against alpha itself and would also reach clipped weights.
+    alpha's dependence on w. That term is left out: it vanishes against alpha itself, and it would also reach clipped
+    weights.
 
     Args:
       w: float32 `[k, k, Cin, Cout]` or `[Cin, Cout]`.
@@ -185,8 +206,9 @@ def xnor_scale(w):
     return tf.stop_gradient(tf.reduce_mean(tf.abs(w), axis=list(range(w.shape.rank - 1))))
 
 
-def xnor_binary(w):
-    """Binary weights with a scale for every filter, levels -alpha_c and +alpha_c (XNOR-Net, arXiv 1603.05279, 3.1-3.2).
+def xnor_binary(w: Tensor) -> Tensor:
+    """Binarizes weights with a scale for every filter, levels -alpha_c and +alpha_c (XNOR-Net, arXiv 1603.05279,
+    sections 3.1 and 3.2).
 
     Formula: xnor_scale(w) binary(w).
     Gradient: alpha_c where |w| <= 1, else 0; alpha is a constant (see `xnor_scale`).
@@ -200,11 +222,11 @@ def xnor_binary(w):
     return xnor_scale(w) * binary(w)
 
 
-def _identity(x):
+def _identity(x: Tensor) -> Tensor:
     return x
 
 
-def _half(x):
+def _half(x: Tensor) -> Tensor:
     return tf.cast(x, tf.float16)
 
 
@@ -213,36 +235,36 @@ class Scheme:
     """How a network's convolutions compute.
 
     Attributes:
-      name: key in SCHEMES.
-      weights: function from float32 (master or latent) weights to the weights computed with.
-      activation: function that takes ReLU's place.
+      name: its key in SCHEMES.
+      weights: turns float32 (master or latent) weights into the weights computed with.
+      activation: takes ReLU's place.
       dtype: "float32" or "float16", of the layers' inputs and outputs. Quantized values are exact in float32.
-      latent: True where the float32 weights are latent: initialise them uniformly in [-1, 1] and clip them to it after
-        every update (BinaryNet, arXiv 1602.02830, section 1.2).
-      norm_scale: scale a batch norm before the activation should start with: 0.25 for quantized_relu, so that even
-        sums of several such values lie below its clip at 1, beyond which no gradient passes.
+      latent: True where the float32 weights are latent. They are then initialised uniformly in [-1, 1] and clipped to it
+        after every update (BinaryNet, arXiv 1602.02830, section 1.2).
+      norm_scale: the scale that a batch norm before the activation should start with. It is 0.25 for quantized_relu, so
+        that even sums of several such values lie below its clip at 1, beyond which no gradient passes.
     """
 
     name: str
-    weights: Callable
-    activation: Callable
+    weights: Quantizer
+    activation: Quantizer
     dtype: str = "float32"
     latent: bool = True
     norm_scale: float = 1.0
 
     @property
-    def bits(self):
+    def bits(self) -> int:
         """Bits of a stored weight, and of an activation."""
         return BITS[self.name]
 
     @property
-    def scaled(self):
-        """True where a layer without batch norm behind it needs `xnor_scale`: the weights are only -1, (0,) 1."""
+    def scaled(self) -> bool:
+        """Whether a layer that no batch norm follows needs `xnor_scale`: its weights are only -1, (0,) 1."""
         return self.weights in (binary, ternary)
 
 
-def _k_bits(bits):
-    """The scheme with k-bit weights and activations. k1's weights are `binary`: see `linear_quant`."""
+def _k_bits(bits: int) -> Scheme:
+    """The scheme with k-bit weights and activations. The weights of k1 are `binary`; `linear_quant` says why."""
     weights = binary if bits == 1 else functools.partial(linear_quant, bits=bits)
     return Scheme(f"k{bits}", weights, functools.partial(quantized_relu, bits=bits), norm_scale=0.25)
 
@@ -257,8 +279,12 @@ _ALL = (
 SCHEMES = {scheme.name: scheme for scheme in _ALL}
 
 
-def get(name):
-    """Returns the scheme of that name; raises ValueError, listing the names, where there is none."""
+def get(name: str) -> Scheme:
+    """Returns the scheme of that name.
+
+    Raises:
+      ValueError: there is none; lists the names.
+    """
     if name not in SCHEMES:
         raise ValueError(f"unknown scheme {name!r}; choose from {', '.join(SCHEMES)}")
     return SCHEMES[name]

@@ -15,7 +15,7 @@ from enas.errors import UserError
 
 OUT_OF_RANGE = r"arc: integer (\d+) of (\d+) \(.*\) is (-?\d+), expected (?:at least )?(-?\d+)(?: (?:to|or) (\d+))?"
 NO_INTEGER = r"arc: word (\d+) of (\d+) is .*, expected an integer"
-WRONG_COUNT = r"arc: expected .*, got (\d+)(; so many it has with --(no)?controller_search_whole_channels)?"
+WRONG_COUNT = r"arc: expected .*, got (\d+)(; that fits --(no)?controller_search_whole_channels)?"
 MOST = 48
 UNBOUNDED = 9
 

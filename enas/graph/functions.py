@@ -1,52 +1,58 @@
 """Functions that stay functions in the graph, and gradients that come out the same every time."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import tensorflow.compat.v1 as tf
 
+from enas.types import Operation, Tensor
 
-def out_of_line(function):
+
+def out_of_line(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns `function`, of tensors, as one that the graph holds once for each signature, however often it is called.
 
-    Its body is built, optimized and loaded once rather than at every call, and so is its gradient's: graphs that repeat
-    themselves become small and quick to start. Everything it works on has to be an argument.
+    Its body is built, optimized and loaded once rather than at every call, and so is its gradient's. Graphs that repeat
+    themselves become small and quick to start. Everything the function works on has to be an argument.
     """
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
-def gradients(objective, variables, grad_objective=None):
-    """`tf.gradients`, with contributions added up two at a time.
+def gradients(
+    objective: Tensor | Sequence[Tensor], variables: Sequence[Tensor], grad_objective: Tensor | None = None
+) -> list[Tensor]:
+    """Computes `tf.gradients`, and adds up contributions two at a time.
 
-    TensorFlow's AddN starts with whichever of its inputs is free to be overwritten, which differs from run to run: of three
-    or more addends the last bit of the sum would, too. (`session.graph_mode` keeps graph rewriting from undoing this.)
+    TensorFlow's AddN starts with whichever of its inputs is free to be overwritten, which differs from run to run. Of
+    three or more addends the last bit of the sum would differ too. (`session.graph_mode` keeps graph rewriting from
+    undoing this.)
 
     Args:
-      objective: a tensor, or a list.
-      variables: a list of variables or tensors.
       grad_objective: the gradient of `objective`; None: 1.
     """
     return tf.gradients(objective, variables, grad_objective, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
 
 
-def with_gradient(run, *tensors):
-    """What `run(*tensors)` computes, with a gradient of the caller's own.
+def with_gradient(run: Callable[..., tuple[Any, Callable[..., Any]]], *tensors: Tensor) -> Any:
+    """Computes what `run(*tensors)` computes, with a gradient of the caller's own.
 
-    tf.custom_gradient does the same, but notes the gradient in a register of the process, which then keeps the graph, and
-    all that it holds, for ever. Here the graph itself holds it.
+    tf.custom_gradient does the same, but keeps the gradient in a registry of the process. The registry then keeps the
+    graph, and all that the graph holds, for ever. Here the graph itself holds the gradient.
 
     Args:
-      run: returns (results, gradient): a tensor or a list of them, and a function from the gradients of the results to a
-        list of the tensors' gradients.
-      tensors: what `run` takes; it gets tensors of the graph that is being built.
+      run: returns (results, gradient). The results are a tensor or a list of them. The gradient is a function from the
+        gradients of the results to those of the tensors.
+      tensors: the arguments of `run`, which gets them as tensors of the graph that is being built.
 
     Returns:
       A tensor, or a list of them.
     """
-    tensors = capture(tensors)
-    results, gradient = run(*tensors)
+    captured = capture(tensors)
+    results, gradient = run(*captured)
     one = isinstance(results, tf.Tensor)
     results, graph = [results] if one else results, tf.get_default_graph()
     with graph.gradient_override_map({"IdentityN": "GivenGradient"}):
         # The tensors too, so that their gradients are this op's.
-        outputs = tf.identity_n([*results, *tensors])[: len(results)]
+        outputs = tf.identity_n([*results, *captured])[: len(results)]
     if not hasattr(graph, _GIVEN):
         setattr(graph, _GIVEN, {})
     getattr(graph, _GIVEN)[outputs[0].op.name] = gradient, len(results)
@@ -58,59 +64,66 @@ _GIVEN = "_given_gradients"
 
 
 @tf.RegisterGradient("GivenGradient")
-def _given_gradient(op, *grad_outputs):
+def _given_gradient(op: Operation, *grad_outputs: Tensor) -> list[Tensor]:
     gradient, count = getattr(op.graph, _GIVEN)[op.name]
     grad_tensors = gradient(*grad_outputs[:count])
     return [None] * count + ([grad_tensors] if isinstance(grad_tensors, tf.Tensor) else list(grad_tensors))
 
 
-def switch_true(condition, x):
-    """x where the bool scalar `condition` holds; else nothing that is computed from it is computed."""
+def switch_true(condition: Tensor, x: Tensor) -> Tensor:
+    """Passes x on if the bool scalar `condition` is true. If not, nothing that reads the result is computed."""
     return tf.raw_ops.Switch(data=x, pred=condition).output_true
 
 
-def switch_false(condition, x):
-    """The opposite of `switch_true`."""
+def switch_false(condition: Tensor, x: Tensor) -> Tensor:
+    """Passes x on if the bool scalar `condition` is false. If not, nothing that reads the result is computed."""
     return tf.raw_ops.Switch(data=x, pred=condition).output_false
 
 
-def merge(tensors):
-    """The one of the tensors that is computed, as soon as it is there.
+def merge(tensors: Sequence[Tensor]) -> Tensor:
+    """Returns the one of the tensors that is computed, as soon as it is there.
 
-    With `switch_true`, a conditional whose branches are not kept apart: what goes into one that is not taken is not waited
-    for, and what a branch computes from other tensors alone can be computed before the condition is known.
+    With `switch_true` this makes a conditional whose branches stay part of the graph around them. Nothing waits for the
+    inputs of a branch that is not taken, and what a branch computes from other tensors alone can be computed before the
+    condition is known.
     """
     return tf.raw_ops.Merge(inputs=tensors).output
 
 
-def add_if(condition, total, x):
-    """total + x where the bool scalar `condition` holds, else total, without waiting for x."""
+def add_if(condition: Tensor, total: Tensor, x: Tensor) -> Tensor:
+    """Returns total + x if the bool scalar `condition` is true; if not, total, without waiting for x."""
     others, addend = tf.raw_ops.Switch(data=total, pred=condition)
     return merge([others, addend + x])
 
 
-def capture(tensors, after=()):
-    """The tensors as ones of the graph that is being built: what a gradient reads must not lie in a graph around it.
+def capture(tensors: Sequence[Tensor], after: Sequence[Tensor] = ()) -> list[Tensor]:
+    """Returns the tensors as tensors of the graph that is being built. What a gradient reads must not lie in a graph
+    around it.
 
     Args:
-      tensors: a list.
-      after: tensors of that graph to wait for. What a gradient computes anew could be computed as soon as its inputs are
-        there, long before it is needed, and would lie in memory until then.
+      after: tensors of that graph to wait for. What a gradient recomputes could otherwise be computed as soon as its
+        inputs are there, long before it is needed, and would lie in memory until then.
     """
     with tf.control_dependencies(after):
         return [tf.identity(tensor) for tensor in tensors]
 
 
-def gather_rows(bank, indices):
-    """Rows of a variable: `bank[indices]`, `[len(indices), *bank.shape[1:]]`, for indices of which none comes twice.
+def gather_rows(bank: Tensor, indices: Tensor) -> Tensor:
+    """Gathers rows of a variable, `bank[indices]`, for indices that are all different.
 
-    The gradient is the rows' own. TensorFlow's would work their shape out again in each step, with eight ops a bank.
+    The gradient is the rows' own. TensorFlow's gradient would work out their shape in each step, with eight ops a bank.
+
+    Args:
+      indices: int32 `[n]`.
+
+    Returns:
+      `[n, *bank.shape[1:]]`.
     """
     with tf.get_default_graph().gradient_override_map({"ResourceGather": "GatherOfRows"}):
         return tf.gather(bank, indices)
 
 
 @tf.RegisterGradient("GatherOfRows")
-def _gather_rows_gradient(op, gradient):
+def _gather_rows_gradient(op: Operation, grad_rows: Tensor) -> tuple[Tensor, None]:
     handle, indices = op.inputs
-    return tf.IndexedSlices(gradient, indices, tf.raw_ops.VariableShape(input=handle)), None
+    return tf.IndexedSlices(grad_rows, indices, tf.raw_ops.VariableShape(input=handle)), None

@@ -1,35 +1,41 @@
 """The layers of the macro network: one definition, run by a fixed arc (Python values) or by a sampled arc (tensors).
 
-A layer reads the output before it. Its op begins with a 1x1 convolution, batch norm and activation, as in the ENAS authors'
-code; then comes the convolution or pooling itself. The outputs that its skip bits name and its own are concatenated and
-mixed by a 1x1 convolution, which is computed as the sum of one for each: so nothing is copied. Outputs are kept activated,
-since every reader wants them so, and are halved together by factorized reductions.
+A layer reads the output before it. Its op begins with a 1x1 convolution, batch norm and activation, as in the ENAS
+authors' code. Then comes the convolution or pooling itself. The layer's result and the outputs that its skip bits name
+are concatenated and mixed by a 1x1 convolution. That convolution is computed as a sum, one addend for each output, so
+nothing is copied. Outputs are kept activated, since every reader wants them so. Factorized reductions halve them all
+together.
 
-Where channels are a choice, all six ops run on the same input, each gives the channels that the arc says, and a 1x1
+Where channels are a choice, all six ops run on the same input. Each gives the channels that the arc says, and a 1x1
 convolution mixes them before the skip connections do.
 
 `enter`, `run_op`, `run_branches`, `conv1x1` and `reduce` are the same code in both cases. A fixed arc has variables for
-what it uses. A sampled arc has banks with a row, or channels, for all it might use. Functions, kept out of line as in the
-micro space, switch between the ops of a layer and halve an output if it is read; skip connections are edges of the data
-flow that their bits switch.
+what it uses. A sampled arc has banks, with a row or channels for all that it might use. Functions, kept out of line as
+in the micro space, switch between the ops of a layer, and halve an output if it is read. Skip connections are edges of
+the data flow that their bits switch.
 """
+
+from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas.graph import blocks, layers
+from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
+from enas.macro.config import ChildConfig
+from enas.types import Tensor
 from quantize import ops
 
 # Kernel size of the ops that have weights of their own; their ids are the first ones.
 KERNELS = {"conv_3x3": 3, "sep_conv_3x3": 3, "conv_5x5": 5, "sep_conv_5x5": 5}
 
 
-def enter(build, x, w, norm):
-    """What every op begins with: 1x1 convolution, batch norm, activation.
+def enter(build: BuildContext[ChildConfig], x: Tensor, w: Tensor, norm: Sequence[Tensor]) -> Tensor:
+    """Computes what every op begins with: 1x1 convolution, batch norm, activation.
 
     Args:
-      build: the `layers.BuildContext`.
       x: `[N, H, W, C]`, activated.
       w: float32 `[C, C]`.
       norm: scale and offset `[C]` (and, where the build keeps them, moving mean and variance).
@@ -40,11 +46,13 @@ def enter(build, x, w, norm):
     return ops.activate(normed(build, ops.conv2d(x, _1x1(w), build.scheme), norm), build.scheme)
 
 
-def run_op(build, op, x, kernels, norm):
-    """The op itself, on what `enter` gave.
+def run_op(
+    build: BuildContext[ChildConfig], op: str, x: Tensor, kernels: Sequence[Tensor], norm: Sequence[Tensor]
+) -> Tensor:
+    """Applies the op itself, to what `enter` computed.
 
     Args:
-      op: name in `arcs.OPS`.
+      op: its name in `arcs.OPS`.
       x: `[N, H, W, C]`, activated.
       kernels: of a convolution `[k, k, C, D]`; of a separable one `[k, k, C, 1]` and `[C, D]`; of a pooling none.
       norm: of a convolution, scale and offset `[D]` (and moving mean and variance).
@@ -58,17 +66,25 @@ def run_op(build, op, x, kernels, norm):
         depthwise, pointwise = kernels
         x = ops.separable_conv2d(x, depthwise, _1x1(pointwise), build.scheme)
     else:
-        x = ops.conv2d(x, *kernels, build.scheme)
+        [w] = kernels
+        x = ops.conv2d(x, w, build.scheme)
     return normed(build, x, norm)
 
 
-def run_branches(build, x, entrances, branches, mix):
-    """All ops side by side, mixed by a 1x1 convolution.
+def run_branches(
+    build: BuildContext[ChildConfig],
+    x: Tensor,
+    entrances: Sequence[tuple[Tensor, Sequence[Tensor]]],
+    branches: Sequence[tuple],
+    mix: Tensor,
+) -> Tensor:
+    """Runs all ops side by side and mixes them by a 1x1 convolution.
 
     Args:
       x: `[N, H, W, C]`, activated.
-      entrances: (w, norm) of `enter` for each op.
-      branches: (kernels, norm) of `run_op` for a convolution, (first channel, number of channels) for a pooling.
+      entrances: for each op, the (w, norm) of `enter`.
+      branches: for each convolution, the (kernels, norm) of `run_op`; for each pooling, (first channel, number of
+        channels).
       mix: float32 `[D, C]`, D being the channels of all branches.
 
     Returns:
@@ -85,13 +101,19 @@ def run_branches(build, x, entrances, branches, mix):
     return ops.conv2d(ops.activate(tf.concat(outputs, axis=3), build.scheme), _1x1(mix), build.scheme)
 
 
-def conv1x1(build, x, w):
-    """The share of x `[N, H, W, C]` in a 1x1 convolution of concatenated outputs; w: float32 `[C, C]`, the rows for x."""
+def conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor) -> Tensor:
+    """Computes what x `[N, H, W, C]` adds to a 1x1 convolution of concatenated outputs.
+
+    Args:
+      w: float32 `[C, C]`, the rows of the convolution's weights that belong to x.
+    """
     return ops.conv2d(x, _1x1(w), build.scheme)
 
 
-def reduce(build, x, first, second, norm):
-    """Factorized reduction (ENAS, section 2.4) and activation.
+def reduce(
+    build: BuildContext[ChildConfig], x: Tensor, first: Tensor, second: Tensor, norm: Sequence[Tensor]
+) -> Tensor:
+    """Applies a factorized reduction (ENAS, section 2.4) and the activation.
 
     Args:
       x: `[N, H, W, C]`, activated.
@@ -106,19 +128,23 @@ def reduce(build, x, first, second, norm):
     return ops.activate(normed(build, x, norm), build.scheme)
 
 
-def _1x1(w):
-    """`[C, D]` as the weights of a 1x1 convolution; a slice would have a slow gradient."""
+def _1x1(w: Tensor) -> Tensor:
+    """`[C, D]` as the weights of a 1x1 convolution, without a slice, whose gradient would be slow."""
     return tf.expand_dims(tf.expand_dims(w, 0), 0)
 
 
-def normed(build, x, norm):
-    """Batch norm of x `[N, H, W, C]` with the variables `norm`, whose moving averages, if any, follow; see `enter`."""
+def normed(build: BuildContext[ChildConfig], x: Tensor, norm: Sequence[Tensor]) -> Tensor:
+    """Applies batch norm to x `[N, H, W, C]`. Its moving averages, if any, are updated by the training step.
+
+    Args:
+      norm: as of `enter`.
+    """
     y, mean, variance, _ = layers.batch_norm(build, x, *norm)
     layers.track(build, norm[2:], mean, variance)
     return y
 
 
-def kernel_variables(build, op, channels, outputs):
+def kernel_variables(build: BuildContext[ChildConfig], op: str, channels: int, outputs: int) -> list[Tensor]:
     """Makes the kernels of a convolution op, from `channels` to `outputs` channels, in a scope of the op's name."""
     k = KERNELS[op]
     centre = np.zeros([k, k, 1, 1])
@@ -133,19 +159,27 @@ def kernel_variables(build, op, channels, outputs):
         return [layers.weight(build, "w", [k, k, channels, outputs], k * k * channels, build.scheme, centre * eye)]
 
 
-def conv1x1_weights(build, name, rows, used, channels):
-    """Makes 1x1 weights `[*rows, C, C]` that mix what is concatenated; typically `used` of the rows at once."""
+def square_conv1x1_weights(
+    build: BuildContext[ChildConfig], name: str, rows: Sequence[int], used: float, channels: int
+) -> Tensor:
+    """Makes the weights `[*rows, C, C]` of 1x1 convolutions, which start around an identity.
+
+    Args:
+      used: how many of the rows typically add up to one output.
+    """
     shape = [*rows, channels, channels]
     return layers.weight(build, name, shape, used * channels, build.scheme, np.eye(channels))
 
 
-def scoped_norm(build, name, shape):
-    """Batch-norm variables in a scope of their own; see `layers.norm_variables`."""
+def scoped_norm(build: BuildContext[ChildConfig], name: str, shape: Sequence[int]) -> list[Tensor]:
+    """Makes batch-norm variables in a scope of their own; see `layers.norm_variables`."""
     with tf.variable_scope(name):
         return layers.norm_variables(build, shape)
 
 
-def reduction_variables(build, rows, channels, filters):
+def reduction_variables(
+    build: BuildContext[ChildConfig], rows: Sequence[int], channels: int, filters: int
+) -> list[Tensor]:
     """Makes the weights of `reduce`, each with leading dimensions `rows`: first, second, and the norm's."""
     widths = filters // 2, filters - filters // 2
     paths = [
@@ -155,18 +189,44 @@ def reduction_variables(build, rows, channels, filters):
     return [*paths, *layers.norm_variables(build, [*rows, filters])]
 
 
-class FixedLayers:
-    """Runs the layers of an `arcs.Arc`: only what it uses exists, each with variables of its own."""
+class Layers(Protocol):
+    """What runs the layers of an arc: `FixedLayers`, or `SampledLayers` of `sampled.py`.
 
-    def __init__(self, build, arc, stem):
+    Attributes:
+      outputs: the stem's output and those of the layers so far, `[N, H, W, C]`, activated.
+    """
+
+    outputs: list[Tensor]
+
+    def op(self, layer: int) -> Tensor:
+        """What the layer's op computes from the output before it, `[N, H, W, C]`, not activated."""
+        ...
+
+    def join(self, layer: int, y: Tensor) -> Tensor:
+        """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
+        ...
+
+    def reduce(self, layer: int, filters: int) -> None:
+        """Halves, after this layer, the outputs that later layers read, and gives them this many channels."""
+        ...
+
+
+class FixedLayers:
+    """Runs the layers of an arc that is a value; see `Layers`. Only what it uses exists, with variables of its own.
+
+    Args:
+      stem: the stem's output, `[N, H, W, C]`, not activated.
+    """
+
+    def __init__(self, build: BuildContext[ChildConfig], arc: arcs.Arc, stem: Tensor) -> None:
         self.build, self.arc = build, arc
         self.outputs = [ops.activate(stem, build.scheme)]
 
-    def op(self, layer):
-        """What the layer computes from the output before it, `[N, H, W, C]`, not activated."""
+    def op(self, layer: int) -> Tensor:
+        """Runs the layer's op; see `Layers`."""
         build, chosen, x = self.build, self.arc.layers[layer], self.outputs[-1]
         channels = x.shape[-1]
-        if chosen.channels:
+        if chosen.op is None:
             return self._branches(chosen, x)
         op = arcs.OPS[chosen.op]
         with tf.variable_scope(f"op_{op}"):
@@ -176,10 +236,11 @@ class FixedLayers:
             kernels = kernel_variables(build, op, channels, channels)
             return run_op(build, op, x, kernels, scoped_norm(build, "norm", [channels]))
 
-    def _entrance(self, channels):
-        return conv1x1_weights(self.build, "enter", (), 1, channels), scoped_norm(self.build, "enter_norm", [channels])
+    def _entrance(self, channels: int) -> tuple[Tensor, list[Tensor]]:
+        w = square_conv1x1_weights(self.build, "enter", (), 1, channels)
+        return w, scoped_norm(self.build, "enter_norm", [channels])
 
-    def _branches(self, chosen, x):
+    def _branches(self, chosen: arcs.Layer, x: Tensor) -> Tensor:
         build, channels = self.build, x.shape[-1]
         entrances, branches = [], []
         for op, (first, count) in zip(arcs.OPS, chosen.channels, strict=True):
@@ -193,22 +254,18 @@ class FixedLayers:
         x = run_branches(build, x, entrances, branches, mix)
         return normed(build, x, scoped_norm(build, "mix_norm", [channels]))
 
-    def join(self, layer, y):
-        """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
+    def join(self, layer: int, y: Tensor) -> Tensor:
+        """Mixes y and what its skip connections join to it; see `Layers`."""
         sources = [self.outputs[i] for i in self.arc.layers[layer].sources]
         rows = len(sources) + 1
-        *w_sources, w_y = tf.unstack(conv1x1_weights(self.build, "w", (rows,), rows, y.shape[-1]))
+        *w_sources, w_y = tf.unstack(square_conv1x1_weights(self.build, "w", (rows,), rows, y.shape[-1]))
         total = conv1x1(self.build, y, w_y)
         for x, w in zip(sources, w_sources, strict=True):
             total += conv1x1(self.build, x, w)
         return total
 
-    def append(self, x):
-        """Adds the next output, activated."""
-        self.outputs.append(x)
-
-    def reduce(self, layer, filters):
-        """Halves the outputs that layers after this one read."""
+    def reduce(self, layer: int, filters: int) -> None:
+        """Halves the outputs that layers after this one read; see `Layers`."""
         later = {source for after in self.arc.layers[layer + 1 :] for source in after.sources}
         for i, x in enumerate(self.outputs):
             if i in later or i + 1 == len(self.outputs):
@@ -217,12 +274,8 @@ class FixedLayers:
                     self.outputs[i] = reduce(self.build, x, first, second, norm)
 
 
-def run_layer(build, runner, layer):
-    """Runs a layer: its op, then, but for the first layer, what its skip connections join, mixed by a 1x1 convolution and
-    batch norm.
-
-    Args:
-      runner: a `FixedLayers`, or a `SampledLayers` of `sampled.py`.
+def run_layer(build: BuildContext[ChildConfig], runner: Layers, layer: int) -> Tensor:
+    """Runs a layer: its op, then (but for the first layer) what its skip connections join, mixed, and batch norm.
 
     Returns:
       `[N, H, W, C]`, not activated.
@@ -232,5 +285,5 @@ def run_layer(build, runner, layer):
         with tf.variable_scope("join"):
             y = layers.norm(build, runner.join(layer, ops.activate(y, build.scheme)))
     if layer + 1 < build.config.num_layers:
-        runner.append(ops.activate(y, build.scheme))
+        runner.outputs.append(ops.activate(y, build.scheme))
     return y

@@ -1,8 +1,10 @@
-"""Pictures of a macro arc: a panel for each feature-map size, side by side. Nothing here imports TensorFlow.
+"""Pictures of a macro arc: one panel for each feature-map size, side by side. Nothing here imports TensorFlow.
 
-h0 is the stem's output, h1 that of layer 1, and so on. A panel begins with those earlier outputs, halved, that its layers
-read.
+h0 is the stem's output, h1 that of layer 1, and so on. A panel begins with the earlier outputs that its layers read,
+halved.
 """
+
+from collections.abc import Sequence
 
 from enas.drawing import layout
 from enas.drawing.diagram import Diagram, Vertex
@@ -10,7 +12,7 @@ from enas.macro import arc as arcs
 from enas.macro.config import ChildConfig
 
 # See `interfaces.DiagramModule`.
-FLAGS = ("child_scheme", "controller_search_whole_channels")
+FLAGS: tuple[str, ...] = ("child_scheme", "controller_search_whole_channels")
 FOLDER, MAIN = "outputs/network", "network"
 
 _OP_LABELS = {
@@ -21,7 +23,7 @@ _OP_LABELS = {
     "avg_pool_3x3": "avg pool 3×3",
     "max_pool_3x3": "max pool 3×3",
 }
-# Kind: (fill, outline). Convolutions are blues and greens, poolings warm.
+# Kind: (fill, outline). Convolutions are blue and green, poolings yellow and red.
 _COLOURS = {
     "conv_3x3": ("#dbeafe", "#3b82f6"),
     "sep_conv_3x3": ("#d1fae5", "#059669"),
@@ -30,22 +32,22 @@ _COLOURS = {
     "avg_pool_3x3": ("#fef3c7", "#d97706"),
     "max_pool_3x3": ("#fee2e2", "#dc2626"),
 }
-# Of the edges that leave an output, by its number: neighbours differ.
+# Colours of the edges that leave an output, by its number, so that those of neighbours differ.
 _EDGES = ("#2563eb", "#c2410c", "#15803d", "#a21caf", "#0e7490", "#b45309", "#4f46e5", "#be123c", "#4d7c0f", "#475569")
 _NOTES = ("feature maps of the images' size", "half the height and width", "a quarter of the height and width")
 _WIDEST = len(arcs.OPS)
 
 
-def describe(arc, stage, reductions, scheme):
-    """Returns the `Diagram` of the layers of one feature-map size.
+def describe(arc: arcs.Arc, stage: int, reductions: Sequence[int], scheme: str) -> Diagram:
+    """Describes the layers of one feature-map size.
 
-    The output of layer i is vertex `i`; its op is `i.op`, or, where channels are a choice, its ops are `i.0` to `i.5`.
+    The output of layer i is vertex `i`. Its op is vertex `i.op`, or, where channels are a choice, its ops are `i.0` to
+    `i.5`.
 
     Args:
-      arc: an `arc.Arc`.
-      stage: 0, 1 or 2.
+      stage: 0, 1 or 2, the feature-map size.
       reductions: the two layers (from 0) after which feature maps are halved.
-      scheme: the arithmetic shown on convolutions, one of `config.SCHEMES`.
+      scheme: the name shown on convolutions, one of `config.SCHEMES`.
     """
     bounds = [0, *(layer + 1 for layer in reductions), len(arc.layers)]
     first, last = bounds[stage], bounds[stage + 1]
@@ -66,13 +68,13 @@ def describe(arc, stage, reductions, scheme):
     return Diagram(f"stage_{stage + 1}", title, _NOTES[stage], tuple(vertices), tuple(edges), rows)
 
 
-def _ops(layer, number, scheme):
+def _ops(layer: arcs.Layer, number: int, scheme: str) -> list[tuple[str, str, str]]:
     """(id, label, kind) of each op of a layer."""
 
-    def label(kind):
+    def label(kind: str) -> str:
         return _OP_LABELS[kind] + (f" · {scheme}" if "conv" in kind else "")
 
-    if not layer.channels:
+    if layer.op is not None:
         kind = arcs.OPS[layer.op]
         return [(f"{number}.op", label(kind), kind)]
     pairs = zip(arcs.OPS, layer.channels, strict=True)
@@ -82,20 +84,21 @@ def _ops(layer, number, scheme):
     ]
 
 
-def _output(number, kind, stage):
+def _output(number: int, kind: str, stage: int) -> Vertex:
+    """The vertex of an output in the picture of a stage."""
     label = f"h{number}" + (" · stem" if number == 0 and stage == 0 else "")
     colour = _EDGES[number % len(_EDGES)]
     return Vertex(str(number), label, kind, "#f8fafc" if kind == "output" else "#e2e8f0", colour, colour)
 
 
 def pictures(arc: arcs.Arc, child: ChildConfig) -> dict[str, list[Diagram]]:
-    """`network`, of an arc of at least 3 layers; see `interfaces.DiagramModule`."""
+    """The picture `network` of an arc of at least 3 layers; see `interfaces.DiagramModule`."""
     reductions = arcs.reduction_layers(len(arc.layers))
     return {MAIN: [describe(arc, stage, reductions, child.scheme) for stage in range(3)]}
 
 
 def caption(arc: arcs.Arc, _child: ChildConfig) -> str:
-    """How many layers and skip connections there are, and how to read the picture."""
+    """Says how many layers and skip connections there are, and how to read the picture."""
     skips = [bit for layer in arc.layers for bit in layer.skips]
     return (
         f"{len(arc.layers)} layers, {sum(skips)} of {len(skips)} skip connections; each output but h0 and h1 is a 1×1 "

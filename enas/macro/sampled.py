@@ -1,136 +1,160 @@
 """The layers of the macro network for a sampled arc: every layer can run every op, on weights from banks."""
 
+from collections.abc import Callable, Sequence
+
 import tensorflow.compat.v1 as tf
 
 from enas.graph import functions
+from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
 from enas.macro import cell as cells
+from enas.macro.config import ChildConfig
+from enas.types import Tensor
 from quantize import ops
 
 
 class SampledLayers:
-    """Runs the layers of an arc that is an int32 tensor: every layer can run every op."""
+    """Runs the layers of an arc that is an int32 tensor `[length]`; see `cells.Layers`.
 
-    def __init__(self, build, arc, stem):
+    Args:
+      stem: the stem's output, `[N, H, W, C]`, not activated.
+    """
+
+    def __init__(self, build: BuildContext[ChildConfig], arc: Tensor, stem: Tensor) -> None:
         self.build, self.config = build, build.config
         self.choices, self.bits = [], []
-        whole = self.config.controller_search_whole_channels
+        whole_channels = self.config.controller_search_whole_channels
         for layer in range(self.config.num_layers):
-            start = arcs.layer_start(layer, whole)
-            middle = start + arcs.num_choices(whole)
-            self.choices.append(arc[start] if whole else tf.reshape(arc[start:middle], [len(arcs.OPS), 2]))
+            start = arcs.layer_start(layer, whole_channels)
+            middle = start + arcs.num_choices(whole_channels)
+            self.choices.append(arc[start] if whole_channels else tf.reshape(arc[start:middle], [len(arcs.OPS), 2]))
             self.bits.append(arc[middle : middle + layer])
-        self.op_function = functions.out_of_line(_switch(build) if whole else _all_branches(build))
+        self.op_function = functions.out_of_line(_switch(build) if whole_channels else _all_branches(build))
         self.reduce_function = functions.out_of_line(_reduce_if_used(build))
         self.outputs = [ops.activate(stem, build.scheme)]
 
-    def op(self, layer):
-        """What the layer computes from the output before it, `[N, H, W, C]`, not activated."""
+    def op(self, layer: int) -> Tensor:
+        """Runs the layer's op; see `cells.Layers`."""
         build, x, choice = self.build, self.outputs[-1], self.choices[layer]
         channels = x.shape[-1]
         number = len(arcs.OPS)
-        enter_w = cells.conv1x1_weights(build, "enter", (number,), 1, channels)
+        enter_w = cells.square_conv1x1_weights(build, "enter", (number,), 1, channels)
         enter_norm = cells.scoped_norm(build, "enter_norm", [number, channels])
         norm = cells.scoped_norm(build, "norm", [len(cells.KERNELS), channels])
         kernels = [w for op in cells.KERNELS for w in cells.kernel_variables(build, op, channels, channels)]
         if self.config.controller_search_whole_channels:
-            # A pooling has no norm of its own; the row it takes is not read.
+            # A pooling has no norm of its own and does not read the row that it is given.
             row = tf.minimum(choice, len(cells.KERNELS) - 1)
             weights = [tf.gather(w, choice) for w in (enter_w, *enter_norm)] + [tf.gather(w, row) for w in norm]
             y = self.op_function(x, choice, *weights, *kernels)
             return tf.ensure_shape(y, x.shape)
-        mix = cells.conv1x1_weights(build, "mix", (number,), 1, channels)
+        mix = cells.square_conv1x1_weights(build, "mix", (number,), 1, channels)
         y = self.op_function(x, choice, enter_w, *enter_norm, *norm, *kernels, mix)
         return cells.normed(build, tf.ensure_shape(y, x.shape), cells.scoped_norm(build, "mix_norm", [channels]))
 
-    def join(self, layer, y):
-        """y, activated, and the outputs that skip connections join to it, mixed; `[N, H, W, C]`, not normalised."""
-        bank = cells.conv1x1_weights(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
-        # The outputs are handed through, so that their gradients are: where a bit is not set nothing is added to them.
+    def join(self, layer: int, y: Tensor) -> Tensor:
+        """Mixes y and what its skip connections join to it; see `cells.Layers`."""
+        bank = cells.square_conv1x1_weights(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
+        # The outputs pass through, and so do their gradients: where a bit is not set nothing is added to them.
         tensors = [y, *self.outputs[:layer], *tf.unstack(bank)]
         total, *self.outputs[:layer] = functions.with_gradient(self._join(layer), *tensors)
         return total
 
-    def _join(self, layer):
-        """A function of y, outputs, and the weights of outputs and y, that returns what they add up to and the outputs."""
+    def _join(self, layer: int) -> Callable[..., tuple[list[Tensor], Callable[..., list[Tensor]]]]:
+        """Returns what `functions.with_gradient` runs: a function of y, the outputs, the weights of the outputs and that
+        of y. Its results are the sum and, unchanged, the outputs."""
         bits = tf.unstack(tf.equal(self.bits[layer], 1)) if layer else []
 
-        def weighted(x, w):
+        def weighted(x: Tensor, w: Tensor) -> Tensor:
             return cells.conv1x1(self.build, x, w)
 
-        def grad_weighted(x, w, grad_mixed):
+        def grad_weighted(x: Tensor, w: Tensor, grad_mixed: Tensor) -> list[Tensor]:
             inputs = functions.capture([x, w])
             return functions.gradients(weighted(*inputs), inputs, grad_mixed)
 
-        def run(y, *rest):
+        def run(y: Tensor, *rest: Tensor) -> tuple[list[Tensor], Callable[..., list[Tensor]]]:
             outputs, weights = rest[:layer], rest[layer:]
             chosen = [functions.switch_true(bit, x) for bit, x in zip(bits, outputs, strict=True)]
             total = weighted(y, weights[-1])
             for bit, x, w in zip(bits, chosen, weights[:-1], strict=True):
                 total = functions.add_if(bit, total, weighted(x, w))
 
-            def gradient(grad_total, *grad_outputs):
+            def gradient(grad_total: Tensor, *grad_passed: Tensor) -> list[Tensor]:
                 grad_y, grad_w = grad_weighted(y, weights[-1], grad_total)
-                grad_weights, grad_outputs = [grad_w], list(grad_outputs)
+                grad_weights, grad_outputs = [grad_w], list(grad_passed)
                 for i, (bit, x, w) in reversed(list(enumerate(zip(bits, chosen, weights[:-1], strict=True)))):
                     grad_x, grad_w = grad_weighted(x, w, functions.switch_true(bit, grad_total))
                     grad_outputs[i] = functions.add_if(bit, grad_outputs[i], grad_x)
-                    unused = functions.switch_false(bit, tf.zeros(w.shape))
-                    grad_weights.insert(0, functions.merge([grad_w, unused]))
+                    zeros = functions.switch_false(bit, tf.zeros(w.shape))
+                    grad_weights.insert(0, functions.merge([grad_w, zeros]))
                 return [grad_y, *grad_outputs, *grad_weights]
 
             return [tf.ensure_shape(total, y.shape), *outputs], gradient
 
         return run
 
-    def append(self, x):
-        """Adds the next output, activated."""
-        self.outputs.append(x)
-
-    def reduce(self, layer, filters):
-        """Halves the outputs that layers after this one read; zeros stand in for the others."""
+    def reduce(self, layer: int, filters: int) -> None:
+        """Halves the outputs that layers after this one read; see `cells.Layers`. Zeros stand in for the others."""
         batch, height, width, channels = self.outputs[-1].shape
         weights = cells.reduction_variables(self.build, (len(self.outputs),), channels, filters)
         shape = [batch, -(-height // 2), -(-width // 2), filters]
-        for i, of_output in enumerate(zip(*map(tf.unstack, weights), strict=True)):
+        for i, rows in enumerate(zip(*map(tf.unstack, weights), strict=True)):
             later = [self.bits[after][i] for after in range(layer + 1, len(self.bits)) if i < after]
             used = tf.equal(tf.reduce_max(later), 1) if i + 1 < len(self.outputs) else tf.constant(True)
-            self.outputs[i] = tf.ensure_shape(self.reduce_function(self.outputs[i], used, *of_output), shape)
+            self.outputs[i] = tf.ensure_shape(self.reduce_function(self.outputs[i], used, *rows), shape)
 
 
-def _split_kernels(kernels):
-    """{op: its kernels} of the kernels of all convolutions in a row."""
-    kernels = iter(kernels)
-    return {op: [next(kernels) for _ in range(2 if op.startswith("sep") else 1)] for op in cells.KERNELS}
+def _split_kernels(kernels: Sequence[Tensor]) -> dict[str, list[Tensor]]:
+    """Splits the kernels of all convolutions, one after the other, into {op: its kernels}."""
+    remaining = iter(kernels)
+    return {op: [next(remaining) for _ in range(2 if op.startswith("sep") else 1)] for op in cells.KERNELS}
 
 
-def _switch(build):
-    """A function that runs the one op of a layer."""
+def _switch(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
+    """Returns a function that runs the one op of a layer."""
 
-    def run(x, op, enter_w, enter_scale, enter_offset, scale, offset, *kernels):
+    def run(
+        x: Tensor,
+        op: Tensor,
+        enter_w: Tensor,
+        enter_scale: Tensor,
+        enter_offset: Tensor,
+        scale: Tensor,
+        offset: Tensor,
+        *kernels: Tensor,
+    ) -> Tensor:
         x = cells.enter(build, x, enter_w, (enter_scale, enter_offset))
-        of_op = _split_kernels(kernels)
+        op_kernels = _split_kernels(kernels)
 
-        def branch(name):
-            return lambda: cells.run_op(build, name, x, of_op.get(name, ()), (scale, offset))
+        def branch(name: str) -> Callable[[], Tensor]:
+            return lambda: cells.run_op(build, name, x, op_kernels.get(name, ()), (scale, offset))
 
         return tf.switch_case(op, [branch(name) for name in arcs.OPS])
 
     return run
 
 
-def _all_branches(build):
-    """A function that runs all ops of a layer on the channels that an int32 `[6, 2]` says."""
+def _all_branches(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
+    """Returns a function that runs all ops of a layer on the channels that an int32 `[6, 2]` says."""
 
-    def run(x, channels, enter_w, enter_scale, enter_offset, scale, offset, *rest):
+    def run(
+        x: Tensor,
+        channels: Tensor,
+        enter_w: Tensor,
+        enter_scale: Tensor,
+        enter_offset: Tensor,
+        scale: Tensor,
+        offset: Tensor,
+        *rest: Tensor,
+    ) -> Tensor:
         *kernels, mix = rest
-        of_op, branches, rows = _split_kernels(kernels), [], []
+        op_kernels, branches, rows = _split_kernels(kernels), [], []
         for i, op in enumerate(arcs.OPS):
             first, count = channels[i, 0], channels[i, 1]
             part = slice(first, first + count)
             rows.append(mix[i, part])
             if op in cells.KERNELS:
-                *depthwise, last = of_op[op]
+                *depthwise, last = op_kernels[op]
                 branches.append(((*depthwise, last[..., part]), (scale[i, part], offset[i, part])))
             else:
                 branches.append((first, count))
@@ -141,10 +165,10 @@ def _all_branches(build):
     return run
 
 
-def _reduce_if_used(build):
-    """A function that halves an output that is used, and gives zeros in place of one that is not."""
+def _reduce_if_used(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
+    """Returns a function that halves an output that is used, and gives zeros in place of one that is not."""
 
-    def run(x, used, first, second, scale, offset):
+    def run(x: Tensor, used: Tensor, first: Tensor, second: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
         batch, height, width, _ = x.shape
         shape = [batch, -(-height // 2), -(-width // 2), scale.shape[0]]
         return tf.cond(

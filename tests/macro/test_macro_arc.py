@@ -50,9 +50,9 @@ def test_channels_of_each_op_may_be_a_choice():
 
 def test_an_arc_of_the_other_kind_is_told_with_the_flag_it_needs():
     """As a drawing reads it, which knows no number of layers."""
-    with pytest.raises(UserError, match="got 39; so many it has with --nocontroller_search_whole_channels$"):
+    with pytest.raises(UserError, match="got 39; that fits --nocontroller_search_whole_channels$"):
         arc.parse(CHANNELS)
-    with pytest.raises(UserError, match="got 6; so many it has with --controller_search_whole_channels$"):
+    with pytest.raises(UserError, match="got 6; that fits --controller_search_whole_channels$"):
         arc.parse("0 0 0 0 0 0", whole_channels=False)
 
 
