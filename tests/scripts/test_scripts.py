@@ -459,7 +459,7 @@ def test_requirements_are_pinned_and_cover_the_imports():
     ours = {"enas", "quantize", "scripts", *(path.stem for path in files)}
     third_party = {packages.get(name, name) for name in imported - ours - sys.stdlib_module_names}
     # The rest are programs.
-    assert set(names) - third_party == {"pytest-timeout", "pytest-xdist", "ruff"}
+    assert set(names) - third_party == {"mypy", "pytest-timeout", "pytest-xdist", "ruff"}
     assert third_party <= set(names)
 
 
