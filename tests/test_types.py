@@ -14,7 +14,6 @@ NOT_YET = (
     "enas/commands",
     "enas/costs",
     "enas/data",
-    "enas/drawing",
     "enas/evaluation",
     "enas/graph",
     "enas/macro",
