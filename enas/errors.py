@@ -1,4 +1,4 @@
-"""The one exception a user's own mistake may end in."""
+"""The one exception that a user's own mistake may end in."""
 
 
 class UserError(Exception):

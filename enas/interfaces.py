@@ -3,8 +3,8 @@
 A search space is a folder with a `space.py` that defines `SPACE`, a `SearchSpace`, and one line in `enas/spaces.py`. The
 shared rooms (runs, evaluation, drawing, commands) know a space by this value only. `docs/adding_a_space.md` builds one.
 
-Modules and classes satisfy the protocols below by having what they list; nothing has to inherit from them. Nothing here
-imports TensorFlow: tensors, operations and sessions are `Any`.
+A module or class satisfies one of the protocols below if it has what the protocol lists. Nothing has to inherit from them.
+What a space or a task chooses itself is `Any` here: its settings, its arcs, its data set. Nothing here imports TensorFlow.
 """
 
 import dataclasses
@@ -14,19 +14,21 @@ from typing import Any, Protocol
 from enas.costs.cost import Cost
 from enas.drawing.diagram import Diagram
 from enas.metric import Metric
+from enas.options.config import EvaluationConfig, Settings
+from enas.types import Session, Tensor
 
-Feeds = Mapping[Any, Any]  # what a session's run is fed: {placeholder: value}
+Feeds = Mapping[Tensor, Any]  # what a session's run is fed: {placeholder: value}
 
 
 class Arc(Protocol):
     """An architecture: an immutable value that prints back to its string."""
 
     def to_list(self) -> list[int]:
-        """The arc's integers."""
+        """Returns the arc's integers."""
         ...
 
     def lines(self) -> list[str]:
-        """The arc in parts for a log, one string a line; joined by spaces they are the arc's string."""
+        """Returns the arc in parts for a log, one string for each line. Joined by spaces they are the arc's string."""
         ...
 
 
@@ -34,15 +36,18 @@ class ArcModule(Protocol):
     """`arc.py`: what the integers of an arc mean. No TensorFlow."""
 
     def for_child(self, values: Sequence[int], child: Any, /) -> Arc:
-        """The arc of these integers, for a child of these settings.
+        """Builds the arc of these integers.
+
+        Args:
+          child: the settings of the child that it is for.
 
         Raises:
-          UserError: a wrong count, or a value out of range; names the position and the allowed range.
+          UserError: the count is wrong, or a value is out of range. The message names the position and the allowed range.
         """
         ...
 
     def any_size(self, values: Sequence[int], child: Any, /) -> Arc:
-        """As `for_child`, but of any number of nodes or layers: what can be drawn."""
+        """Builds an arc as `for_child` does, but of any number of nodes or layers: it can be drawn."""
         ...
 
 
@@ -50,21 +55,26 @@ class DiagramModule(Protocol):
     """`diagram.py`: what an arc looks like. No TensorFlow.
 
     Attributes:
-      FLAGS: names of the search's flags that show in a picture.
+      FLAGS: names of the search's flags that change a picture.
       FOLDER: where pictures are written by default.
       MAIN: the name of the picture that shows the whole arc.
     """
 
-    FLAGS: tuple[str, ...]
-    FOLDER: str
-    MAIN: str
+    @property
+    def FLAGS(self) -> tuple[str, ...]: ...
+
+    @property
+    def FOLDER(self) -> str: ...
+
+    @property
+    def MAIN(self) -> str: ...
 
     def pictures(self, arc: Any, child: Any, /) -> dict[str, list[Diagram]]:
-        """{file name without its ending: diagrams drawn side by side}."""
+        """Returns {file name without its ending: diagrams that are drawn side by side}."""
         ...
 
     def caption(self, arc: Any, child: Any, /) -> str:
-        """A line below the pictures, without the cost; "" for none."""
+        """Returns the line below the pictures, without the cost; "" for none."""
         ...
 
 
@@ -78,7 +88,7 @@ class ControllerModule(Protocol):
     """`controller.py`: the LSTM that chooses an arc decision by decision."""
 
     def choices(self, child: Any, /) -> list[int]:
-        """How many choices each decision of an arc has, in the order of the controller's noise."""
+        """Returns how many choices each decision of an arc has, in the order of the controller's noise."""
         ...
 
     def build(self, config: Any, child: Any, seed: int, /) -> Any:
@@ -91,53 +101,57 @@ class TrainStep(Protocol):
 
     Attributes:
       rate: placeholder float32, the learning rate.
-      update: the `optim.Update`.
+      update: the `optim.Update`, or what has the same attributes.
       loss: float32 scalar, of the batch.
-      batch_metric: what `figures` takes, fetched with the step.
+      batch_metric: tensor whose value `figures` takes; it is fetched with the step.
       per_epoch: steps of an epoch.
     """
 
     @property
-    def rate(self) -> Any: ...
+    def rate(self) -> Tensor: ...
 
     @property
     def update(self) -> Any: ...
 
     @property
-    def loss(self) -> Any: ...
+    def loss(self) -> Tensor: ...
 
     @property
-    def batch_metric(self) -> Any: ...
+    def batch_metric(self) -> Tensor: ...
 
     @property
     def per_epoch(self) -> int: ...
 
-    def start(self, session: Any, /) -> None:
-        """Lets the data start at the step the variables are at."""
+    def start(self, session: Session, /) -> None:
+        """Lets the data start at the step that the variables are at."""
         ...
 
     def feeds(self, step: int, /) -> Feeds:
-        """What a step (from 0, over the whole run) has to be fed."""
+        """Returns what a step has to be fed. Steps are counted from 0, over the whole run."""
         ...
 
     def figures(self, batch_metric: Any, /) -> tuple[dict[str, float], str]:
-        """({name: float} for the records, words for the log) of the step's `batch_metric`."""
+        """Turns the value of a step's `batch_metric` into ({name: figure} for the records, words for the log)."""
         ...
 
 
 class Scorer(Protocol):
-    """Rewards and figures of merit of a child, built."""
+    """The graph that measures rewards and figures of merit of a child, built."""
 
-    def start(self, session: Any, updates: int = 0, /) -> None:
-        """Makes the data ready, after `updates` updates of the controller."""
+    def start(self, session: Session, updates: int = 0, /) -> None:
+        """Makes the data ready, as it is after so many updates of the controller. It comes before all other calls."""
         ...
 
-    def reward(self, session: Any, update: int, feeds: Feeds, /) -> float:
-        """The reward of an arc in a controller's update; all arcs of an update see the same data."""
+    def reward(self, session: Session, update: int, feeds: Feeds, /) -> float:
+        """Measures the reward of an arc in an update of the controller. All arcs of an update see the same data."""
         ...
 
-    def score(self, session: Any, name: str, feeds: Feeds | None = None, /) -> float:
-        """The metric on the set "valid" or "test", or on the data that arcs are scored on ("arcs").
+    def score(self, session: Session, name: str, feeds: Feeds | None = None, /) -> float:
+        """Measures the metric.
+
+        Args:
+          name: the data, "valid" or "test" for a whole set, "arcs" for the data that arcs are scored on.
+          feeds: what else the graph is fed, e.g. the arc.
 
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
@@ -145,7 +159,7 @@ class Scorer(Protocol):
         ...
 
     def cost(self) -> Cost:
-        """What the child costs, counted from its graph."""
+        """Counts in its graph what the child costs."""
         ...
 
 
@@ -157,43 +171,59 @@ class Task(Protocol):
       METRIC: what arcs and children are compared by.
     """
 
-    ADVICE: str
-    METRIC: Metric
+    @property
+    def ADVICE(self) -> str: ...
+
+    @property
+    def METRIC(self) -> Metric: ...
 
     def load(self, config: Any, /) -> Any:
-        """The data set of a config.
+        """Loads the data set that a run's settings describe.
 
         Raises:
-          UserError: it is not there or is damaged.
+          UserError: the data is not there, or is damaged.
         """
         ...
 
     def metadata(self, dataset: Any, /) -> dict[str, Any]:
-        """What the data is, as JSON values for data.json: a run goes on with the same only."""
+        """Says what the data is, as JSON values for data.json. A run goes on only with data of the same metadata."""
         ...
 
     def description(self, config: Any, dataset: Any, /) -> str:
-        """The data in a few words."""
+        """Describes the data in a few words."""
         ...
 
     def log_header(self, run: Any, dataset: Any, /) -> None:
-        """Logs what else there is to say of the data before a run."""
+        """Logs what else there is to say of the data before a run; `run` is the `RunDirectory`."""
         ...
 
     def learning_rate(self, config: Any, epoch: float, /) -> float:
-        """The child's learning rate after `epoch` epochs, fractions included; `config` is the `ChildConfig`."""
+        """Computes the child's learning rate.
+
+        Args:
+          config: the child's settings.
+          epoch: epochs done, fractions included.
+        """
         ...
 
     def train_step(self, config: Any, dataset: Any, child: Any, arc: Any, /, shared: bool) -> TrainStep:
-        """Builds a training step; `child` is the space's child module, `shared`: its weights are those of all arcs."""
+        """Builds a training step.
+
+        Args:
+          config: the run's settings.
+          dataset: what `load` returned.
+          child: the space's child module.
+          arc: an arc, or a placeholder for the integers of one.
+          shared: the child's weights are those of all arcs.
+        """
         ...
 
     def Scorer(self, config: Any, dataset: Any, child: Any, arc: Any, /, shared: bool) -> Scorer:
-        """Builds the child for scoring, on the weights of the training step."""
+        """Builds the child for scoring, on the weights of the training step; for the arguments see `train_step`."""
         ...
 
     def report_errors(self, context: Any, /) -> None:
-        """Writes and logs what a trained child gets wrong."""
+        """Writes and logs what a trained child gets wrong; `context` is the training's `session.RunContext`."""
         ...
 
 
@@ -202,7 +232,7 @@ class Network:
     """The half of a space that needs TensorFlow.
 
     Attributes:
-      child: the child module, as the task wants it: `logits(build, images, arc)` of an image classifier.
+      child: the child module, as the task wants it, e.g. `child_graph.ImageClassifier`.
       controller: the controller module.
       task: the task's module.
     """
@@ -217,27 +247,27 @@ class SearchSpace:
     """A search space.
 
     Attributes:
-      name: as --space has it.
+      name: the value of --space.
       search_config, train_config: config classes of a search and of the training of one arc (`options/config.py`).
       arc: what the integers of an arc mean.
       diagram: what an arc looks like.
       load: imports TensorFlow and returns the rest.
       environment: of the number of cores, {environment variable: value} of TensorFlow that suits the space.
-      cost: what an arc costs; None: the space has no cost budget.
-      evaluation_config: config class of `evaluate_search.py`; None: searches of this space can't be evaluated by it.
-      at_one_scheme: an arc's integers, for a child, with all its convolutions under one scheme; None where precision is
-        not searched.
+      cost: what an arc costs; None if the space has no cost budget.
+      evaluation_config: config class of `evaluate_search.py`; None if it can't evaluate searches of this space.
+      at_one_scheme: puts all convolutions of an arc under one scheme. It takes the arc's integers, the child's settings and
+        the scheme, and returns integers. None if precision is not searched.
     """
 
     name: str
-    search_config: type
-    train_config: type
+    search_config: type[Settings]
+    train_config: type[Settings]
     arc: ArcModule
     diagram: DiagramModule
     load: Callable[[], Network]
     environment: Callable[[int], dict[str, str]] | None = None
     cost: CostModel | None = None
-    evaluation_config: type | None = None
+    evaluation_config: type[EvaluationConfig] | None = None
     at_one_scheme: Callable[[Sequence[int], Any, str], list[int]] | None = None
 
     @property

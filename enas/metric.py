@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -9,9 +11,9 @@ class Metric:
     """A figure of merit.
 
     Attributes:
-      name: as in `valid_<name>` of the records.
-      short: as in `val_<short>` of the log.
-      reward: what the log calls a controller's reward.
+      name: its name in the records, where it is e.g. `valid_<name>`.
+      short: its name in the log, where it is `val_<short>`.
+      reward: the log's name for a controller's reward.
       higher_is_better: whether a higher value is a better one.
     """
 
@@ -20,19 +22,20 @@ class Metric:
     reward: str
     higher_is_better: bool
 
-    def goodness(self, value):
-        """A number that is higher for better values, and for None, see `recordable`, lower than for any."""
+    def goodness(self, value: float | None) -> float:
+        """Returns a number that is higher for better values. It is lowest for None, which `recordable` puts in the place of
+        numbers that are not finite."""
         if value is None:
             return -math.inf
         return value if self.higher_is_better else -value
 
 
-def recordable(figures):
-    """`{name: value}` as JSON has it, which knows no infinity: None in the place of numbers that are not finite."""
+def recordable(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the figures with None in the place of numbers that are not finite, which JSON cannot hold."""
     bad = {name for name, value in figures.items() if isinstance(value, float) and not math.isfinite(value)}
     return {name: None if name in bad else value for name, value in figures.items()}
 
 
-def shown(value):
-    """A recorded figure for the log."""
+def shown(value: float | None) -> str:
+    """Words a recorded figure for the log."""
     return "not finite" if value is None else f"{value:.4f}"

@@ -1,6 +1,6 @@
 """Every random draw is a pure function of (seed, purpose, step).
 
-Nothing in the project holds generator state: a run that is stopped and resumed at step N draws at step N what it
+Nothing in the project keeps the state of a generator. A run that was stopped at step N and resumed draws at step N what it
 would have drawn without the stop, and the same seed gives the same run.
 """
 
@@ -8,25 +8,27 @@ import zlib
 
 import numpy as np
 
+from enas.types import Tensor
 
-def generator(seed, purpose, step=0):
-    """Returns a ``numpy.random.Generator`` keyed by (seed, purpose, step).
+
+def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
+    """Returns a generator keyed by (seed, purpose, step).
 
     Args:
-      seed: int >= 0, the run's ``--seed``.
-      purpose: str, what the draw is for, e.g. ``"split"``.
-      step: int >= 0, the step, epoch or item the draw belongs to.
+      seed: the run's `--seed`, at least 0.
+      purpose: what the draw is for, e.g. "split".
+      step: the step, epoch or item that the draw belongs to, at least 0.
     """
     return np.random.default_rng([seed, zlib.crc32(purpose.encode()), step])
 
 
-def stateless_seed(seed, purpose, step):
-    """Returns an int32 ``[2]`` seed tensor for ``tf.random.stateless_*``, keyed by (seed, purpose, step).
+def stateless_seed(seed: int, purpose: str, step: int | Tensor) -> Tensor:
+    """Returns a seed for `tf.random.stateless_*`, int32 `[2]`, keyed by (seed, purpose, step).
 
     Args:
-      seed: int >= 0, the run's ``--seed``.
-      purpose: str, what the draw is for, e.g. ``"drop_path/layer_3"``.
-      step: int scalar, a tensor or a Python number.
+      seed: the run's `--seed`, at least 0.
+      purpose: what the draw is for, e.g. "drop_path/layer_3".
+      step: a number, or a scalar tensor of integers.
     """
     import tensorflow.compat.v1 as tf
 

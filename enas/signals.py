@@ -4,11 +4,22 @@ import contextlib
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Protocol, TextIO
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
-# Signals belong to the process, hence a module's variable.
-_received = []
+# A module's variable, because signals come to the process.
+_received: list[int] = []
+
+
+class Log(Protocol):
+    """What a stopped run tells the user through: a `RunDirectory`."""
+
+    def log(self, line: str, /) -> None:
+        """Writes one line."""
+        ...
 
 
 class Stopped(KeyboardInterrupt):
@@ -16,31 +27,32 @@ class Stopped(KeyboardInterrupt):
 
     Attributes:
       signal: its number.
-      told_on: the stdout on which the user was told how to go on; None where nobody has told it yet.
+      told_on: the stdout on which the user was told how to go on; None while nobody has told the user.
     """
 
-    def __init__(self, number):
+    def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.signal, self.told_on = number, None
+        self.signal = number
+        self.told_on: TextIO | None = None
 
-    def tell(self, run, words):
-        """Logs where a run was stopped and how to go on, so that whoever ends the process need not."""
+    def tell(self, run: Log, words: str) -> None:
+        """Logs where a run was stopped and how to go on, so that whoever ends the process need not tell it."""
         run.log(f"{self} {words}")
         self.told_on = sys.stdout
 
 
-def stop_at_once(number, _frame=None):
-    """A handler for the time when there is nothing to save: raises `Stopped`."""
+def stop_at_once(number: int, _frame: FrameType | None = None) -> None:
+    """Raises `Stopped`: the handler while there is nothing to save."""
     raise Stopped(number)
 
 
 @contextlib.contextmanager
-def noted():
-    """Within it SIGINT and SIGTERM are only noted, for `check`; a second SIGINT is a plain KeyboardInterrupt, anywhere."""
+def noted() -> Iterator[None]:
+    """Keeps SIGINT and SIGTERM for `check` while it is open. A second SIGINT raises KeyboardInterrupt at once, anywhere."""
 
-    def note(number, _frame):
+    def note(number: int, _frame: FrameType | None) -> None:
         if _received and number == signal.SIGINT:
-            # Not `Stopped`, after which a checkpoint is saved: here variables and position may not agree.
+            # Not `Stopped`, after which a checkpoint is saved: variables and position may not agree at this moment.
             raise KeyboardInterrupt
         _received.append(number)
 
@@ -57,7 +69,7 @@ def noted():
             signal.signal(number, handler)
 
 
-def check():
-    """Raises `Stopped` if a signal has come. To be called where the run's variables and its position agree."""
+def check() -> None:
+    """Raises `Stopped` if a signal has come. Call it where the run's variables and its position agree."""
     if _received:
         raise Stopped(_received[0])

@@ -1,4 +1,4 @@
-"""The registry of search spaces, and how a command line names one. What a space is: `enas/interfaces.py`.
+"""The registry of search spaces, and how a command line names one. `enas/interfaces.py` says what a space is.
 
 A new space is a folder and one line in `_MODULES`; one that lives elsewhere is registered by `register`.
 """
@@ -29,12 +29,12 @@ def register(name: str, module: str) -> None:
 
 
 def names() -> list[str]:
-    """The names of all search spaces, sorted."""
+    """Returns the names of all search spaces, sorted."""
     return sorted(_MODULES)
 
 
 def get(name: str) -> SearchSpace:
-    """The search space of a name. Imports no TensorFlow; the space's `load` does."""
+    """Returns the search space of a name. It imports no TensorFlow before its `load` is called."""
     return importlib.import_module(_MODULES[name]).SPACE
 
 
@@ -45,15 +45,17 @@ def define_flag(flag_values: flags.FlagValues = flags.FLAGS) -> None:
 
 
 def chosen(command_line: list[str]) -> str:
-    """The space that a command line's --space (also one in a --flagfile) names. Whoever parses all flags later reports
-    what is wrong with it; until then the default counts.
+    """Returns the name of the space that a command line chooses by --space, which may be in a --flagfile.
+
+    Of a command line that is wrong it returns the default. Whoever parses all flags later reports the mistake.
 
     Args:
-      command_line: the program's name first.
+      command_line: begins with the program's name.
     """
     scan = flags.FlagValues()
     define_flag(scan)
-    # Flags may follow arguments: a flag this scan does not know may have its value as a word of its own.
+    # A flag that this scan does not know may have its value in the next word, which here looks like an argument. So flags
+    # may follow arguments.
     scan.set_gnu_getopt(True)
     try:
         scan(command_line, known_only=True)

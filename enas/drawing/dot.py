@@ -1,4 +1,4 @@
-"""Graphviz: the text of a picture, and what the `dot` program makes of it where it is installed and works."""
+"""Graphviz: the text of a picture, and the picture that the `dot` program makes of it if it is installed and works."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ _TIMEOUT = 60  # seconds
 
 
 def dot_text(diagrams: Sequence[Diagram], caption: str = "") -> str:
-    """Returns the Graphviz text of one `Diagram`, or of several side by side, with a caption below."""
+    """Returns the Graphviz text of diagrams that stand side by side, with a caption below them."""
     graph = graphviz.Digraph("cells")
     graph.attr(rankdir="TB", nodesep="0.22", ranksep="0.32", pad="0.25", bgcolor="white", fontname=FONT)
     if caption:
@@ -25,37 +25,41 @@ def dot_text(diagrams: Sequence[Diagram], caption: str = "") -> str:
     for diagram in diagrams:
         # Graphviz draws a subgraph as a panel if its name starts with "cluster".
         with graph.subgraph(name=f"cluster_{diagram.name}") as panel:
-            # The first, tiny line keeps the title off the frame.
+            # The first line is tiny: it keeps the title off the frame.
             title = f'<font point-size="4"> </font><br/><b>{diagram.title}</b><br/>'
             title += f'<font point-size="11" color="{FAINT_INK}">{diagram.note}</font>'
             panel.attr(label=f"<{title}>", fontsize="15", fontcolor=INK, margin="16", style="rounded", color=PANEL)
             for vertex in diagram.vertices:
                 shape = _ADD_SHAPE if vertex.kind == "add" else {}
-                # A bare "2.1" would be read as a port or a number; the prefix also keeps the cells' ids apart.
+                # Graphviz would read a bare "2.1" as a port or a number. The prefix also makes the ids of two cells differ.
                 id = f"{diagram.name}_{vertex.id}"
                 panel.node(id, graphviz.escape(vertex.label), fillcolor=vertex.fill, color=vertex.outline, **shape)
             colours = edge_colours(diagram)
             for tail, head in diagram.edges:
                 span = str(diagram.rows[head] - diagram.rows[tail])
                 panel.edge(f"{diagram.name}_{tail}", f"{diagram.name}_{head}", color=colours[tail], minlen=span)
-            # Asks for the inputs in their order; dot nearly always complies.
+            # This asks for the inputs in their order, which dot nearly always gives.
             with panel.subgraph() as inputs:
                 inputs.attr(rank="same")
                 _chain(inputs, [f"{diagram.name}_{v.id}" for v in diagram.vertices if v.kind == "input"])
             if not diagram.edges:
-                # Nothing else would put a legend's vertices into rows.
+                # A legend has no edges that would put its vertices into rows.
                 _chain(panel, [f"{diagram.name}_{v.id}" for v in diagram.vertices])
     return graph.source
 
 
-def _chain(graph, ids):
-    """Joins vertices, in their order, by edges that are not drawn."""
+def _chain(graph: graphviz.Digraph, ids: Sequence[str]) -> None:
+    """Joins vertices in their order, by edges that are not drawn."""
     for tail, head in zip(ids, ids[1:], strict=False):
         graph.edge(tail, head, style="invis")
 
 
 def render(text: str, kind: str) -> bytes | None:
-    """A picture's bytes, of a `dot_text`, as png or svg; None if `dot` is not installed or fails."""
+    """Draws the text of `dot_text` and returns the picture's bytes, or None if `dot` is not installed or fails.
+
+    Args:
+      kind: "png" or "svg".
+    """
     program = shutil.which("dot")
     if not program:
         return None

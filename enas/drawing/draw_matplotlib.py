@@ -1,8 +1,10 @@
-"""Draws diagrams with matplotlib, for machines without Graphviz. Lengths in inches, y grows downwards."""
+"""Draws diagrams with matplotlib, for machines without Graphviz. Lengths are in inches, and y grows downwards."""
 
 import io
+from collections.abc import Mapping, Sequence
 
 import matplotlib
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
@@ -10,9 +12,13 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from enas.drawing import layout
-from enas.drawing.diagram import DPI, FAINT_INK, INK, PANEL, edge_colours
+from enas.drawing.diagram import DPI, FAINT_INK, INK, PANEL, Diagram, Vertex, edge_colours
+from enas.drawing.layout import Edge, Layout
 
-# One font, the one matplotlib brings along, so that a picture is the same on every machine.
+Point = tuple[float, float]  # (x, y)
+Size = tuple[float, float]  # (width, height)
+
+# The font that matplotlib brings along, so that a picture is the same on every machine.
 _FONT = "DejaVu Sans"
 _LABEL_SIZE, _ADD_SIZE, _TITLE_SIZE, _NOTE_SIZE = 10, 9, 14, 10  # points
 _BOX_HEIGHT, _CIRCLE, _TEXT_MARGIN = 0.34, 0.56, 0.12
@@ -20,15 +26,14 @@ _TITLE_HEIGHT, _PANEL_MARGIN, _FIGURE_MARGIN = 0.72, 0.22, 0.15
 _ARROW_LENGTH, _ARROW_WIDTH = 0.085, 0.075
 
 
-def render(diagrams, kind, caption=""):
-    """Returns a picture's bytes, the same for the same diagrams.
+def render(diagrams: Sequence[Diagram], kind: str, caption: str = "") -> bytes:
+    """Draws diagrams side by side and returns the picture's bytes, which are the same for the same diagrams.
 
     Args:
-      diagrams: `Diagram` values, drawn side by side.
-      kind: png or svg.
+      kind: "png" or "svg".
       caption: a line below.
     """
-    # Text stays text in the SVG; the salt and the missing date make its bytes reproducible.
+    # Text stays text in an SVG. The salt and the missing date make its bytes reproducible.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "enas", "font.family": _FONT}):
         figure = Figure()
         axes = figure.add_axes((0, 0, 1, 1))
@@ -52,7 +57,8 @@ def render(diagrams, kind, caption=""):
     return picture.getvalue()
 
 
-def _laid_out(diagram):
+def _laid_out(diagram: Diagram) -> tuple[dict[str, Size], Layout]:
+    """Returns {vertex: its size}, and where everything goes."""
     sizes = {
         v.id: (_CIRCLE, _CIRCLE)
         if v.kind == "add"
@@ -62,12 +68,14 @@ def _laid_out(diagram):
     return sizes, layout.layered(sizes, diagram.edges, diagram.rows)
 
 
-def _text_width(text, size, weight="normal"):
+def _text_width(text: str, size: float, weight: str = "normal") -> float:
     return TextPath((0, 0), text, size=size, prop=FontProperties(family=_FONT, weight=weight)).get_extents().width / 72
 
 
-def _panel(axes, diagram, sizes, placed, tallest, left):
-    """Draws a frame, the titles and the graph; returns the frame's width and height."""
+def _panel(
+    axes: Axes, diagram: Diagram, sizes: Mapping[str, Size], placed: Layout, tallest: float, left: float
+) -> Size:
+    """Draws a frame, the titles and the graph, and returns the frame's size."""
     titles = max(_text_width(diagram.title, _TITLE_SIZE, "bold"), _text_width(diagram.note, _NOTE_SIZE))
     width = max(placed.width, titles) + 2 * _PANEL_MARGIN
     height = tallest + _TITLE_HEIGHT + _PANEL_MARGIN
@@ -85,25 +93,27 @@ def _panel(axes, diagram, sizes, placed, tallest, left):
     return width, height
 
 
-def _box(axes, left, top, width, height, fill, outline, line):
+def _box(
+    axes: Axes, left: float, top: float, width: float, height: float, fill: str, outline: str, line: float
+) -> None:
     style = "round,pad=0,rounding_size=0.08"
     patch = FancyBboxPatch((left, top), width, height, boxstyle=style, fc=fill, ec=outline, lw=line)
     axes.add_patch(patch)
 
 
-def _vertex(axes, vertex, size, centre, x, y):
+def _vertex(axes: Axes, vertex: Vertex, size: Size, centre: Point, x: float, y: float) -> None:
+    """Draws a vertex; (x, y) is where the graph's own corner goes."""
     (width, height), (x, y) = size, (centre[0] + x, centre[1] + y)
     if vertex.kind == "add":
         axes.add_patch(Circle((x, y), width / 2, fc=vertex.fill, ec=vertex.outline, lw=1.3, zorder=3))
     else:
         _box(axes, x - width / 2, y - height / 2, width, height, vertex.fill, vertex.outline, 1.3)
-    size = _ADD_SIZE if vertex.kind == "add" else _LABEL_SIZE
-    text = {"size": size, "color": INK, "ha": "center", "va": "center", "zorder": 4}
-    axes.text(x, y, vertex.label, **text)
+    text_size = _ADD_SIZE if vertex.kind == "add" else _LABEL_SIZE
+    axes.text(x, y, vertex.label, size=text_size, color=INK, ha="center", va="center", zorder=4)
 
 
-def _edges(axes, diagram, sizes, placed, x, y):
-    """Draws every edge as a smooth curve that runs straight down past the boxes of each row it crosses."""
+def _edges(axes: Axes, diagram: Diagram, sizes: Mapping[str, Size], placed: Layout, x: float, y: float) -> None:
+    """Draws every edge as a smooth curve, which runs straight down past the boxes of each row it crosses."""
     arrivals = _arrivals(diagram, sizes, placed)
     colours = edge_colours(diagram)
     for tail, head in diagram.edges:
@@ -125,8 +135,8 @@ def _edges(axes, diagram, sizes, placed, x, y):
         axes.add_patch(Polygon(arrow, fc=colours[tail], ec="none", zorder=2))
 
 
-def _arrivals(diagram, sizes, placed):
-    """{edge: the point its arrow touches}; the edges into one vertex are spread over its upper side, in order."""
+def _arrivals(diagram: Diagram, sizes: Mapping[str, Size], placed: Layout) -> dict[Edge, Point]:
+    """Returns {edge: the point its arrow touches}. The edges into a vertex are spread over its upper side, in order."""
     arrivals = {}
     for v in diagram.vertices:
         width, height = sizes[v.id]
@@ -135,13 +145,14 @@ def _arrivals(diagram, sizes, placed):
         entering.sort(key=lambda edge: _last_x(edge, placed))
         for i, edge in enumerate(entering):
             share = (2 * (i + 1) / (len(entering) + 1) - 1) if len(entering) > 1 else 0.0
-            # A third of the way out on a circle's upper half, the whole side of a box.
+            # The upper half of a circle, or the upper side of a box.
             x = share * width / 2
             rise = (height**2 / 4 - x**2) ** 0.5 if v.kind == "add" else height / 2
             arrivals[edge] = (centre_x + x, centre_y - rise)
     return arrivals
 
 
-def _last_x(edge, placed):
+def _last_x(edge: Edge, placed: Layout) -> float:
+    """Returns where an edge comes from last, before its head."""
     way = placed.routes[edge]
     return way[-1][0] if way else placed.centres[edge[0]][0]

@@ -1,13 +1,15 @@
 """Pictures of arcs as files, and as SVG for a report.
 
-They are drawn by Graphviz's `dot` program where it is installed and works, else by matplotlib. What an arc of a space looks
-like is the space's own `diagram` module. Nothing here imports TensorFlow.
+Graphviz's `dot` program draws them if it is installed and works, else matplotlib does. The space's own `diagram` module says
+what an arc looks like. Nothing here imports TensorFlow.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from enas.drawing import dot
+from enas.drawing.diagram import Diagram
 from enas.errors import UserError
 from enas.interfaces import Arc, SearchSpace
 
@@ -16,16 +18,16 @@ def write(space: SearchSpace, arc: Arc, child: Any, output_dir: str, caption: st
     """Writes each of the space's pictures of an arc as .dot, .png and .svg.
 
     Args:
-      child: the `ChildConfig` the arc is drawn for.
-      output_dir: folder the files go into; made if missing, files of these names in it are replaced.
+      child: the settings of the child that the arc is drawn for.
+      output_dir: the folder of the files. It is made if it is missing, and files of these names in it are replaced.
       caption: a line below each picture.
 
     Returns:
       The paths of the files, sorted.
 
     Raises:
-      UserError: the folder can't be written, or (after the .dot files are written) there is neither a working `dot`
-        nor matplotlib.
+      UserError: the folder can't be written, or there is neither a working `dot` nor matplotlib. In the latter case the
+        .dot files are written.
     """
     pictures = space.diagram.pictures(arc, child)
     texts = {name: dot.dot_text(diagrams, caption) for name, diagrams in pictures.items()}
@@ -42,12 +44,12 @@ def write(space: SearchSpace, arc: Arc, child: Any, output_dir: str, caption: st
 
 
 def svg(space: SearchSpace, arc: Arc, child: Any, caption: str = "") -> str:
-    """The picture of the whole arc as SVG text without an XML declaration, drawn by matplotlib; see `write`."""
+    """Draws the whole arc by matplotlib and returns SVG text without an XML declaration; see `write`."""
     text = _by_matplotlib(space.diagram.pictures(arc, child)[space.diagram.MAIN], "svg", caption).decode()
     return text[text.index("<svg") :]
 
 
-def _by_matplotlib(diagrams, kind, caption):
+def _by_matplotlib(diagrams: Sequence[Diagram], kind: str, caption: str) -> bytes:
     try:
         from enas.drawing import draw_matplotlib
     except ImportError:
@@ -57,8 +59,8 @@ def _by_matplotlib(diagrams, kind, caption):
     return draw_matplotlib.render(diagrams, kind, caption)
 
 
-def _write_file(folder, name, data):
-    """Writes a file so that a reader sees the old one or the whole new one; returns its path."""
+def _write_file(folder: str, name: str, data: bytes) -> str:
+    """Writes a file, of which a reader sees the old content or all of the new one, and returns its path."""
     path = os.path.join(folder, name)
     temporary = f"{path}.{os.getpid()}.tmp"
     try:

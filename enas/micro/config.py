@@ -9,7 +9,7 @@ from enas.micro.op_table import OPS, op_table
 from enas.options import config, option, other_default
 from enas.options.budget import BudgetConfig
 from enas.options.config import SCHEMES, DataConfig, RunConfig, ScoreConfig
-from enas.options.evaluation import EvaluationOptions, SweepOptions
+from enas.options.evaluation import SweepOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,14 +190,11 @@ class TrainConfig(_WithOps, config.TrainConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationConfig(_WithOps):
-    """Everything the evaluation of a search needs. Data and child are those of the trainings from scratch."""
+class EvaluationConfig(_WithOps, config.EvaluationConfig):
+    """Everything the evaluation of a search of the micro space needs."""
 
     arc_flags: ClassVar[tuple[str, ...]] = ("child_num_cells", "search_precision")
-    evaluation: EvaluationOptions = EvaluationOptions()
-    data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
-    run: RunConfig = RunConfig()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,6 +12,7 @@ from enas.options import checked
 from enas.options.child import SCHEMES, ChildConfig
 from enas.options.controller import ControllerConfig, RecommendationConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
+from enas.options.evaluation import EvaluationOptions
 from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ChildConfig",
     "ControllerConfig",
     "DataConfig",
+    "EvaluationConfig",
     "FixedArcConfig",
     "RecommendationConfig",
     "RetrainConfig",
@@ -42,9 +44,10 @@ __all__ = [
 
 
 class Settings:
-    """What the configurations of every space have beside their sections.
+    """What the configurations of every space have.
 
     Attributes:
+      data, child, run: the sections that each of them has.
       space: name of the search space.
       presets: `{flag: {its value: {other flag: value}}}`, where the others take these values unless they are given.
       arc_flags: flags that give an arc's integers their meaning, and that an arc's file brings along from its run.
@@ -54,6 +57,9 @@ class Settings:
     space: ClassVar[str]
     presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {}
     arc_flags: ClassVar[tuple[str, ...]] = ()
+    data: Any
+    child: Any
+    run: RunConfig
     budget: Any = None
 
     def metadata(self) -> dict[str, Any]:
@@ -81,6 +87,17 @@ class TrainConfig(Settings):
     child: ChildConfig = ChildConfig()
     arc: RetrainConfig = RetrainConfig()
     run: TrainRunConfig = TrainRunConfig()
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationConfig(Settings):
+    """The sections that the evaluation of a search of a space of images has; a space puts its own child in. Data and child
+    are those of the trainings from scratch."""
+
+    evaluation: EvaluationOptions = EvaluationOptions()
+    data: DataConfig = DataConfig()
+    child: ChildConfig = ChildConfig()
+    run: RunConfig = RunConfig()
 
 
 def with_arc(config, arc):
