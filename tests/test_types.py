@@ -11,17 +11,10 @@ ROOT = Path(__file__).parent.parent
 # Rooms that do not state their types yet.
 NOT_YET = (
     "enas/classification",
-    "enas/commands",
     "enas/costs",
     "enas/data",
     "enas/evaluation",
-    "enas/graph",
-    "enas/macro",
-    "enas/micro",
-    "enas/options",
     "enas/rnn",
-    "enas/runs",
-    "quantize",
     "scripts",
 )
 

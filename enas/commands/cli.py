@@ -98,7 +98,7 @@ def load_tensorflow(space: SearchSpace | None = None) -> None:
                     os.write(2, line)
 
 
-def no_arguments(arguments):
+def no_arguments(arguments: list[str]) -> None:
     """For mains that take flags only.
 
     Raises:

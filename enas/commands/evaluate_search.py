@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from absl import flags as absl_flags
@@ -9,7 +10,6 @@ from absl import flags as absl_flags
 from enas import spaces
 from enas.commands import cli
 from enas.errors import UserError
-from enas.interfaces import SearchSpace
 from enas.options import config, flags
 from enas.runs import metadata, run_directory
 
@@ -44,7 +44,7 @@ def _main(arguments: list[str]) -> None:
     if space.evaluation_config is None:
         known = ", ".join(name for name in spaces.names() if spaces.get(name).evaluation_config)
         raise UserError(f"--space={space.name}: searches of this space can't be evaluated; expected one of {known}")
-    stored = _stored(FLAGS.search_dir, space)
+    stored = _stored(FLAGS.search_dir, space.name, space.evaluation_config.arc_flags)
     # It is the default of another flag too, which would be named in its place.
     config.from_values(space.evaluation_config, {"num_epochs": FLAGS.num_epochs})
     settings = flags.parse_config(space.evaluation_config, defaults=_defaults(space.evaluation_config, stored))
@@ -56,21 +56,21 @@ def _main(arguments: list[str]) -> None:
     evaluate.run_evaluation(settings, space)
 
 
-def _stored(search_dir: str, space: SearchSpace) -> dict[str, Any]:
+def _stored(search_dir: str, space: str, needed: Sequence[str]) -> dict[str, Any]:
     """The settings of the search in a directory.
 
     Raises:
-      UserError: there is none of this space.
+      UserError: there is none of this space, or it lacks a setting that is needed.
     """
     if not search_dir:
         raise UserError("--search_dir='': expected the run directory of a finished search")
     stored = metadata.stored_values(search_dir)
-    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", space.name):
-        raise UserError(f"--search_dir={search_dir}: expected the run directory of a search by search_{space.name}.py")
-    for name in space.evaluation_config.arc_flags:
+    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", space):
+        raise UserError(f"--search_dir={search_dir}: expected the run directory of a search by search_{space}.py")
+    for name in needed:
         if name not in stored:
             path = os.path.join(search_dir, "config.json")
-            raise UserError(f"{path}: has no {name}; expected the configuration of a search by search_{space.name}.py")
+            raise UserError(f"{path}: has no {name}; expected the configuration of a search by search_{space}.py")
     return stored
 
 

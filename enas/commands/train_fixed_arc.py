@@ -1,6 +1,7 @@
 """The program that trains one arc. Nothing here imports TensorFlow before the flags are checked."""
 
 import sys
+from typing import Any
 
 from absl import flags as absl_flags
 
@@ -32,11 +33,11 @@ def run() -> None:
 def _main(arguments: list[str]) -> None:
     cli.no_arguments(arguments)
     chosen = absl_flags.FLAGS["space"]
-    space = spaces.get(chosen.value)
+    space = spaces.get(str(chosen.value))
     settings = space.train_config
     given = flags.given(settings)
     inherited = metadata.inherited(absl_flags.FLAGS.arc_file, settings.arc_flags, given)
-    config = flags.parse_config(settings, defaults=inherited)
+    config: Any = flags.parse_config(settings, defaults=inherited)
     if config.arc.eval_only:
         given |= {"space": chosen.value} if chosen.present else {}
         config = stored_settings.evaluation_settings(config, given)

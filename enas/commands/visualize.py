@@ -9,7 +9,7 @@ from enas import spaces
 from enas.commands import cli
 from enas.drawing import pictures
 from enas.errors import UserError
-from enas.interfaces import Arc, SearchSpace
+from enas.interfaces import Arc, CostModel, SearchSpace
 from enas.options import arc_input, config, flags
 from enas.runs import metadata
 
@@ -102,17 +102,17 @@ def _main(space: SearchSpace, arguments: list[str]) -> None:
         arc = space.arc.any_size(arc_input.integers(" ".join(arguments)), settings.child)
     caption = space.diagram.caption(arc, settings.child)
     if space.cost:
-        caption += _cost(space, arc, settings, os.path.dirname(FLAGS.arc_file) if stored else None)
+        caption += _cost(space.cost, arc, settings, os.path.dirname(FLAGS.arc_file) if stored else None)
     for path in pictures.write(space, arc, settings.child, FLAGS.output_dir, caption):
         print(path)
 
 
-def _cost(space: SearchSpace, arc: Arc, settings: Any, run_folder: str | None) -> str:
+def _cost(cost_model: CostModel, arc: Arc, settings: Any, run_folder: str | None) -> str:
     """What the network costs, for images of the flags' shape, else of a run's, else of CIFAR-10's."""
     data = (metadata.read_data(run_folder) or {}) if run_folder is not None else {}
     height, width, channels = data.get("image_shape", _CIFAR10_SHAPE)
     classes = len(data["class_names"]) if "class_names" in data else _CIFAR10_CLASSES
     sides = settings.data.image_size
     shape = (sides[0] or height, sides[1] or width, FLAGS.channel or channels)
-    cost = space.cost(arc, settings.child, shape, FLAGS.num_classes or classes)
+    cost = cost_model(arc, settings.child, shape, FLAGS.num_classes or classes)
     return f", {'×'.join(map(str, shape))} images: {cost}"

@@ -8,6 +8,7 @@ pure function of (seed, step), so that a pipeline can start at any step.
 import contextlib
 import dataclasses
 import re
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
@@ -31,10 +32,10 @@ class Stream:
       feeds: the arrays, `{placeholder: array}`; labels only where images are streamed.
     """
 
-    iterator: object
+    iterator: Any
     shapes: tuple
     per_epoch: int
-    start: object
+    start: Any
     feeds: dict
 
     def restart(self, session, step=0):

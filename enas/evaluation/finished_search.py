@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from enas.costs import budget
 from enas.errors import UserError
-from enas.graph import policy
+from enas.graph import gumbel
 from enas.options import config
 from enas.runs import recommendation, search, session
 from enas.runs.metadata import stored_values
@@ -82,7 +82,7 @@ class Scorer:
           UserError: there are too few such arcs.
         """
         met = self.budget.met if self.budget else lambda _: True
-        found = self._drawn(count, RANDOM_DRAWS, "random", met, policy.UNIFORM)
+        found = self._drawn(count, RANDOM_DRAWS, "random", met, gumbel.UNIFORM)
         if len(found) < count:
             raise UserError(
                 f"--cost_target={self.search.config.budget.cost_target:g} of the search: of {RANDOM_DRAWS:,} random arcs "
@@ -105,7 +105,7 @@ class Scorer:
         """One arc for each step."""
         controller, child = self.search.graph.controller, self.search.config.child
         choices = self.space.controller.choices(child)
-        noise = policy.gumbel_noise(self.settings.run.seed, f"evaluation/{purpose}", steps, choices)
+        noise = gumbel.noise(self.settings.run.seed, f"evaluation/{purpose}", steps, choices)
         drawn = self.search.session.run(controller.arcs, {controller.noise: noise * noise_scale})
         return [self.space.arc.for_child(values.reshape(-1), child) for values in drawn]
 

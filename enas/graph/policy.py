@@ -1,25 +1,28 @@
 """What the controllers of all search spaces share: decisions by the Gumbel-max trick, an LSTM, attention, REINFORCE.
 
-The caller of a controller hands in Gumbel noise, each choice is the argmax of logits plus noise, so that the graph holds
-no random state, the same noise gives the same arcs, and noise that is huge at one choice replays any given arc.
+The caller of a controller hands in Gumbel noise (enas/graph/gumbel.py). Each choice is the argmax of logits plus noise, so
+the graph holds no random state, and the same noise gives the same arcs. Noise that is huge at one choice replays any given
+arc.
 """
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas.graph import finite_check, functions
-from enas.randomness import generator, stateless_seed
+from enas.options.config import ControllerConfig
+from enas.randomness import stateless_seed
+from enas.types import Operation, Tensor
 
 INITIAL_RANGE = 0.1
 # Of Adam (arXiv 1412.6980). The large epsilon, as in the ENAS authors' code, keeps the first steps small.
 ADAM_BETA1, ADAM_EPSILON = 0.0, 1e-3
 # Of advantages: below it they are not scaled up to 1, so that the rounding of equal rewards teaches nothing.
 SMALLEST_SPREAD = 1e-6
-# Noise times this drowns all logits: the arcs are drawn uniformly.
-UNIFORM = 1e6
 # Logit of a choice that does not exist: its probability comes out as exactly 0.
 NEVER = -1e9
 
@@ -29,7 +32,7 @@ class Controller:
     """The tensors of a built controller; A is the number of arcs, fed.
 
     Attributes:
-      noise: placeholder float32 `[A, decisions, width]`, see `gumbel_noise`.
+      noise: placeholder float32 `[A, decisions, width]`, see `gumbel.noise`.
       rewards: placeholder float32 `[A]`.
       arcs: int32 `[A, ...]`, each in the shape the space's child takes.
       log_prob, entropy: float32 `[A]`, nats, sums over the arc's decisions.
@@ -40,83 +43,26 @@ class Controller:
       entropy_range: (lowest, highest) entropy of an arc that the logits' bounds allow, nats; None where unknown.
     """
 
-    noise: object
-    rewards: object
-    arcs: object
-    log_prob: object
-    entropy: object
-    train: object
-    loss: object
-    grad_norm: object
-    baseline: object
-    step: object
-    finite_check: object
-    entropy_range: tuple | None = None
+    noise: Tensor
+    rewards: Tensor
+    arcs: Tensor
+    log_prob: Tensor
+    entropy: Tensor
+    train: Operation
+    loss: Tensor
+    grad_norm: Tensor
+    baseline: Tensor
+    step: Tensor
+    finite_check: finite_check.FiniteCheck
+    entropy_range: tuple[float, float] | None = None
 
-    def normalized(self, entropy):
+    def normalized(self, entropy: float) -> float:
         """An entropy, nats, on a scale from 0 (lowest) to 1 (highest the logits' bounds allow); NaN where unknown."""
         low, high = self.entropy_range or (0.0, 0.0)
         return (entropy - low) / (high - low) if high > low else math.nan
 
 
-def noise_shape(choices):
-    """(decisions, width) of an arc's noise: the decisions, and the most choices any of them has."""
-    return len(choices), max(choices)
-
-
-def gumbel_noise(seed, purpose, steps, choices):
-    """Returns standard Gumbel noise, one key (seed, purpose, step) per arc.
-
-    Args:
-      seed: the run's seed.
-      purpose: what the arcs are for.
-      steps: a step for each arc.
-      choices: of each decision, how many it has.
-
-    Returns:
-      float32 `[len(steps), len(choices), max(choices)]`.
-    """
-    shape = noise_shape(choices)
-    return np.stack([generator(seed, purpose, step).gumbel(size=shape).astype(np.float32) for step in steps])
-
-
-def warmup_noise(config, seed, purpose, steps, choices):
-    """As `gumbel_noise`, but so that arcs are drawn uniformly, or fairly: see `fair_noise`.
-
-    Args:
-      config: a `ControllerConfig`.
-    """
-    if config.fair_warmup:
-        return fair_noise(seed, purpose, steps, choices)
-    return UNIFORM * gumbel_noise(seed, purpose, steps, choices)
-
-
-def fair_noise(seed, purpose, steps, choices):
-    """Returns noise that takes each decision through all its choices in a random order, then in another, and so on: in any
-    `n` steps from a multiple of `n`, a decision of `n` choices makes each of them once (strict fairness, FairNAS, arXiv
-    1907.01845).
-
-    Args:
-      seed, purpose, steps, choices: as of `gumbel_noise`; a step's noise depends on no other step.
-
-    Returns:
-      float32 `[len(steps), len(choices), max(choices)]`.
-    """
-    choices = np.asarray(choices)
-    noise = np.zeros([len(steps), len(choices), choices.max()], np.float32)
-    for count in np.unique(choices):
-        decisions = np.flatnonzero(choices == count)
-        orders = {}
-        for row, step in zip(noise, steps, strict=True):
-            round, turn = divmod(step, int(count))
-            if round not in orders:
-                drawn = generator(seed, f"{purpose}/fair/{count}", round).random((len(decisions), count))
-                orders[round] = np.argsort(drawn, axis=1)
-            row[decisions, orders[round][:, turn]] = UNIFORM
-    return noise
-
-
-def variables(shapes, seed, zeros=()):
+def variables(shapes: Mapping[str, Sequence[int]], seed: int, zeros: Sequence[str] = ()) -> dict[str, Tensor]:
     """Makes a controller's float32 variables in the current scope.
 
     Args:
@@ -144,7 +90,16 @@ def variables(shapes, seed, zeros=()):
     }
 
 
-def trained(config, noise, sampled, log_prob, entropy, weights, penalty=0.0, entropy_range=None):
+def trained(
+    config: ControllerConfig,
+    noise: Tensor,
+    sampled: Tensor,
+    log_prob: Tensor,
+    entropy: Tensor,
+    weights: list[Tensor],
+    penalty: Tensor | float = 0.0,
+    entropy_range: tuple[float, float] | None = None,
+) -> Controller:
     """Adds the training step to sampled arcs.
 
     Args:
@@ -206,7 +161,7 @@ def _moved(config, average, value):
     return config.bl_dec * average + (1 - config.bl_dec) * value
 
 
-def reinforce_loss(advantage, log_prob, entropy, entropy_weight):
+def reinforce_loss(advantage: Tensor, log_prob: Tensor, entropy: Tensor, entropy_weight: Tensor | float) -> Tensor:
     """REINFORCE (Williams 1992) with an entropy bonus, averaged over the arcs of an update: a scalar to minimise.
 
     loss = mean(-advantage * log_prob) - entropy_weight * mean(entropy); the advantage is a constant to the gradient.
@@ -218,7 +173,7 @@ def reinforce_loss(advantage, log_prob, entropy, entropy_weight):
     return tf.reduce_mean(-tf.stop_gradient(advantage) * log_prob) - entropy_weight * tf.reduce_mean(entropy)
 
 
-def choose(logits, noise, exists=None):
+def choose(logits: Tensor, noise: Tensor, exists: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Samples from `softmax(logits)`, logits `[A, choices]`, among the choices that exist, bool `[choices]` or
     `[A, choices]`; returns int32 `[A]`, log-probability and entropy `[A]`."""
     noisy = logits + noise[:, : logits.shape[1]]
@@ -233,11 +188,12 @@ def choose(logits, noise, exists=None):
 class Chooser:
     """Makes decisions from logits and noise, and adds up their log-probabilities and entropies."""
 
-    def __init__(self, noise):
+    def __init__(self, noise: Tensor) -> None:
         self.noise = tf.unstack(noise, axis=1)
-        self.log_probs, self.entropies = [], []
+        self.log_probs: list[Tensor] = []
+        self.entropies: list[Tensor] = []
 
-    def choose(self, logits, exists=None):
+    def choose(self, logits: Tensor, exists: Tensor | None = None) -> Tensor:
         """Samples from `softmax(logits)`, logits `[A, choices]`, as `choose` does; returns int32 `[A]`."""
         choice, log_prob, entropy = choose(logits, self.noise[len(self.log_probs)], exists)
         self.log_probs.append(log_prob)
@@ -245,7 +201,7 @@ class Chooser:
         return choice
 
 
-def lowest_entropy(offsets, bound):
+def lowest_entropy(offsets: Any, bound: float) -> float:
     """The lowest entropy, nats, of a softmax over logits within +-`bound` of given offsets; 0 for bound 0, which is none.
 
     A logit's rise lowers the entropy if its probability is above exp(-entropy), and raises it otherwise, so at the lowest
@@ -263,7 +219,7 @@ def lowest_entropy(offsets, bound):
     return lowest
 
 
-def highest_entropy(offsets, bound):
+def highest_entropy(offsets: Any, bound: float) -> float:
     """The highest entropy, nats, of a softmax over logits within +-`bound` of given offsets; bound 0 is none.
 
     There the logits are as alike as their bounds let them be: all at one level, which a grid finds, or at the bound next to
@@ -279,7 +235,7 @@ def highest_entropy(offsets, bound):
     return float(np.max(-np.sum(p * np.log(p), axis=1)))
 
 
-def lstm(x, state, weights):
+def lstm(x: Tensor, state: tuple[Tensor, Tensor], weights: Tensor) -> tuple[Tensor, Tensor]:
     """One step of an LSTM without biases; x and both states `[A, size]`."""
     cell, hidden = state
     i, f, o, g = tf.split(tf.concat([x, hidden], axis=1) @ weights, 4, axis=1)
@@ -287,19 +243,19 @@ def lstm(x, state, weights):
     return cell, tf.sigmoid(o) * tf.tanh(cell)
 
 
-def attention(variables, hidden, keys):
+def attention(variables: Mapping[str, Tensor] | Any, hidden: Tensor, keys: list[Tensor]) -> Tensor:
     """Scores `[A, len(keys)]` of the earlier nodes: v . tanh(W_q h + W_k anchor)."""
     query = hidden @ variables["attention_query"]
     stacked = tf.tanh(tf.stack(keys, axis=1) + query[:, None])
     return tf.tensordot(stacked, variables["attention_score"][:, 0], 1)
 
 
-def squash(logits, config, constant):
+def squash(logits: Tensor, config: ControllerConfig, constant: float) -> Tensor:
     """Temperature and tanh constant, which keep the controller from premature convergence (arXiv 1611.09940, A.1)."""
     logits = logits / config.temperature
     return constant * tf.tanh(logits) if constant else logits
 
 
-def pick(anchors, index):
+def pick(anchors: list[Tensor], index: Tensor) -> Tensor:
     """Row `index[a]` of the anchors for each arc a; `[A, size]`."""
     return tf.gather(tf.stack(anchors, axis=1), index, batch_dims=1)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import policy
+from enas.graph import gumbel, policy
 from enas.macro import arc as arcs
 from enas.macro.config import ChildConfig, ControllerConfig
 from enas.types import Tensor
@@ -45,7 +45,7 @@ def choices(child: ChildConfig) -> list[int]:
 def build(config: ControllerConfig, child: ChildConfig, seed: int) -> policy.Controller:
     """Builds the controller and its training step. The controller's arcs are int32 `[A, length]`, the integers of an
     `arcs.Arc`."""
-    noise = tf.placeholder(tf.float32, [None, *policy.noise_shape(choices(child))], "noise")
+    noise = tf.placeholder(tf.float32, [None, *gumbel.shape(choices(child))], "noise")
     with tf.variable_scope("controller"):
         shapes, zeros = _shapes(config, child)
         weights = _Weights(config, child, policy.variables(shapes, seed, zeros))

@@ -6,8 +6,10 @@ names an earlier node. Nothing here imports TensorFlow.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from enas.errors import UserError
+from enas.micro.config import ChildConfig
 from enas.micro.op_table import OPS, op_table
 from enas.options import arc_input
 
@@ -24,7 +26,7 @@ class Node:
     op_2: int
 
     @property
-    def sides(self):
+    def sides(self) -> tuple[tuple[int, int], tuple[int, int]]:
         """((index_1, op_1), (index_2, op_2))."""
         return (self.index_1, self.op_1), (self.index_2, self.op_2)
 
@@ -36,7 +38,7 @@ class Cell:
     nodes: tuple
 
     @property
-    def loose_ends(self):
+    def loose_ends(self) -> tuple[int, ...]:
         """Ids of the nodes no other node reads (inputs included), ascending: the ones concatenated."""
         used = {index for node in self.nodes for index, _ in node.sides}
         return tuple(i for i in range(len(self.nodes) + 2) if i not in used)
@@ -50,11 +52,11 @@ class Arc:
     reduction: Cell
 
     @property
-    def num_cells(self):
+    def num_cells(self) -> int:
         """Nodes in each cell."""
         return len(self.normal.nodes)
 
-    def to_list(self):
+    def to_list(self) -> list[int]:
         """The arc's integers, `8 * num_cells` of them."""
         return [
             value
@@ -63,7 +65,7 @@ class Arc:
             for value in (node.index_1, node.op_1, node.index_2, node.op_2)
         ]
 
-    def lines(self):
+    def lines(self) -> list[str]:
         """The arc in parts for a log: the normal cell's integers, then the reduction cell's, each one string."""
         values = list(map(str, self.to_list()))
         half = len(values) // 2
@@ -73,7 +75,7 @@ class Arc:
         return " ".join(map(str, self.to_list()))
 
 
-def from_list(values, num_cells=None, num_ops=len(OPS)):
+def from_list(values: Sequence[int], num_cells: int | None = None, num_ops: int = len(OPS)) -> Arc:
     """Builds an `Arc` from integers.
 
     Args:
@@ -103,17 +105,17 @@ def from_list(values, num_cells=None, num_ops=len(OPS)):
     return Arc(*cells)
 
 
-def for_child(values, child):
+def for_child(values: Sequence[int], child: ChildConfig) -> Arc:
     """The arc of a list of integers, for the `ChildConfig` of a child: its nodes a cell, its op table; see `from_list`."""
     return from_list(values, child.num_cells, len(op_table(child)))
 
 
-def any_size(values, child):
+def any_size(values: Sequence[int], child: ChildConfig) -> Arc:
     """As `for_child`, of any number of nodes a cell."""
     return from_list(values, num_ops=len(op_table(child)))
 
 
-def parse(text, num_cells=None, num_ops=len(OPS)):
+def parse(text: str, num_cells: int | None = None, num_ops: int = len(OPS)) -> Arc:
     """Parses an arc string (integers separated by blanks or line ends).
 
     Raises:

@@ -8,16 +8,22 @@ What a slot computes (enas/micro/ops.py) is the same code in both cases. A fixed
 a sampled arc (enas/micro/sampled.py) the weights of all slots of a layer lie in one bank per op and kind of weight.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas.graph import blocks, layers
+from enas.graph.layers import BuildContext
 from enas.micro import ops
-from enas.micro.op_table import op_table
+from enas.micro.arc import Cell
+from enas.micro.op_table import Op, op_table
+from enas.types import Tensor
 from quantize import schemes
 
 
-def op_variables(build, op, channels, rows=()):
+def op_variables(build: BuildContext, op: Op, channels: int, rows: tuple[int, ...] = ()) -> list[Tensor]:
     """Makes the variables of a convolution op in the current variable scope.
 
     Args:
@@ -34,14 +40,14 @@ def op_variables(build, op, channels, rows=()):
     ]
 
 
-def combine_variable(build, rows, channels, num_loose):
+def combine_variable(build: BuildContext, rows: int, channels: int, num_loose: float) -> Tensor:
     """Makes the 1x1 weights `[rows, C, C]` that mix loose ends, one row for each node that may be (or is) one; typically
     `num_loose` of them are used at once."""
     fan_in = num_loose * channels
     return layers.weight(build, "combine", [rows, channels, channels], fan_in, build.scheme, np.eye(channels))
 
 
-def slot_row(node, side):
+def slot_row(node: int, side: int) -> int:
     """First row, in a bank, of slot (node, side): rows are ordered by node, side and source."""
     return node * (node + 3) + side * (node + 2)
 
@@ -49,11 +55,11 @@ def slot_row(node, side):
 class FixedCell:
     """Runs a cell whose arc is an `arcs.Cell`: only the chosen ops exist, each with variables of its own."""
 
-    def __init__(self, build, cell, inputs, masks):
+    def __init__(self, build: BuildContext, cell: Cell, inputs: Sequence[Tensor], masks: Any) -> None:
         self.build, self.cell, self.masks, self.table = build, cell, masks, op_table(build.config)
         self.nodes = list(inputs)
 
-    def joined(self):
+    def joined(self) -> tuple[Tensor, Tensor]:
         """Runs the nodes; returns the concatenated loose ends and the weights that mix them: `[N, H, W, L * C]` and
         `[1, 1, L * C, C]`."""
         for node in range(len(self.cell.nodes)):
@@ -63,11 +69,11 @@ class FixedCell:
         w = combine_variable(self.build, len(loose), channels, len(loose))
         return tf.concat(loose, axis=3), tf.reshape(w, [1, 1, len(loose) * channels, channels])
 
-    def slot(self, node, side):
+    def slot(self, node: int, side: int) -> Tensor:
         """Output of slot (node, side), `[N, H, W, C]`."""
         index, op_id = self.cell.nodes[node].sides[side]
         op, x = self.table[op_id], self.nodes[index]
-        weights = ()
+        weights: Sequence[Tensor] = ()
         if op.kernel:
             with tf.variable_scope(f"node_{node}_side_{side}_source_{index}_{op.name}"):
                 weights = op_variables(self.build, op, x.shape[-1])
@@ -75,7 +81,7 @@ class FixedCell:
         return ops.drop_path(op, x, None if self.masks is None else self.masks[node][side])
 
 
-def run_cell(build, runner):
+def run_cell(build: BuildContext, runner: Any) -> Tensor:
     """Runs a cell: its nodes, then activation, 1x1 convolution and batch norm of the concatenated loose ends.
 
     Args:

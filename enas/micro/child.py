@@ -5,21 +5,24 @@ halve the feature map and double the filters.
 """
 
 import math
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
 from enas.graph import blocks, layers
+from enas.graph.layers import BuildContext
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
 from enas.micro import op_switch
 from enas.micro.cost import reduction_layers
 from enas.micro.sampled import SampledCell
+from enas.types import Tensor
 
 AUX_WEIGHT = 0.4
 AUX_FILTERS = (128, 768)
 
 
-def logits(build, images, arc):
+def logits(build: BuildContext, images: Tensor, arc: Any) -> tuple[Tensor, Tensor | None]:
     """Builds the child.
 
     Args:
@@ -45,7 +48,8 @@ def logits(build, images, arc):
             masks = layers.path_masks(build, layer, config.num_layers + 2, [config.num_cells, 2, images.shape[0]])
             with tf.variable_scope(f"layer_{layer}"):
                 inputs = [_calibrate(build, f"input_{i}", x, size, filters) for i, x in enumerate(pair)]
-                if fixed:
+                runner: cells.FixedCell | SampledCell
+                if shared_slot is None:
                     masks = None if masks is None else [tf.unstack(node) for node in tf.unstack(masks)]
                     runner = cells.FixedCell(build, arc.reduction if reduction else arc.normal, inputs, masks)
                 else:

@@ -53,12 +53,12 @@ class ChildConfig(config.ChildConfig):
     )
 
     @property
-    def precisions(self):
+    def precisions(self) -> tuple[str, ...]:
         """The schemes that are searched, a tuple; empty where --child_scheme rules everywhere."""
         return tuple(self.search_precision.split(",")) if self.search_precision else ()
 
     @property
-    def schemes(self):
+    def schemes(self) -> tuple[str, ...]:
         """All schemes the child may compute under."""
         return (self.scheme, *self.precisions)
 
@@ -150,7 +150,7 @@ class _WithOps(config.Settings):
         return {"ops": [str(op) for op in op_table(self.child)]}
 
 
-def op_prior(controller, num_ops=len(OPS)):
+def op_prior(controller: ControllerConfig, num_ops: int = len(OPS)) -> list[float]:
     """Parses --controller_op_prior: a list of `num_ops` floats, zeros for none.
 
     Raises:
@@ -219,12 +219,12 @@ class SweepConfig(_WithOps):
     run: SweepRunConfig = SweepRunConfig()
 
     @property
-    def of_search(self):
+    def of_search(self) -> SearchConfig:
         """The `SearchConfig` of the searches, but for directory and target."""
         return config.from_values(SearchConfig, config.to_values(self))
 
     @property
-    def of_trainings(self):
+    def of_trainings(self) -> EvaluationConfig:
         """The `EvaluationConfig` of the trainings from scratch: one period of the learning rate's schedule."""
         epochs = self.sweep.final_epochs
         return config.from_values(

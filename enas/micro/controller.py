@@ -7,21 +7,22 @@ reduction cell continues the normal cell's LSTM state. What the controllers of a
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import policy
+from enas.graph import gumbel, policy
 from enas.graph.functions import out_of_line
 from enas.micro import arc as arcs
-from enas.micro.config import op_prior
+from enas.micro.config import ChildConfig, ControllerConfig, op_prior
 from enas.micro.op_table import op_table
+from enas.types import Tensor
 
 
-def choices(child):
+def choices(child: ChildConfig) -> list[int]:
     """How many choices each decision of an arc has: for each node of each cell two sources, then two ops."""
     num_ops = len(op_table(child))
     cell = [count for node in range(child.num_cells) for count in (node + 2, node + 2, num_ops, num_ops)]
     return cell * len(arcs.CELLS)
 
 
-def build(config, child, seed):
+def build(config: ControllerConfig, child: ChildConfig, seed: int) -> policy.Controller:
     """Builds the controller and its training step.
 
     Args:
@@ -33,7 +34,7 @@ def build(config, child, seed):
       `policy.Controller`; its arcs are int32 `[A, 2, num_cells, 4]`.
     """
     num_ops, num_cells = len(op_table(child)), child.num_cells
-    shape = policy.noise_shape(choices(child))
+    shape = gumbel.shape(choices(child))
     noise = tf.placeholder(tf.float32, [None, *shape], "noise")
     priors = _op_priors(config, num_ops)
     with tf.variable_scope("controller"):
@@ -100,7 +101,8 @@ class _Steps:
         self.lstm, self.reach = variables["lstm"], variables["attention_anchor"]
         self.attention = variables["attention_query"], variables["attention_score"]
         self.ops = variables["op_logits"], variables["op_bias"], variables["op_embedding"]
-        self._node, self._source, self._op = map(out_of_line, (_node, self._choose_source, self._choose_op))
+        self._node, self._source = out_of_line(_node), out_of_line(self._choose_source)
+        self._op = out_of_line(self._choose_op)
 
     def node(self, x, state):
         """Adds a node: returns the state, the node's anchor and its key for the attention."""
@@ -147,7 +149,9 @@ def _walk(steps, num_cells, first_input, noise, own, priors):
     noise, decisions, cells = zip(tf.unstack(noise, axis=1), tf.unstack(own), strict=True), [], []
     state = (tf.zeros_like(first), tf.zeros_like(first))
     for _, prior in zip(arcs.CELLS, priors, strict=True):
-        x, anchors, keys, nodes = first, [], [], []
+        x, nodes = first, []
+        anchors: list[Tensor] = []
+        keys: list[Tensor] = []
         for node in range(num_cells + 2):
             if node >= 2:
                 chosen = []

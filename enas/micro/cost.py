@@ -4,15 +4,19 @@ Follows `enas/micro/child.py` and `cell.py` variable by variable, so that the fi
 `enas.costs.size.measure` counts in the built graph.
 """
 
+import dataclasses
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from enas.costs.cost import IMAGE_BITS, Cost
+from enas.micro.arc import Arc
+from enas.micro.config import ChildConfig
 from enas.micro.op_table import REPEATS, op_table
 from quantize.bits import BITS
 
 
-class _Map(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Map:
     """A feature map's shape."""
 
     height: int
@@ -27,7 +31,8 @@ class _Map(NamedTuple):
         return _Map(math.ceil(self.height / 2), math.ceil(self.width / 2), channels)
 
 
-class _Weights(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Weights:
     """One variable of a convolution or dense layer; each weight is used once at every pixel of the output."""
 
     count: int
@@ -36,19 +41,20 @@ class _Weights(NamedTuple):
     activation_bits: int
 
 
-class _Floats(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class _Floats:
     """Batch-norm scales and offsets, biases: float32, no MACs that count."""
 
     count: int
 
 
-def reduction_layers(num_layers):
+def reduction_layers(num_layers: int) -> tuple[int, int]:
     """Indices of the two reduction cells among the `num_layers + 2` layers of a child."""
     third = num_layers // 3
     return third, 2 * third + 1
 
 
-def cost(arc, config, image_shape, num_classes):
+def cost(arc: Arc, config: ChildConfig, image_shape: Sequence[int], num_classes: int) -> Cost:
     """Returns the `enas.costs.cost.Cost` of a child network with a fixed arc, the auxiliary head left out.
 
     Args:
@@ -76,14 +82,14 @@ def _network(arc, config, image_shape, num_classes):
     floating = config.scheme in ("fp32", "fp16")
     image_bits = IMAGE_BITS if config.quantize_ends and not floating else end_bits
     pooled_bits = end_bits if floating else 32
-    x = _Map(*image_shape[:2], 3 * config.out_filters)
+    x = _Map(image_shape[0], image_shape[1], 3 * config.out_filters)
     yield _Weights(9 * image_shape[2] * x.channels, x.pixels, end_bits, image_bits)
     yield _Floats(2 * x.channels)
     table, pair, filters = op_table(config), (x, x), config.out_filters
     for layer in range(config.num_layers + 2):
         reduction = layer in reduction_layers(config.num_layers)
         filters *= 2 if reduction else 1
-        size = pair[1].halved(filters) if reduction else pair[1]._replace(channels=filters)
+        size = pair[1].halved(filters) if reduction else dataclasses.replace(pair[1], channels=filters)
         for x in pair:
             yield from _calibration(x, size, bits)
         yield from _cell(arc.reduction if reduction else arc.normal, table, size, bits)

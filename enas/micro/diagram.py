@@ -1,10 +1,12 @@
 """Pictures of a micro arc: its two cells. Nothing here imports TensorFlow."""
 
+from collections.abc import Sequence
+
 from enas.drawing import layout
 from enas.drawing.diagram import Diagram, Vertex
 from enas.micro import arc as arcs
 from enas.micro.config import ChildConfig
-from enas.micro.op_table import op_table
+from enas.micro.op_table import Op, op_table
 
 # See `interfaces.DiagramModule`.
 FLAGS = ("child_scheme", "search_precision", "child_quantize_ends", "child_num_layers", "child_out_filters")
@@ -59,7 +61,7 @@ _CELLS = {
 }
 
 
-def describe(cell, name, table):
+def describe(cell: arcs.Cell, name: str, table: Sequence[Op]) -> Diagram:
     """Returns the `Diagram` of a cell. Ops get a colour per kind, or, where the table has several schemes, convolutions a
     colour per scheme and the others greys.
 
@@ -94,7 +96,7 @@ def _is_mixed(table):
     return len({op.scheme for op in table if op.kernel}) > 1
 
 
-def legend(cells, table):
+def legend(cells: Sequence[arcs.Cell], table: Sequence[Op]) -> list[Diagram]:
     """What the colours of cells say, where the table has several schemes: a list of one `Diagram`, else an empty one.
 
     Args:

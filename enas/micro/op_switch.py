@@ -6,12 +6,15 @@ own gradient of a switch would pass on what any of the branches might need.
 """
 
 import math
+from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
 
 from enas.graph import functions
+from enas.graph.layers import BuildContext
 from enas.micro import ops
 from enas.micro.op_table import REPEATS, op_table
+from enas.types import Tensor
 from quantize import schemes
 
 _IMAGES = REPEATS - 1  # without the first repeat's x: it is the slot's, which is there anyway
@@ -30,11 +33,13 @@ class SharedSlot:
       build: the `layers.BuildContext`.
     """
 
-    def __init__(self, build):
+    def __init__(self, build: BuildContext) -> None:
         self.build, self.table = build, op_table(build.config)
         # float16 would not hold what passes from a float32 op's forward to its backward pass.
         self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in ops.convolutions(build)) else tf.float32
-        self.infer, self.forward, self.backward = map(functions.out_of_line, (self._infer, self._run, self._gradients))
+        self.infer = functions.out_of_line(self._infer)
+        self.forward = functions.out_of_line(self._run)
+        self.backward = functions.out_of_line(self._gradients)
 
     def _infer(self, x, choice, weights):
         row = _Row(self.build, weights, x.shape[-1])
@@ -65,7 +70,7 @@ class SharedSlot:
         return tf.switch_case(choice, [lambda op=op: branch(op) for op in self.table])
 
 
-def flat(banks):
+def flat(banks: Sequence[Tensor]) -> Tensor:
     """Joins the rows `[n, ...]` of n slots from the banks of all convolutions, in the table's order, to what a `SharedSlot`
     takes: float32 `[n, P]`."""
     return tf.concat([tf.reshape(rows, [rows.shape[0], -1]) for rows in banks], axis=1)

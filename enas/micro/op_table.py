@@ -1,6 +1,10 @@
 """The op table: what the op ids of an arc stand for. Nothing here imports TensorFlow."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from enas.micro.config import ChildConfig
 
 # An op's id is its position; the number of branches follows from it.
 OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity")
@@ -23,7 +27,7 @@ class Op(NamedTuple):
     name: str
 
     @property
-    def kernel(self):
+    def kernel(self) -> int:
         """Kernel size of a convolution, else 0."""
         return KERNELS.get(self.kind, 0)
 
@@ -31,7 +35,7 @@ class Op(NamedTuple):
         return f"{self.kind} {self.scheme}".strip()
 
 
-def op_table(config):
+def op_table(config: "ChildConfig") -> tuple[Op, ...]:
     """The op table of a child: a tuple of `Op`, position = id.
 
     Where precision is searched each convolution comes once under every scheme, in the order of --search_precision; ops
@@ -46,7 +50,7 @@ def op_table(config):
     return tuple(Op(kind, scheme, f"{kind}_{scheme}" if scheme else kind) for kind, scheme in pairs)
 
 
-def at_one_scheme(values, child, scheme):
+def at_one_scheme(values: Sequence[int], child: "ChildConfig", scheme: str) -> list[int]:
     """An arc's integers with every convolution under one scheme.
 
     Args:

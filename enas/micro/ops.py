@@ -4,16 +4,19 @@ A fixed arc's slots run an op on variables of their own (`run_op`). The slots of
 between the ops (enas/micro/op_switch.py). Both run `forward` and `backward`, so an arc means the same network in both.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import tensorflow.compat.v1 as tf
 
 from enas.graph import blocks, functions, layers
-from enas.micro.op_table import REPEATS, op_table
+from enas.graph.layers import BuildContext
+from enas.micro.op_table import REPEATS, Op, op_table
+from enas.types import Tensor
 from quantize import ops, schemes
 
 
-def run_op(build, op, x, weights=()):
+def run_op(build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor] = ()) -> Tensor:
     """Applies one op of the op table.
 
     Args:
@@ -44,7 +47,7 @@ def run_op(build, op, x, weights=()):
     return y
 
 
-def drop_path(op, x, mask):
+def drop_path(op: Op, x: Tensor, mask: Tensor | None) -> Tensor:
     """Multiplies each image of x `[N, H, W, C]` by its factor in mask `[N]`; identity ops keep every path."""
     if mask is None or op.kind == "identity":
         return x
@@ -60,12 +63,12 @@ def _drop_path_gradient(op, gradient):
     return gradient * op.inputs[1], None
 
 
-def convolutions(build):
+def convolutions(build: BuildContext) -> list[Op]:
     """The ops of the table that have weights."""
     return [op for op in op_table(build.config) if op.kernel]
 
 
-def weight_shapes(op, channels):
+def weight_shapes(op: Op, channels: int) -> tuple[list[int], ...]:
     """Shapes of a convolution's depthwise and pointwise weights and batch-norm scale and offset."""
     norm = [REPEATS, channels]
     return [REPEATS, op.kernel, op.kernel, channels, 1], [REPEATS, channels, channels], norm, norm
@@ -80,11 +83,13 @@ class Repeat(NamedTuple):
     take a third of the memory of a step.
     """
 
-    x: object
+    x: Tensor
     norm: list
 
 
-def forward(build, op, x, weights):
+def forward(
+    build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor]
+) -> tuple[Tensor, list[Repeat], list[Tensor]]:
     """Returns y, the `Repeat`s that `backward` takes ([] of ops without weights), and the means and variances of all batch
     norms, `[2, C]`."""
     if not op.kernel:
@@ -99,7 +104,9 @@ def forward(build, op, x, weights):
     return tf.cast(x, dtype), kept, [tf.stack(values) for values in zip(*statistics, strict=True)]
 
 
-def backward(build, op, x, weights, kept, grad_y):
+def backward(
+    build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor], kept: Sequence[Repeat], grad_y: Tensor
+) -> tuple[Tensor, list[Tensor]]:
     """Returns the gradients of x and of the weights, a list."""
     if op.kind == "identity":
         return grad_y, []
@@ -107,7 +114,8 @@ def backward(build, op, x, weights, kept, grad_y):
     if not op.kernel:
         [x] = functions.capture([x])
         return functions.gradients(blocks.pool_3x3(op.kind, x), [x], grad_y)[0], []
-    scheme, grad_weights = schemes.get(op.scheme), []
+    scheme = schemes.get(op.scheme)
+    grad_weights: list[tuple[Tensor, ...]] = []
     grad_x = tf.cast(grad_y, scheme.dtype)
     for repeat, (depthwise, pointwise, scale, _) in reversed(list(zip(kept, _repeats(weights), strict=True))):
         x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_x])

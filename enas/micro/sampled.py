@@ -5,11 +5,15 @@ still being computed, and so does its gradient: what does not depend on one anot
 ops: the branches of a conditional, or a list of all nodes, would wait for everything that they might need.
 """
 
+from collections.abc import Sequence
+
 import tensorflow.compat.v1 as tf
 
 from enas.graph import functions
+from enas.graph.layers import BuildContext
 from enas.micro import cell as cells
 from enas.micro import op_switch, ops
+from enas.types import Tensor
 
 
 class SampledCell:
@@ -23,7 +27,14 @@ class SampledCell:
       shared_slot: a `op_switch.SharedSlot`.
     """
 
-    def __init__(self, build, cell, inputs, masks, shared_slot):
+    def __init__(
+        self,
+        build: BuildContext,
+        cell: Tensor,
+        inputs: Sequence[Tensor],
+        masks: Tensor | None,
+        shared_slot: op_switch.SharedSlot,
+    ) -> None:
         self.build, self.shared_slot, self.inputs = build, shared_slot, inputs
         self.shape, self.num_nodes = inputs[0].shape, len(inputs) + int(cell.shape[0])
         sides = tf.reshape(cell, [-1, 2])
@@ -42,7 +53,7 @@ class SampledCell:
         )
         self.loose = ~tf.reduce_any(reads, axis=0)
 
-    def joined(self):
+    def joined(self) -> tuple[Tensor, Tensor]:
         """Runs the nodes; returns the concatenated loose ends and the weights that mix them: `[N, H, W, L * C]` and
         `[1, 1, L * C, C]`."""
         tensors = [*self.inputs, *self._gather_banks()]
@@ -79,7 +90,8 @@ class SampledCell:
             return y
 
         def gradient(grad_joined):
-            grad_nodes, grad_weights = self._grad_loose_ends(grad_joined), []
+            grad_nodes = self._grad_loose_ends(grad_joined)
+            grad_weights: list[Tensor] = []
             for slot, (x, packed) in reversed(list(enumerate(taken))):
                 settings = self.ops[slot], weights[slot], self.masks[slot]
                 grad_y = grad_nodes[len(self.inputs) + slot // 2]

@@ -2,6 +2,8 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from enas.errors import UserError
 
@@ -9,7 +11,16 @@ from enas.errors import UserError
 MOST = 10**9
 
 
-def option(default, help, low=None, high=None, choices=None, above=None, flexible=False, prefixed=True):
+def option(
+    default: Any,
+    help: str,
+    low: float | None = None,
+    high: float | None = None,
+    choices: Sequence[Any] | None = None,
+    above: float | None = None,
+    flexible: bool = False,
+    prefixed: bool = True,
+) -> Any:
     """Returns a dataclass field.
 
     Args:
@@ -35,13 +46,13 @@ def option(default, help, low=None, high=None, choices=None, above=None, flexibl
     return dataclasses.field(default=default, metadata={**meta, "kind": kind})
 
 
-def other_default(config_class, name, default):
+def other_default(config_class: type, name: str, default: Any) -> Any:
     """The field `name` of a config class with another default, for a class derived from it."""
     [field] = [field for field in dataclasses.fields(config_class) if field.name == name]
     return dataclasses.field(default=default, metadata=field.metadata)
 
 
-def checked(name, value, field):
+def checked(name: str, value: Any, field: dataclasses.Field) -> Any:
     """Returns the value of the option `field`, an int as a float where the option is one.
 
     Args:

@@ -5,15 +5,19 @@ mean is each search space's own `arc` module. Nothing here imports TensorFlow.
 import io
 import json
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from enas.errors import UserError
 from enas.files import write_bytes_atomically
+
+T = TypeVar("T")
 
 _LARGEST_FILE = 1 << 20  # bytes
 _NPY = b"\x93NUMPY"
 
 
-def integers(text):
+def integers(text: str) -> list[int]:
     """The integers of a text, separated by blanks or line ends.
 
     Raises:
@@ -26,7 +30,7 @@ def integers(text):
     return [int(word) for word in words]
 
 
-def read(path):
+def read(path: str) -> list[int]:
     """The integers of a file, told by its content: NumPy's .npy (an array of integers; never unpickled), JSON (a list,
     nested or not, or an object whose "arc" is one or is a text), or a text.
 
@@ -48,7 +52,7 @@ def read(path):
         raise UserError(f"--arc_file={path}: {error}") from None
 
 
-def given(config, space_arc):
+def given(config: Any, space_arc: Any) -> Any:
     """The arc that --child_fixed_arc or --arc_file names; or what a space trains in the place of one, as its flag names it.
 
     Args:
@@ -69,7 +73,7 @@ def given(config, space_arc):
         raise UserError(f"--child_fixed_arc: {error}") from None
 
 
-def from_file(path, build):
+def from_file(path: str, build: Callable[[list[int]], T]) -> T:
     """The arc `build(integers)` of a file's integers, errors naming --arc_file."""
     values = read(path)
     try:
@@ -78,7 +82,7 @@ def from_file(path, build):
         raise UserError(f"--arc_file={path}: {error}") from None
 
 
-def write(path, arc):
+def write(path: str, arc: Any) -> None:
     """Writes an arc to a file, which is replaced whole: as JSON or .npy (int64) where its name ends so, else as text.
 
     Args:

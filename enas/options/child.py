@@ -68,7 +68,7 @@ class ChildConfig:
     )
 
     @property
-    def schemes(self):
+    def schemes(self) -> tuple[str, ...]:
         """All schemes the child may compute under."""
         return (self.scheme,)
 

@@ -6,7 +6,8 @@ name, one default and one explanation. The sections are in `enas/options/`. Noth
 
 import dataclasses
 import json
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, TypeVar
 
 from enas.options import checked
 from enas.options.child import SCHEMES, ChildConfig
@@ -14,6 +15,8 @@ from enas.options.controller import ControllerConfig, RecommendationConfig, Scor
 from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
 from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
+
+C = TypeVar("C")
 
 __all__ = [
     "DATASETS",
@@ -100,7 +103,7 @@ class EvaluationConfig(Settings):
     run: RunConfig = RunConfig()
 
 
-def with_arc(config, arc):
+def with_arc(config: Any, arc: Any) -> Any:
     """A `TrainConfig` that names its arc by --child_fixed_arc: the run is the arc's, wherever the arc came from."""
     flag, _ = config.arc.source()
     if flag not in ("child_fixed_arc", "arc_file"):
@@ -111,34 +114,39 @@ def with_arc(config, arc):
 _PREFIXES = {"child": "child_", "controller": "controller_"}
 
 
-def options(config_class):
+def _sections(config_class: type[Any]) -> dict[str, Any]:
+    """{name of a section: its class}."""
+    return {section.name: section.type for section in dataclasses.fields(config_class)}
+
+
+def options(config_class: type[Any]) -> Iterator[tuple[str, str, dataclasses.Field]]:
     """Yields (flag name, section name, dataclass field) for every option of a config class."""
-    for section in dataclasses.fields(config_class):
-        for field in dataclasses.fields(section.type):
-            prefix = _PREFIXES.get(section.name, "") if field.metadata["prefixed"] else ""
-            yield prefix + field.name, section.name, field
+    for section, section_class in _sections(config_class).items():
+        for field in dataclasses.fields(section_class):
+            prefix = _PREFIXES.get(section, "") if field.metadata["prefixed"] else ""
+            yield prefix + field.name, section, field
 
 
-def from_values(config_class, values):
+def from_values(config_class: type[C], values: Mapping[str, Any]) -> C:
     """Builds a config from `{flag name: value}`; missing flags keep their defaults.
 
     Raises:
       UserError: a value of the wrong type, out of its range or not among its choices.
     """
-    sections = {section.name: {} for section in dataclasses.fields(config_class)}
+    sections: dict[str, dict[str, Any]] = {section: {} for section in _sections(config_class)}
     for name, section, field in options(config_class):
         if name in values:
             sections[section][field.name] = checked(name, values[name], field)
-    types = {section.name: section.type for section in dataclasses.fields(config_class)}
+    types = _sections(config_class)
     return config_class(**{name: types[name](**fields) for name, fields in sections.items()})
 
 
-def to_values(config):
+def to_values(config: Any) -> dict[str, Any]:
     """Returns `{flag name: value}` of every option of a config."""
     return {name: getattr(getattr(config, section), field.name) for name, section, field in options(type(config))}
 
 
-def given_flags(config, sections):
+def given_flags(config: Any, sections: Sequence[str]) -> list[str]:
     """The flags, "--name=value", of the options in these sections that differ from their defaults."""
     defaults = to_values(type(config)())
     values = {name: value for name, value in to_values(config).items() if value != defaults[name]}
@@ -146,7 +154,7 @@ def given_flags(config, sections):
     return [f"--{name}={str(values[name]).lower() if type(values[name]) is bool else values[name]}" for name in named]
 
 
-def completed(config_class, stored):
+def completed(config_class: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a stored run, with those of options that it does not know yet: their defaults, under its presets.
 
     Args:
@@ -157,17 +165,17 @@ def completed(config_class, stored):
     for flag, presets in config_class.presets.items():
         chosen = stored.get(flag)
         values |= presets.get(chosen, {}) if isinstance(chosen, str) else {}
-    return values | stored
+    return values | dict(stored)
 
 
-def differences(config, stored):
+def differences(config: Any, stored: Mapping[str, Any]) -> list[str]:
     """Names the flags in which `stored` (a dict, as in config.json) differs and that a resumed run may not change."""
     values, stored = to_values(config), completed(type(config), stored)
     fixed = {name for name, _, field in options(type(config)) if not field.metadata["flexible"]}
     return [name for name in values if name in fixed and stored[name] != values[name]]
 
 
-def changes(config, stored):
+def changes(config: Any, stored: Mapping[str, Any]) -> list[str]:
     """What a resumed run changes, as `--flag=value (was value)`; `stored` is a dict as in config.json."""
     values = to_values(config)
     flexible = {name for name, _, field in options(type(config)) if field.metadata["flexible"]}
@@ -175,6 +183,6 @@ def changes(config, stored):
     return [f"--{name}={values[name]} (was {stored[name]})" for name in sorted(noted) if stored[name] != values[name]]
 
 
-def dumps(config):
+def dumps(config: Any) -> str:
     """Returns the config as JSON text, one flag a line."""
     return json.dumps(to_values(config), indent=2)

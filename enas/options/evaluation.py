@@ -43,7 +43,7 @@ class SweepOptions:
     num_candidates: int = other_default(EvaluationOptions, "num_candidates", 100)
 
     @property
-    def targets(self):
+    def targets(self) -> tuple[float, ...]:
         """`cost_targets` as a tuple of floats.
 
         Raises:

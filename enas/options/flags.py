@@ -1,17 +1,29 @@
 """absl flags made from a config class, and a config made back from the flags. Nothing here imports TensorFlow."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
 from absl import flags
 
 from enas.options import config
 
+C = TypeVar("C", bound=config.Settings)
+
 # Absl lists under --help the flags of the script that calls `define`, not this module's.
 flags.disclaim_key_flags()
 
-_DEFINERS = {bool: flags.DEFINE_bool, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+_DEFINERS: dict[type, Any] = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
 _ALIASES = {"child_fixed_arc": "fixed_arc"}
 
 
-def define(config_class, flag_values=flags.FLAGS, names=None):
+def define(
+    config_class: type[Any], flag_values: flags.FlagValues = flags.FLAGS, names: Sequence[str] | None = None
+) -> None:
     """Defines one flag for each option of a config class, and `--fixed_arc` as another name of `--child_fixed_arc`.
 
     Args:
@@ -28,14 +40,16 @@ def define(config_class, flag_values=flags.FLAGS, names=None):
         meta = field.metadata
         text = meta["help"] + _allowed(meta)
         if meta["kind"] is str and meta["choices"]:
-            flags.DEFINE_enum(name, field.default, list(meta["choices"]), text, flag_values=flag_values)
+            flags.DEFINE_enum(name, str(field.default), list(meta["choices"]), text, flag_values=flag_values)
         else:
             _DEFINERS[meta["kind"]](name, field.default, text, flag_values=flag_values)
         if name in _ALIASES:
             flags.DEFINE_alias(_ALIASES[name], name, flag_values=flag_values)
 
 
-def parse_config(config_class, flag_values=flags.FLAGS, defaults=None):
+def parse_config(
+    config_class: type[C], flag_values: flags.FlagValues = flags.FLAGS, defaults: Mapping[str, Any] | None = None
+) -> C:
     """Returns the config the parsed flags describe.
 
     Args:
@@ -46,13 +60,13 @@ def parse_config(config_class, flag_values=flags.FLAGS, defaults=None):
     Raises:
       UserError: a value out of its range or not among its choices; names the flag and both.
     """
-    values = {name: flag_values[name].value for name, _, _ in config.options(config_class)}
+    values: dict[str, Any] = {name: flag_values[name].value for name, _, _ in config.options(config_class)}
     for flag, presets in config_class.presets.items():
         values |= presets[values[flag]]
-    return config.from_values(config_class, values | (defaults or {}) | given(config_class, flag_values))
+    return config.from_values(config_class, values | dict(defaults or {}) | given(config_class, flag_values))
 
 
-def given(config_class, flag_values=flags.FLAGS):
+def given(config_class: type[Any], flag_values: flags.FlagValues = flags.FLAGS) -> dict[str, Any]:
     """`{flag: value}` of the config's flags that are on the command line."""
     names = [name for name, _, _ in config.options(config_class)]
     return {name: flag_values[name].value for name in names if name in flag_values and flag_values[name].present}

@@ -1,6 +1,7 @@
 """Options of a run, and of the arc that a training run trains."""
 
 import dataclasses
+from typing import Any
 
 from enas.errors import UserError
 from enas.options import option
@@ -90,6 +91,6 @@ class RetrainConfig(FixedArcConfig):
         1024,
     )
 
-    def trained_child(self, child):
+    def trained_child(self, child: Any) -> Any:
         """The settings of the child that is trained, from those of the flags: with its additional filters."""
         return dataclasses.replace(child, out_filters=child.out_filters + self.additional_filters_on_retrain)

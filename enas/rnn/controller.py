@@ -6,7 +6,7 @@ activation. What the controllers of all spaces share is in `enas/graph/policy.py
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import policy
+from enas.graph import gumbel, policy
 from enas.rnn.arc import ACTIVATIONS
 
 
@@ -27,7 +27,7 @@ def build(config, child, seed):
     Returns:
       `policy.Controller`; its arcs are int32 `[A, 2N - 1]`.
     """
-    noise = tf.placeholder(tf.float32, [None, *policy.noise_shape(choices(child))], "noise")
+    noise = tf.placeholder(tf.float32, [None, *gumbel.shape(choices(child))], "noise")
     with tf.variable_scope("controller"):
         variables = policy.variables(_shapes(config.lstm_size), seed, zeros=("activation_bias",))
         sampled, log_prob, entropy = _walk(config, child.rhn_depth, variables, noise)

@@ -10,11 +10,14 @@ import json
 import os
 import re
 import zlib
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 
 from enas.errors import UserError
 from enas.files import reason, synced, unwritable, write_atomically
+from enas.runs.run_directory import RunDirectory
+from enas.types import Session
 
 KEPT = 2
 
@@ -28,11 +31,11 @@ class Checkpoints:
       saver: a `tf.train.Saver(max_to_keep=None)`; may be shared.
     """
 
-    def __init__(self, run, name, saver):
+    def __init__(self, run: RunDirectory, name: str, saver: Any) -> None:
         self.run, self.name, self.saver = run, name, saver
         self.folder = run.file("checkpoints")
 
-    def save(self, session, metadata):
+    def save(self, session: Session, metadata: Any) -> None:
         """Saves the session's variables together with `metadata`, a dict of JSON values, and drops old checkpoints.
 
         Raises:
@@ -58,7 +61,7 @@ class Checkpoints:
         for old in self._numbers() - set(committed):
             self._delete(old)
 
-    def restore(self, session):
+    def restore(self, session: Session) -> tuple[str, dict[str, Any]] | None:
         """Restores the newest whole checkpoint; says so where newer ones are not whole.
 
         Returns:

@@ -8,13 +8,23 @@ is in its variables, its records and its `Position`; the three are stored togeth
 import dataclasses
 import math
 import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from tqdm import tqdm
 
 from enas import signals
 from enas.errors import UserError
+from enas.interfaces import Feeds, TrainStep
 from enas.metric import recordable
 from enas.runs import series
+from enas.runs.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from enas.runs.session import RunContext
+
+Phase = Callable[[int, int], Iterator[None]]
 
 EVALUATED = ("valid", "test")
 
@@ -55,7 +65,7 @@ class Loop:
       position: the `Position`.
     """
 
-    def __init__(self, context):
+    def __init__(self, context: "RunContext") -> None:
         self.context = context
         self.config, self.run, self.session, self.last = context.config.run, context.run, context.session, context.last
         restored = self.last.restore(self.session)
@@ -65,7 +75,7 @@ class Loop:
         self.run.earlier_minutes = self.position.minutes
         self.saved = time.monotonic()
 
-    def epochs(self, phases, over=lambda: False):
+    def epochs(self, phases: Sequence[Phase], over: Callable[[], bool] = lambda: False) -> None:
         """Runs all epochs that are left, saving a checkpoint after each and every --checkpoint_every_minutes.
 
         Args:
@@ -97,7 +107,7 @@ class Loop:
             )
             raise
 
-    def count_bad_step(self, kind, step, check, finite, ordinary=False):
+    def count_bad_step(self, kind: str, step: int, check: Any, finite: np.ndarray, ordinary: bool = False) -> None:
         """Notes whether the numbers of a step were finite. If not the step has changed nothing, and is logged.
 
         Args:
@@ -146,7 +156,7 @@ class Loop:
         self.saved = time.monotonic()
 
 
-def position_of(path, metadata):
+def position_of(path: str, metadata: dict[str, Any]) -> Position:
     """The `Position` stored with a checkpoint.
 
     Raises:
@@ -168,7 +178,9 @@ def _counts(name, value):
     return all(type(number) is kind and (kind is float or number >= 0) for number in numbers)
 
 
-def child_epoch(loop, training, epoch, unit, feeds=lambda _: {}):
+def child_epoch(
+    loop: Loop, training: TrainStep, epoch: int, unit: int, feeds: Callable[[int], Feeds] = lambda _: {}
+) -> Iterator[None]:
     """A phase that trains a child for one epoch; one unit is one step.
 
     Args:
@@ -202,7 +214,7 @@ def child_epoch(loop, training, epoch, unit, feeds=lambda _: {}):
         yield
 
 
-def child_line(epoch, step, figures, words, minutes):
+def child_line(epoch: int, step: int, figures: dict[str, float], words: str, minutes: float) -> str:
     """The log line of a child step, in the format of the older ENAS codebases."""
     return (
         f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {figures['loss']:<8.6f}   lr = {figures['lr']:<8.4f} "
@@ -210,13 +222,15 @@ def child_line(epoch, step, figures, words, minutes):
     ).rstrip()
 
 
-def units(first, last, title):
+def units(first: int, last: int, title: str) -> Iterator[int]:
     """Yields first, ..., last - 1, with a progress bar on a terminal."""
     with tqdm(range(first, last), title, disable=None, leave=False) as bar:
         yield from bar
 
 
-def evaluation(loop, score, finished):
+def evaluation(
+    loop: Loop, score: Callable[[str], float], finished: Callable[[dict[str, float]], None]
+) -> Iterator[None]:
     """A phase that scores a child on the validation and the test set; one unit is one set.
 
     Args:
@@ -233,7 +247,7 @@ def evaluation(loop, score, finished):
         yield
 
 
-def log_evaluation(run, epoch, figures, **more):
+def log_evaluation(run: RunDirectory, epoch: int, figures: dict[str, float], **more: Any) -> None:
     """Logs and records an evaluation's `{"valid_accuracy": float, ...}`; `more` goes into the record, e.g. the arc."""
     run.log(f"Epoch {epoch + 1}: Eval")
     for name, value in figures.items():
@@ -243,7 +257,7 @@ def log_evaluation(run, epoch, figures, **more):
     record(run, "eval", epoch, epoch + 1, figures, **more)
 
 
-def record(run, kind, epoch, at, figures, **more):
+def record(run: RunDirectory, kind: str, epoch: int, at: int, figures: dict[str, float], **more: Any) -> None:
     """Records figures in metrics.jsonl and for TensorBoard.
 
     Args:
@@ -258,7 +272,7 @@ def record(run, kind, epoch, at, figures, **more):
     run.events.scalars(at, **{f"{kind}__{name}": value for name, value in figures.items()})
 
 
-def log_header(context, position):
+def log_header(context: "RunContext", position: Position) -> None:
     """Logs what is about to run."""
     run, config, task = context.run, context.config, context.task
     run.log("-" * 80)

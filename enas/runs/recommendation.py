@@ -1,24 +1,29 @@
 """What comes of a search: when it is over, the arc it recommends, and more arcs of its controller."""
 
 import shlex
+from typing import TYPE_CHECKING, Any
 
 from enas import programs, signals
 from enas.errors import UserError
-from enas.metric import shown
+from enas.metric import Metric, shown
 from enas.options import arc_input
-from enas.options.config import given_flags
+from enas.options.config import RecommendationConfig, given_flags
+from enas.runs.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from enas.runs.search import Search
 
 SAMPLED_AT_ONCE = 1000
 
 
-def stopped_early(config, metric, run):
+def stopped_early(config: RecommendationConfig, metric: Metric, run: RunDirectory) -> bool:
     """An arc of the run has passed --early_stop_over."""
     limit = config.early_stop_over
     scores = [scored[f"val_{metric.name}"] for scored in run.read("arcs.jsonl")] if limit else []
     return any(metric.goodness(score) > metric.goodness(limit) for score in scores)
 
 
-def best_of(metric, scored):
+def best_of(metric: Metric, scored: list[dict[str, Any]]) -> dict[str, Any]:
     """The best of the records of scored arcs, under a budget by their reward; the newest of several."""
 
     def merit(record):
@@ -27,14 +32,14 @@ def best_of(metric, scored):
     return max(scored, key=lambda record: (merit(record), record["epoch"]))
 
 
-def recommended(config, metric, scored):
+def recommended(config: RecommendationConfig, metric: Metric, scored: list[dict[str, Any]]) -> dict[str, Any]:
     """The record of the arc that --select_strategy recommends; `scored` are the records of all scored arcs."""
     if config.select_strategy == "last":
         scored = [record for record in scored if record["epoch"] == scored[-1]["epoch"]]
     return best_of(metric, scored)
 
 
-def sample_more(search):
+def sample_more(search: "Search") -> None:
     """Samples and scores --num_sampling more arcs; none is sampled twice, however often this runs.
 
     Raises:
@@ -84,7 +89,7 @@ def _hand_over(search, best):
         arc_input.write(search.config.recommendation.recommended_arch, arc)
 
 
-def finish(search):
+def finish(search: "Search") -> None:
     """Logs the recommended arc and what to do with it."""
     run, metric, space = search.run, search.metric, search.config.space
     scored = run.read("arcs.jsonl")

@@ -22,6 +22,8 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Mapping
+from typing import IO, Any
 
 import portalocker
 
@@ -43,11 +45,13 @@ class RunDirectory:
       path: the directory.
       resumed: the run is an older one.
       earlier_minutes: minutes that earlier processes spent on it.
+      events: the `session.Events` of an opened session.
     """
 
-    def __init__(self, path, resumed, lock):
+    def __init__(self, path: str, resumed: bool, lock: IO[Any]) -> None:
         self.path, self.resumed, self._lock = path, resumed, lock
         self.start_time, self.earlier_minutes = time.monotonic(), 0.0
+        self.events: Any = None
 
     def __enter__(self):
         return self
@@ -55,15 +59,15 @@ class RunDirectory:
     def __exit__(self, *_):
         self.close()
 
-    def close(self):
+    def close(self) -> None:
         """Lets another process have the directory."""
         self._lock.close()
 
-    def file(self, name):
+    def file(self, name: str) -> str:
         """Path of a file in the directory."""
         return os.path.join(self.path, name)
 
-    def log(self, line=""):
+    def log(self, line: str = "") -> None:
         """Writes a line to `stdout` and to the terminal, above a progress bar if there is one."""
         from tqdm import tqdm
 
@@ -72,11 +76,11 @@ class RunDirectory:
         self.append_bytes("stdout", data + b"\n")
         tqdm.write(data.decode())
 
-    def append(self, name, record):
+    def append(self, name: str, record: dict[str, Any]) -> None:
         """Appends one JSON object to a .jsonl file."""
         self.append_bytes(name, f"{json.dumps(record)}\n".encode())
 
-    def append_bytes(self, name, data):
+    def append_bytes(self, name: str, data: bytes) -> None:
         """Appends to a file. It is opened each time, so that a full disk shows here and not when Python ends."""
         path = self.file(name)
         try:
@@ -86,7 +90,7 @@ class RunDirectory:
         except OSError as error:
             raise unwritable(path, error) from None
 
-    def read(self, name):
+    def read(self, name: str) -> list[Any]:
         """The objects of a .jsonl file, in order; [] where there is no such file.
 
         Raises:
@@ -103,41 +107,41 @@ class RunDirectory:
                 raise UserError(f"{self.file(name)}: line {number} is no JSON; expected one object a line") from None
         return lines
 
-    def cut_torn(self, name):
+    def cut_torn(self, name: str) -> None:
         """Cuts a .jsonl file back to its last whole line; a full disk may have left a part of one behind it."""
         if os.path.exists(self.file(name)):
             with open(self.file(name), "r+b") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
 
-    def write(self, name, text):
+    def write(self, name: str, text: str) -> None:
         """Replaces a file whole."""
         write_atomically(self.file(name), text)
 
-    def sizes(self):
+    def sizes(self) -> dict[str, int]:
         """{name: bytes} of `RECORDS`."""
         return {name: self._size(name) for name in RECORDS}
 
-    def missing(self, sizes):
+    def missing(self, sizes: Mapping[str, int] | None) -> str | None:
         """Says which records are shorter than `sizes`, the `sizes()` of an earlier moment; None if none is."""
         for name, size in (sizes or {}).items():
             if self._size(name) < size:
                 return f"{name} has lost what it held: {self._size(name)} bytes, expected {size}"
         return None
 
-    def cut(self, sizes):
+    def cut(self, sizes: Mapping[str, int]) -> None:
         """Cuts the records back to `sizes`, and puts them safely on the disk."""
         for name in RECORDS:
             if self._size(name) > sizes.get(name, 0):
                 os.truncate(self.file(name), sizes.get(name, 0))
         self.sync()
 
-    def sync(self):
+    def sync(self) -> None:
         """Waits until the records are on the disk."""
         for name in RECORDS:
             if os.path.exists(self.file(name)):
                 synced(self.file(name))
 
-    def minutes(self):
+    def minutes(self) -> float:
         """Minutes spent on the run, those of earlier processes up to their last checkpoint included."""
         return self.earlier_minutes + (time.monotonic() - self.start_time) / 60
 
@@ -145,7 +149,7 @@ class RunDirectory:
         return os.path.getsize(self.file(name)) if os.path.exists(self.file(name)) else 0
 
 
-def check_output_dir(config, kind):
+def check_output_dir(config: Any, kind: str) -> dict[str, Any] | None:
     """Checks, before anything slow, that `open_run` may use `--output_dir`; changes nothing.
 
     Args:
@@ -185,7 +189,7 @@ def _stored_run(config, kind):
     return stored
 
 
-def open_run(config, kind):
+def open_run(config: Any, kind: str) -> RunDirectory:
     """Opens `--output_dir` for a run: makes it, or resumes the run in it; see `check_output_dir`."""
     path = config.run.output_dir
     check_output_dir(config, kind)

@@ -4,7 +4,9 @@ Works on any search space; `enas/interfaces.py` says what that is.
 """
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -12,11 +14,15 @@ import tensorflow.compat.v1 as tf
 from enas import signals
 from enas.costs import budget
 from enas.costs.cost import readable
-from enas.graph import policy
+from enas.graph import gumbel
+from enas.graph.policy import Controller
+from enas.interfaces import Scorer, SearchSpace, TrainStep
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.runs import recommendation, session
 from enas.runs.loop import Loop, child_epoch, evaluation, log_evaluation, log_header, record, units
+from enas.runs.session import RunContext
+from enas.types import Tensor
 
 SCORED_ARCS = 10
 _ARCS_AT_A_TIME = 2  # in the rewards of an update
@@ -32,13 +38,13 @@ class Graph:
       controller: the space's controller.
     """
 
-    arc: object
-    training: object
-    scorer: object
-    controller: object
+    arc: Tensor
+    training: TrainStep
+    scorer: Scorer
+    controller: Controller
 
 
-def build(config, space, dataset):
+def build(config: Any, space: SearchSpace, dataset: Any) -> Graph:
     """Builds the graph of a search. `space` is the `SearchSpace`, `dataset` what its task loaded."""
     controller = space.controller.build(config.controller, config.child, config.run.seed)
     arc = tf.placeholder(tf.int32, controller.arcs.shape[1:], "arc")
@@ -56,7 +62,7 @@ class Search:
       loop: the `Loop`.
     """
 
-    def __init__(self, space, context, loop):
+    def __init__(self, space: SearchSpace, context: RunContext, loop: Loop) -> None:
         self.space, self.context, self.loop = space, context, loop
         self.config, self.run, self.graph, self.session = context.config, context.run, context.graph, context.session
         self.metric, self.scorer = context.task.METRIC, context.graph.scorer
@@ -64,19 +70,19 @@ class Search:
         self.graph.training.start(self.session)
         self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
 
-    def sample(self, purpose, steps, warmup=False):
+    def sample(self, purpose: str, steps: Sequence[int], warmup: bool = False) -> np.ndarray:
         """Samples one arc for each step, keyed by (seed, purpose, step), from the controller or, for the warm-up, without
         regard to it: int32 `[len(steps), ...]`."""
         noise = self.noise(purpose, steps, warmup)
         return self.session.run(self.graph.controller.arcs, {self.graph.controller.noise: noise})
 
-    def noise(self, purpose, steps, warmup=False):
+    def noise(self, purpose: str, steps: Sequence[int], warmup: bool = False) -> np.ndarray:
         """The sampling noise of `sample`."""
         choices = self.space.controller.choices(self.config.child)
         key = self.config.run.seed, f"arc/{purpose}", steps, choices
-        return policy.warmup_noise(self.config.controller, *key) if warmup else policy.gumbel_noise(*key)
+        return gumbel.warmup_noise(self.config.controller, *key) if warmup else gumbel.noise(*key)
 
-    def train_child(self, epoch, unit):
+    def train_child(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
         per_epoch = self.graph.training.per_epoch
         first = epoch * per_epoch
@@ -84,7 +90,7 @@ class Search:
         feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
         yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
 
-    def train_controller(self, epoch, unit):
+    def train_controller(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: `--controller_train_steps` REINFORCE updates on validation rewards, less what the budget takes; one
         unit is one update."""
         config, controller = self.config.controller, self.graph.controller
@@ -144,7 +150,7 @@ class Search:
         )
         record(self.run, "controller", epoch, step, figures, step=step)
 
-    def score(self, arc, name):
+    def score(self, arc: np.ndarray, name: str) -> float:
         """What the scorer says of an arc with the shared weights; see its `score`."""
         return self.scorer.score(self.session, name, {self.graph.arc: arc})
 
@@ -153,7 +159,7 @@ class Search:
         every = self.config.controller.train_every, self.config.run.eval_every_epochs
         return any((epoch + 1) % period == 0 for period in every) or epoch + 1 == self.config.run.num_epochs
 
-    def score_arcs(self, epoch, unit):
+    def score_arcs(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: samples ten arcs and scores each on the same validation data; one unit is one arc."""
         if not self._has_scores(epoch):
             return
@@ -166,7 +172,7 @@ class Search:
             self.run.write("best_arc.txt", best["arc"] + "\n")
             yield
 
-    def score_arc(self, values, file, record):
+    def score_arc(self, values: np.ndarray, file: str, record: dict[str, Any]) -> None:
         """Scores one arc, logs it, and appends it to a .jsonl file of the run."""
         arc = self._arc(values)
         score = self.score(values, "arcs")
@@ -181,11 +187,11 @@ class Search:
         self.run.log("-" * 80)
         self.run.append(file, recordable(record))
 
-    def is_over(self):
+    def is_over(self) -> bool:
         """An arc has passed --early_stop_over."""
         return recommendation.stopped_early(self.config.recommendation, self.metric, self.run)
 
-    def evaluate(self, epoch, _unit):
+    def evaluate(self, epoch: int, _unit: int) -> Iterator[None]:
         """A phase: scores of the epoch's best arc, with the shared weights, on the whole validation and test sets."""
         last = epoch + 1 == self.config.run.num_epochs or self.is_over()
         if not self._has_scores(epoch) or not (last or (epoch + 1) % self.config.run.eval_every_epochs == 0):
@@ -200,7 +206,7 @@ class Search:
         )
 
 
-def run_search(config, space):
+def run_search(config: Any, space: SearchSpace) -> None:
     """Runs a search to its last epoch, resuming where an earlier process stopped.
 
     Args:

@@ -5,17 +5,19 @@ Made from metrics.jsonl, which is what a resumed run goes on from, so that they 
 
 import os
 
+from enas.runs.run_directory import RunDirectory
+
 # What of a record places it rather than being a figure.
 _PLACES = {"kind", "epoch", "step"}
 
 
-def write(run):
+def write(run: RunDirectory) -> None:
     """Writes all series of a run and deletes those it has no more; an evaluation's step is its epoch.
 
     Args:
       run: the `RunDirectory`.
     """
-    files = {}
+    files: dict[str, list[str]] = {}
     for record in run.read("metrics.jsonl"):
         step = record.get("step", record["epoch"])
         for name, value in record.items():

@@ -4,18 +4,22 @@ import contextlib
 import dataclasses
 import io
 import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from enas import signals
 from enas.data import pipeline
+from enas.interfaces import Task
 from enas.runs import metadata
 from enas.runs.checkpoints import Checkpoints
-from enas.runs.run_directory import EVENTS, check_output_dir, open_run
+from enas.runs.run_directory import EVENTS, RunDirectory, check_output_dir, open_run
+from enas.types import Session
 
 
-def graph_mode():
+def graph_mode() -> None:
     """Switches TensorFlow to what this project uses: graphs, sessions, resource variables, functional control flow."""
     tf.logging.set_verbosity(tf.logging.ERROR)
     tf.disable_v2_behavior()
@@ -27,7 +31,7 @@ def graph_mode():
     tf.config.optimizer.set_experimental_options({"remapping": False, "arithmetic_optimization": False})
 
 
-def open_session(graph=None):
+def open_session(graph: Any = None) -> Session:
     """Returns a session on a graph, by default the default graph."""
     config = tf.ConfigProto()
     # Rewriting the graph around the functions takes longer than all that comes before a search's first step, a hundred
@@ -39,15 +43,15 @@ def open_session(graph=None):
 class Events:
     """Scalars for TensorBoard, in a file that can be cut back like the run's other records."""
 
-    def __init__(self, run):
+    def __init__(self, run: RunDirectory) -> None:
         self.run = run
         if not run.sizes()[EVENTS]:
             self._write(tf.Event(wall_time=time.time(), file_version="brain.Event:2"))
 
-    def scalars(self, step, **values):
+    def scalars(self, step: int, **values: float) -> None:
         """Writes `{tag: float}` at a step; a tag's `__` becomes a slash."""
-        values = [tf.Summary.Value(tag=tag.replace("__", "/"), simple_value=value) for tag, value in values.items()]
-        self._write(tf.Event(wall_time=time.time(), step=step, summary=tf.Summary(value=values)))
+        points = [tf.Summary.Value(tag=tag.replace("__", "/"), simple_value=value) for tag, value in values.items()]
+        self._write(tf.Event(wall_time=time.time(), step=step, summary=tf.Summary(value=points)))
 
     def _write(self, event):
         buffer = io.BytesIO()
@@ -69,18 +73,18 @@ class RunContext:
       last, best: `Checkpoints`: of the run's newest states, and of the best children of a training.
     """
 
-    config: object
-    task: object
-    run: object
-    dataset: object
-    graph: object
-    session: object
-    last: object
-    best: object
+    config: Any
+    task: Task
+    run: RunDirectory
+    dataset: Any
+    graph: Any
+    session: Session
+    last: Checkpoints
+    best: Checkpoints
 
 
 @contextlib.contextmanager
-def run_context(config, kind, task, build):
+def run_context(config: Any, kind: str, task: Task, build: Callable[[Any], Any]) -> Iterator[RunContext]:
     """Loads the data, builds and finalizes the graph, opens the run directory and a session; yields `RunContext`.
 
     SIGINT and SIGTERM are only noted within it: see `signals.check`.
@@ -115,7 +119,9 @@ def run_context(config, kind, task, build):
         yield RunContext(config, task, run, dataset, graph, sess, last, best)
 
 
-def start(sess, streams, batches=None):
+def start(
+    sess: Session, streams: Mapping[str, pipeline.Stream], batches: Mapping[str, int] | None = None
+) -> dict[str, Any]:
     """Starts streams; returns `{name: string handle}`.
 
     Args:

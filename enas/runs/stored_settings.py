@@ -4,6 +4,8 @@ Nothing here imports TensorFlow.
 """
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from enas import files, spaces
 from enas.errors import UserError
@@ -17,7 +19,7 @@ from enas.runs.run_directory import check_output_dir
 _TAKEN = ("output_dir", "data_dir", "skip_bad_images", "cache", "cache_dir", "log_every", "checkpoint_every_minutes")
 
 
-def search_settings(config, given):
+def search_settings(config: Any, given: Mapping[str, Any]) -> Any:
     """The settings a search runs with, checked as far as they can be before anything slow.
 
     Args:
@@ -53,7 +55,7 @@ def _check_recommended(file, run):
     files.check_writable("recommended_arch", file)
 
 
-def evaluation_settings(config, given):
+def evaluation_settings(config: Any, given: dict[str, Any]) -> Any:
     """The settings of the training run in --output_dir, with which --eval_only evaluates it.
 
     Args:

@@ -2,24 +2,28 @@
 
 import dataclasses
 import json
+from collections.abc import Iterator
+from typing import Any
 
 from enas.errors import UserError
+from enas.interfaces import Scorer, SearchSpace, TrainStep
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.options.config import with_arc
 from enas.runs import session
 from enas.runs.loop import EVALUATED, Loop, child_epoch, evaluation, log_evaluation, log_header
+from enas.runs.session import RunContext
 
 
 @dataclasses.dataclass(frozen=True)
 class Graph:
     """All that the training of one arc runs: what the task's `training` and `Scorer` built."""
 
-    training: object
-    scorer: object
+    training: TrainStep
+    scorer: Scorer
 
 
-def build(config, arc, space, dataset):
+def build(config: Any, arc: Any, space: SearchSpace, dataset: Any) -> Graph:
     """Builds the graph that trains and evaluates `arc`."""
     config = dataclasses.replace(config, child=config.arc.trained_child(config.child))
     training = space.task.train_step(config, dataset, space.child, arc, shared=False)
@@ -29,17 +33,17 @@ def build(config, arc, space, dataset):
 class Training:
     """A running training. Use `run_training`."""
 
-    def __init__(self, context, loop):
+    def __init__(self, context: RunContext, loop: Loop) -> None:
         self.context, self.loop = context, loop
         self.run, self.config, self.graph = context.run, context.config, context.graph
         self.graph.training.start(context.session)
         self.graph.scorer.start(context.session)
 
-    def train_child(self, epoch, unit):
+    def train_child(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: one epoch of training."""
         yield from child_epoch(self.loop, self.graph.training, epoch, unit)
 
-    def evaluate(self, epoch, _unit):
+    def evaluate(self, epoch: int, _unit: int) -> Iterator[None]:
         """A phase: scores on the validation and test sets; the best child so far is kept as a checkpoint."""
         if (epoch + 1) % self.config.run.eval_every_epochs and epoch + 1 != self.config.run.num_epochs:
             return
@@ -56,7 +60,7 @@ class Training:
         yield from evaluation(self.loop, lambda name: scorer.score(self.context.session, name), finished)
 
 
-def run_training(config, space):
+def run_training(config: Any, space: SearchSpace) -> None:
     """Trains an arc to the last epoch, resuming where an earlier process stopped, and logs the best epoch's figures.
 
     Args:
@@ -105,7 +109,7 @@ def _finish(context, detailed=False):
     )
 
 
-def run_evaluation(config, space):
+def run_evaluation(config: Any, space: SearchSpace) -> None:
     """Evaluates the best checkpoint of a training run and says what the child gets wrong.
 
     Args:

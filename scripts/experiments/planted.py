@@ -55,7 +55,7 @@ def learn(config, child, seed, num_updates, planted):
     """
     import tensorflow.compat.v1 as tf
 
-    from enas.graph import policy
+    from enas.graph import gumbel
     from enas.micro import controller
     from enas.runs import session
 
@@ -67,7 +67,7 @@ def learn(config, child, seed, num_updates, planted):
         with tf.Session() as sess:
             sess.run(initialize)
             for step in range(num_updates):
-                feed = policy.gumbel_noise(seed, "arc/planted", range(step * count, (step + 1) * count), choices)
+                feed = gumbel.noise(seed, "arc/planted", range(step * count, (step + 1) * count), choices)
                 sampled, entropy = sess.run([made.arcs, made.entropy], {made.noise: feed})
                 clean = rewards(sampled, planted)
                 sess.run(made.train, {made.noise: feed, made.rewards: clean + noise(seed, step, count)})

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from controllers import Built, Walk
 
-from enas.graph import policy
+from enas.graph import gumbel
 from enas.macro import arc as arcs
 from enas.macro import controller
 from enas.macro.config import ChildConfig, ControllerConfig
@@ -35,8 +35,8 @@ def whole():
     return Built(controller, SMALL, WHOLE)
 
 
-def gumbel(count, child, purpose="test", seed=0):
-    return policy.gumbel_noise(seed, purpose, range(count), controller.choices(child))
+def sampling_noise(count, child, purpose="test", seed=0):
+    return gumbel.noise(seed, purpose, range(count), controller.choices(child))
 
 
 def numpy_walk(w, config, arc):
@@ -78,7 +78,7 @@ def value_of(built, values):
 
 def test_log_probability_and_entropy_are_those_of_a_numpy_walk(built):
     w = built.shake()
-    sampled, log_prob, entropy = built.sample(gumbel(6, built.child))
+    sampled, log_prob, entropy = built.sample(sampling_noise(6, built.child))
     assert len({str(arc) for arc in sampled}) == 6
     for i, values in enumerate(sampled):
         log_p, entropies, _ = numpy_walk(w, SMALL, value_of(built, values))
@@ -90,12 +90,12 @@ def test_log_probability_and_entropy_are_those_of_a_numpy_walk(built):
 def test_every_sampled_arc_is_valid(built):
     """Also at noise that no generator would draw, and each value turns up."""
     built.shake(3.0)
-    shape = policy.noise_shape(controller.choices(built.child))
+    shape = gumbel.shape(controller.choices(built.child))
     rng = np.random.default_rng(0)
     extremes = [np.full(shape, value) for value in (-1e30, 0.0, 1e30)]
     extremes += [np.where(rng.random(shape) < 0.5, -1e30, 1e30) for _ in range(20)]
     extremes += [np.where(np.arange(shape[1]) == i, 1e30, 0.0) * np.ones(shape) for i in range(shape[1])]
-    sampled, log_prob, entropy = built.sample(np.concatenate([gumbel(300, built.child), np.array(extremes)]))
+    sampled, log_prob, entropy = built.sample(np.concatenate([sampling_noise(300, built.child), np.array(extremes)]))
     found = [value_of(built, values) for values in sampled]
     assert [arc.to_list() for arc in found] == sampled.tolist()
     assert np.isfinite(log_prob).all() and np.isfinite(entropy).all() and (entropy > 0).all()
@@ -110,19 +110,19 @@ def test_every_sampled_arc_is_valid(built):
 
 def test_a_new_controller_has_no_preference_and_its_entropy_lies_in_the_stated_range(whole):
     whole.session.run(whole.initialize)
-    entropy = whole.sample(gumbel(200, WHOLE))[2]
+    entropy = whole.sample(sampling_noise(200, WHOLE))[2]
     low, high = whole.controller.entropy_range
     assert high == pytest.approx(4 * np.log(6) + 6 * np.log(2))
     assert (entropy <= high + 1e-3).all() and entropy.min() > 0.99 * high
     whole.shake(30.0)
-    decided = whole.sample(gumbel(200, WHOLE))[2]
+    decided = whole.sample(sampling_noise(200, WHOLE))[2]
     assert (decided >= low - 1e-3).all() and decided.min() < low + 0.35 * (high - low)
 
 
 def test_noise_is_keyed_by_seed_purpose_and_step():
-    noise = gumbel(3, WHOLE)
-    np.testing.assert_array_equal(policy.gumbel_noise(0, "test", [2], controller.choices(WHOLE))[0], noise[2])
-    for other in (gumbel(3, WHOLE, seed=1), gumbel(3, WHOLE, "other"), noise[::-1]):
+    noise = sampling_noise(3, WHOLE)
+    np.testing.assert_array_equal(gumbel.noise(0, "test", [2], controller.choices(WHOLE))[0], noise[2])
+    for other in (sampling_noise(3, WHOLE, seed=1), sampling_noise(3, WHOLE, "other"), noise[::-1]):
         assert not np.any(other[0] == noise[0])
 
 
@@ -134,7 +134,7 @@ def test_the_loss_is_reinforce_entropy_and_the_penalty_of_the_skip_connections(w
     """Worked out from the NumPy walk: the first reward is its own baseline, so advantages are those within the update."""
     whole.session.run(whole.initialize)
     w = whole.shake()
-    noise, rewards = gumbel(3, WHOLE), np.array([0.2, 0.9, 0.4])
+    noise, rewards = sampling_noise(3, WHOLE), np.array([0.2, 0.9, 0.4])
     made, expected = whole.controller, 0.0
     sampled = whole.session.run(made.arcs, {made.noise: noise})
     for values, reward in zip(sampled, rewards, strict=True):
@@ -149,9 +149,9 @@ def test_the_penalty_pulls_the_share_of_skip_connections_to_its_target(target):
     config = dataclasses.replace(SMALL, skip_target=target, skip_weight=1.0, entropy_weight=0.0, lr=0.02)
     built = Built(controller, config, WHOLE)
     for step in range(150):
-        made, noise = built.controller, gumbel(5, WHOLE, f"train {step}")
+        made, noise = built.controller, sampling_noise(5, WHOLE, f"train {step}")
         built.session.run(made.train, {made.noise: noise, made.rewards: np.zeros(5)})
-    arcs_found = built.sample(gumbel(300, WHOLE))[0]
+    arcs_found = built.sample(sampling_noise(300, WHOLE))[0]
     bits = np.concatenate([value_of(built, values).layers[i].skips for values in arcs_found for i in (1, 2, 3)])
     assert abs(bits.mean() - target) < 0.06  # 1,800 bits: three standard errors are 0.03
 
@@ -168,11 +168,11 @@ def test_the_controller_learns_ops_and_skip_connections_that_are_rewarded():
         return np.mean([layer.op == 3 for layer in found.layers]) + np.mean(found.layers[-1].skips)
 
     def mean_reward():
-        return np.mean([reward(values) for values in built.sample(gumbel(200, WHOLE, "score"))[0]])
+        return np.mean([reward(values) for values in built.sample(sampling_noise(200, WHOLE, "score"))[0]])
 
     before = mean_reward()
     for step in range(200):
-        made, noise = built.controller, gumbel(10, WHOLE, f"train {step}")
+        made, noise = built.controller, sampling_noise(10, WHOLE, f"train {step}")
         sampled = built.session.run(made.arcs, {made.noise: noise})
         rewards = np.array([reward(values) for values in sampled])
         built.session.run(made.train, {made.noise: noise, made.rewards: rewards})

@@ -9,7 +9,7 @@ import tensorflow.compat.v1 as tf
 from controllers import Built, Walk
 
 from enas.errors import UserError
-from enas.graph import policy
+from enas.graph import gumbel, policy
 from enas.micro import arc as arcs
 from enas.micro import controller, cost
 from enas.micro.config import PRESETS, ChildConfig, ControllerConfig, SearchConfig
@@ -45,8 +45,8 @@ two_cells = shared(SMALL, 2)
 default = shared(ControllerConfig(), 5, 3)
 
 
-def gumbel(count, num_cells, purpose="test", seed=0):
-    return policy.gumbel_noise(seed, purpose, range(count), controller.choices(ChildConfig(num_cells=num_cells)))
+def sampling_noise(count, num_cells, purpose="test", seed=0):
+    return gumbel.noise(seed, purpose, range(count), controller.choices(ChildConfig(num_cells=num_cells)))
 
 
 def numpy_walk(w, config, arc):
@@ -84,7 +84,7 @@ def numpy_walk(w, config, arc):
 def check_against_numpy(made):
     """Of sampled arcs, one by one: so the arcs of a batch do not see each other either."""
     w = made.shake()
-    sampled, log_prob, entropy = made.sample(gumbel(6, made.child.num_cells))
+    sampled, log_prob, entropy = made.sample(sampling_noise(6, made.child.num_cells))
     assert len({str(arc) for arc in sampled}) == 6
     for i, arc in enumerate(sampled):
         log_p, entropies = numpy_walk(w, made.config, arc)
@@ -114,7 +114,7 @@ def test_arcs_are_drawn_as_often_as_their_probability_says(one_cell):
     count = 20000
     noise = (
         np.random.default_rng(0)
-        .gumbel(size=(count, *policy.noise_shape(controller.choices(ChildConfig(num_cells=1)))))
+        .gumbel(size=(count, *gumbel.shape(controller.choices(ChildConfig(num_cells=1)))))
         .astype(np.float32)
     )
     chosen = one_cell.sample(noise)[0][:, 0, 0]
@@ -135,13 +135,13 @@ def test_every_sampled_arc_is_valid(built, request):
     made = request.getfixturevalue(built)
     num_cells = made.child.num_cells
     made.shake(3.0)
-    shape = policy.noise_shape(controller.choices(ChildConfig(num_cells=num_cells)))
+    shape = gumbel.shape(controller.choices(ChildConfig(num_cells=num_cells)))
     assert shape == (8 * num_cells, max(num_cells + 1, OPS))
     rng = np.random.default_rng(0)
     extremes = [np.full(shape, value) for value in (-1e30, 0.0, 1e30)]
     extremes += [np.where(rng.random(shape) < 0.5, -1e30, 1e30) for _ in range(20)]
     extremes += [np.where(np.arange(shape[1]) == i, 1e30, 0.0) * np.ones(shape) for i in range(shape[1])]
-    noise = np.concatenate([gumbel(300, num_cells), np.array(extremes, np.float32)])
+    noise = np.concatenate([sampling_noise(300, num_cells), np.array(extremes, np.float32)])
     sampled, log_prob, entropy = made.sample(noise)
     assert sampled.shape == (len(noise), 2, num_cells, 4)
     for arc in sampled:
@@ -156,7 +156,7 @@ def test_every_sampled_arc_is_valid(built, request):
 
 def replay(arc):
     """Noise that makes the controller draw the arc `[2, num_cells, 4]`."""
-    noise = np.zeros(policy.noise_shape(controller.choices(ChildConfig(num_cells=arc.shape[1]))), np.float32)
+    noise = np.zeros(gumbel.shape(controller.choices(ChildConfig(num_cells=arc.shape[1]))), np.float32)
     order = [choice for cell in arc for node in cell for choice in (node[0], node[2], node[1], node[3])]
     noise[np.arange(len(order)), order] = 1e6
     return noise
@@ -175,11 +175,11 @@ def test_huge_noise_replays_any_arc_with_its_log_probability(two_cells):
 
 
 def test_noise_is_keyed_by_seed_purpose_and_step():
-    noise = gumbel(3, 2)
+    noise = sampling_noise(3, 2)
     np.testing.assert_array_equal(
-        policy.gumbel_noise(0, "test", [2], controller.choices(ChildConfig(num_cells=2)))[0], noise[2]
+        gumbel.noise(0, "test", [2], controller.choices(ChildConfig(num_cells=2)))[0], noise[2]
     )
-    for other in (gumbel(3, 2, seed=1), gumbel(3, 2, "other"), noise[::-1]):
+    for other in (sampling_noise(3, 2, seed=1), sampling_noise(3, 2, "other"), noise[::-1]):
         assert not np.any(other[0] == noise[0])
 
 
@@ -187,7 +187,7 @@ def test_a_new_controller_has_no_preference(default):
     """Entropy within 0.5% of its maximum, the sum of log(number of choices); no op is favoured by its place."""
     default.reset()
     num_cells = default.child.num_cells
-    sampled, _, entropy = default.sample(gumbel(1500, num_cells))
+    sampled, _, entropy = default.sample(sampling_noise(1500, num_cells))
     highest = 4 * sum(np.log(node + 2) for node in range(num_cells)) + 4 * num_cells * np.log(OPS)
     assert (entropy <= highest + 1e-3).all()
     assert entropy.min() > 0.995 * highest
@@ -202,7 +202,7 @@ def test_the_first_update_has_no_advantage_and_the_baseline_follows(one_cell):
     """The baseline starts at the first reward, so with equal rewards and no entropy bonus nothing moves; then it is a
     moving average with decay bl_dec (here 0.9)."""
     one_cell.reset()
-    before, noise = one_cell.values(), gumbel(4, 1)
+    before, noise = one_cell.values(), sampling_noise(4, 1)
     loss, norm, after = one_cell.train(noise, [0.6] * 4)
     assert loss == norm == 0 and after == pytest.approx(0.6)
     for name, value in one_cell.values().items():
@@ -218,7 +218,7 @@ def test_the_first_update_has_no_advantage_and_the_baseline_follows(one_cell):
 def test_the_first_advantage_is_over_the_mean_reward(one_cell):
     """Rewards that differ already teach in the first update: loss = mean(-(r - mean r) log p)."""
     one_cell.reset()
-    noise, rewards = gumbel(4, 1), np.array([0.2, 0.4, 0.6, 0.9])
+    noise, rewards = sampling_noise(4, 1), np.array([0.2, 0.4, 0.6, 0.9])
     log_prob = one_cell.sample(noise)[1].astype(np.float64)
     loss, norm, _ = one_cell.train(noise, rewards)
     assert loss == pytest.approx(np.mean(-(rewards - rewards.mean()) * log_prob), abs=1e-6)
@@ -237,7 +237,7 @@ def test_an_update_follows_the_gradient_of_reinforce(by_sgd):
     """loss = mean(-advantage log p) - entropy_weight mean(entropy), with the advantage over the old baseline held
     fixed: the gradient against central differences of the NumPy walk along random directions."""
     by_sgd.reset()
-    noise, rewards = gumbel(4, 2), np.array([0.9, 0.1, 0.5, 0.7])
+    noise, rewards = sampling_noise(4, 2), np.array([0.9, 0.1, 0.5, 0.7])
     by_sgd.train(noise, [0.3] * 4)  # the baseline is now 0.3
     w = by_sgd.shake(0.7)
     sampled = by_sgd.sample(noise)[0]
@@ -263,7 +263,7 @@ def test_the_entropy_bonus_alone_moves_towards_more_entropy(by_sgd):
     """Without an advantage a step raises the entropy of the arcs it was taken on."""
     by_sgd.reset()
     w = by_sgd.shake(0.7)
-    noise = gumbel(8, 2)
+    noise = sampling_noise(8, 2)
     sampled, _, before = by_sgd.sample(noise)
     by_sgd.train(noise, [0.5] * 8)
     # A tenth of the step: the full one, at weight 0.3, could go too far.
@@ -278,11 +278,11 @@ def test_the_defaults_find_a_planted_arc(default):
     default.reset()
     planted_arc = planted.planted_arc(0, 5, OPS)
     random_mean, random_top = planted.random_levels(planted_arc, OPS)
-    fresh = gumbel(300, 5, "evaluation", 9)
+    fresh = sampling_noise(300, 5, "evaluation", 9)
     before, _, entropy_before = default.sample(fresh)
     assert planted.rewards(before, planted_arc).mean() == pytest.approx(random_mean, abs=0.01)
     for step in range(150):
-        noise = policy.gumbel_noise(0, "planted", range(10 * step, 10 * step + 10), controller.choices(ChildConfig()))
+        noise = gumbel.noise(0, "planted", range(10 * step, 10 * step + 10), controller.choices(ChildConfig()))
         rewards = planted.rewards(default.sample(noise)[0], planted_arc)
         default.train(noise, rewards + planted.noise(0, step, 10))
     after, _, entropy_after = default.sample(fresh)
@@ -303,12 +303,12 @@ def test_arcs_come_to_cost_what_they_should(default, updates, share):
     def bitops(sampled):
         return np.array([cost.cost(arcs.for_child(a.reshape(-1), child), child, (8, 8, 1), 10).bitops for a in sampled])
 
-    fresh = gumbel(100, 5, "evaluation", 9)
+    fresh = sampling_noise(100, 5, "evaluation", 9)
     before = bitops(default.sample(fresh)[0])
     target = 0.8 * before.mean()
     planted_arc = planted.planted_arc(0, 5, OPS)
     for step in range(updates):
-        noise = policy.gumbel_noise(0, "budget", range(10 * step, 10 * step + 10), controller.choices(child))
+        noise = gumbel.noise(0, "budget", range(10 * step, 10 * step + 10), controller.choices(child))
         sampled = default.sample(noise)[0]
         accuracy = planted.rewards(sampled, planted_arc) + planted.noise(0, step, 10)
         default.train(noise, accuracy - BudgetConfig().cost_weight * np.abs(bitops(sampled) / target - 1))
@@ -321,7 +321,7 @@ def test_the_baseline_of_an_arc_is_the_mean_of_the_others():
     """Two updates: advantages over the other arcs, divided by the moving root mean square (decay 0.9)."""
     made = built(dataclasses.replace(SMALL, baseline="leave_one_out", normalize_advantage=True, bl_dec=0.9), 1)
     entropy_weight, square = made.config.entropy_weight, None
-    noise = gumbel(4, 1)
+    noise = sampling_noise(4, 1)
     for rewards in (np.array([0.2, 0.4, 0.6, 0.9]), np.array([0.5, 0.5, 0.6, 0.1])):
         advantage = np.array([r - np.delete(rewards, i).mean() for i, r in enumerate(rewards)])
         here = np.mean(advantage**2)
@@ -343,8 +343,8 @@ def test_the_baseline_of_an_arc_is_the_mean_of_the_others():
 
 def test_noise_that_drowns_the_logits_samples_uniformly(one_cell):
     one_cell.shake(3.0)
-    made, noise = one_cell.controller, gumbel(4000, 1)
-    sampled = one_cell.session.run(made.arcs, {made.noise: noise * policy.UNIFORM})
+    made, noise = one_cell.controller, sampling_noise(4000, 1)
+    sampled = one_cell.session.run(made.arcs, {made.noise: noise * gumbel.UNIFORM})
     for column in (1, 3):
         shares = np.bincount(sampled[..., column].reshape(-1), minlength=OPS) / sampled[..., column].size
         np.testing.assert_allclose(shares, 1 / OPS, atol=0.025)
@@ -358,7 +358,7 @@ def test_a_fair_warm_up_takes_every_choice_equally_often(one_cell):
     one_cell.shake(3.0)
     made, child = one_cell.controller, ChildConfig(num_cells=1)
     config = dataclasses.replace(SMALL, fair_warmup=True)
-    noise = policy.warmup_noise(config, 0, "test", range(200), controller.choices(child))
+    noise = gumbel.warmup_noise(config, 0, "test", range(200), controller.choices(child))
     sampled = one_cell.session.run(made.arcs, {made.noise: noise}).reshape(200, 8)
     for position, values in enumerate(sampled.T):
         choices = OPS if position % 2 else 2
@@ -368,15 +368,15 @@ def test_a_fair_warm_up_takes_every_choice_equally_often(one_cell):
     columns = {tuple(column) for column in sampled.T}
     assert len(columns) == 8
     np.testing.assert_array_equal(
-        policy.warmup_noise(config, 0, "test", [7, 123], controller.choices(child)), noise[[7, 123]]
+        gumbel.warmup_noise(config, 0, "test", [7, 123], controller.choices(child)), noise[[7, 123]]
     )
-    assert np.any(policy.warmup_noise(config, 1, "test", range(200), controller.choices(child)) != noise)
+    assert np.any(gumbel.warmup_noise(config, 1, "test", range(200), controller.choices(child)) != noise)
 
 
 def test_the_entropy_weight_decays_with_every_update():
     """Equal rewards leave the entropy alone in the loss: its weight is 0.1, then 0.1 x 0.5, then 0.1 x 0.25."""
     config = dataclasses.replace(SMALL, baseline="leave_one_out", entropy_weight=0.1, entropy_decay=0.5)
-    made, noise = built(config, 1), gumbel(4, 1)
+    made, noise = built(config, 1), sampling_noise(4, 1)
     for step in range(3):
         entropy = made.sample(noise)[2].mean()
         assert made.train(noise, [0.5] * 4)[0] == pytest.approx(-0.1 * 0.5**step * entropy, rel=1e-4)
@@ -395,7 +395,7 @@ def test_the_authors_preset_is_theirs():
     values = {**PRESETS["authors"], "controller_preset": "authors", "controller_lstm_size": 8}
     config = from_values(SearchConfig, {**values, "controller_entropy_weight": 0.01}).controller
     made = built(config, 1)
-    noise = gumbel(3000, 1)
+    noise = sampling_noise(3000, 1)
     sampled, log_prob, entropy = made.sample(noise)
     bound = 1.10 / 2.5
     for cell, prior in enumerate(([0.25, 0.25, -0.25, -0.25, -0.25], [0.0] * 5)):
@@ -438,9 +438,7 @@ def test_more_ops_make_a_controller_of_more_ops():
     with tf.Graph().as_default(), tf.Session() as sess:
         made = controller.build(SMALL, child, 0)
         sess.run(tf.global_variables_initializer())
-        sampled = sess.run(
-            made.arcs, {made.noise: policy.gumbel_noise(0, "test", range(300), controller.choices(child))}
-        )
+        sampled = sess.run(made.arcs, {made.noise: gumbel.noise(0, "test", range(300), controller.choices(child))})
     assert set(sampled[..., 1::2].flat) == set(range(9))
     assert all(arcs.for_child(arc.reshape(-1), child).to_list() == arc.reshape(-1).tolist() for arc in sampled)
 
@@ -454,5 +452,5 @@ def test_an_op_prior_that_is_not_a_number_for_each_op_is_refused(prior):
 def test_an_op_prior_is_added_to_the_logits():
     assert controller.op_prior(ControllerConfig()) == [0.0] * OPS
     assert controller.op_prior(ControllerConfig(op_prior="1, 2,3,-4,5e-1")) == [1, 2, 3, -4, 0.5]
-    sampled, _, _ = built(dataclasses.replace(SMALL, op_prior="0,0,30,0,0"), 1).sample(gumbel(50, 1))
+    sampled, _, _ = built(dataclasses.replace(SMALL, op_prior="0,0,30,0,0"), 1).sample(sampling_noise(50, 1))
     assert (sampled[..., 1::2] == 2).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from controllers import Built, Walk
 
-from enas.graph import policy
+from enas.graph import gumbel
 from enas.rnn import arc, controller
 from enas.rnn.config import ChildConfig, ControllerConfig
 
@@ -48,7 +48,7 @@ def by_hand(w, noise):
 
 def test_arcs_probabilities_and_entropies_are_those_of_the_walk(built):
     w = built.shake()
-    noise = policy.gumbel_noise(0, "test", range(20), controller.choices(CHILD))
+    noise = gumbel.noise(0, "test", range(20), controller.choices(CHILD))
     arcs, log_p, entropy = built.sample(noise)
     low, high = built.controller.entropy_range
     assert (low <= entropy).all() and (entropy <= high).all() and 0 < low < 0.5 * high
@@ -61,7 +61,7 @@ def test_arcs_probabilities_and_entropies_are_those_of_the_walk(built):
 
 def test_huge_noise_replays_any_arc(built):
     wanted = [3, 0, 1, 1, 2, 0, 0]
-    noise = np.zeros([1, *policy.noise_shape(controller.choices(CHILD))], np.float32)
+    noise = np.zeros([1, *gumbel.shape(controller.choices(CHILD))], np.float32)
     noise[0, np.arange(7), wanted] = 1e6
     assert built.sample(noise)[0].tolist() == [wanted]
 
@@ -70,18 +70,18 @@ def test_the_controller_learns_which_activation_is_rewarded(built):
     built.reset()
 
     def share():
-        arcs = built.sample(policy.gumbel_noise(1, "share", range(200), controller.choices(CHILD)))[0]
+        arcs = built.sample(gumbel.noise(1, "share", range(200), controller.choices(CHILD)))[0]
         return (arcs[:, ::2] == 1).mean()
 
     before = share()
     for step in range(60):
-        noise = policy.gumbel_noise(0, "train", range(10 * step, 10 * step + 10), controller.choices(CHILD))
+        noise = gumbel.noise(0, "train", range(10 * step, 10 * step + 10), controller.choices(CHILD))
         built.train(noise, (built.sample(noise)[0][:, ::2] == 1).mean(axis=1))
     assert before < 0.4 and share() > 0.7
 
 
 def test_arcs_are_keyed_by_seed_purpose_and_step():
-    noise = policy.gumbel_noise(3, "a", range(4), controller.choices(CHILD))
-    assert np.array_equal(noise[2:], policy.gumbel_noise(3, "a", range(2, 4), controller.choices(CHILD)))
-    assert not np.array_equal(noise, policy.gumbel_noise(4, "a", range(4), controller.choices(CHILD)))
-    assert not np.array_equal(noise, policy.gumbel_noise(3, "b", range(4), controller.choices(CHILD)))
+    noise = gumbel.noise(3, "a", range(4), controller.choices(CHILD))
+    assert np.array_equal(noise[2:], gumbel.noise(3, "a", range(2, 4), controller.choices(CHILD)))
+    assert not np.array_equal(noise, gumbel.noise(4, "a", range(4), controller.choices(CHILD)))
+    assert not np.array_equal(noise, gumbel.noise(3, "b", range(4), controller.choices(CHILD)))

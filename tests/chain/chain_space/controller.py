@@ -6,7 +6,7 @@ import tensorflow.compat.v1 as tf
 
 from chain_space.arc import OPS
 from chain_space.config import ChildConfig
-from enas.graph import policy
+from enas.graph import gumbel, policy
 from enas.options.config import ControllerConfig
 
 
@@ -17,7 +17,7 @@ def choices(child: ChildConfig) -> list[int]:
 
 def build(config: ControllerConfig, child: ChildConfig, seed: int) -> Any:
     """Builds the controller and its training step; its arcs are int32 `[A, num_layers]`."""
-    noise = tf.placeholder(tf.float32, [None, *policy.noise_shape(choices(child))], "noise")
+    noise = tf.placeholder(tf.float32, [None, *gumbel.shape(choices(child))], "noise")
     size, count = config.lstm_size, len(OPS)
     shapes = {"lstm": [2 * size, 4 * size], "first_input": [1, size]}
     shapes |= {"op_embedding": [count, size], "op_logits": [size, count], "op_bias": [count]}
