@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from chain_space.space import SPACE
+from space_contract import SpaceContract
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -123,3 +125,7 @@ def test_the_walk_through_shows_the_code_of_this_space():
     shown = dict(re.findall(r"^`(chain_space/\w+\.py)`.*?^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE))
     files = {f"chain_space/{path.name}": path.read_text() for path in (HERE / "chain_space").glob("*.py")}
     assert shown == files
+
+
+class TestChainSpace(SpaceContract):
+    space = SPACE
