@@ -13,7 +13,6 @@ NOT_YET = (
     "enas/classification",
     "enas/commands",
     "enas/costs",
-    "enas/data",
     "enas/evaluation",
     "enas/graph",
     "enas/macro",

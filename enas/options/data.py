@@ -99,7 +99,7 @@ class DataConfig:
             )
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """(height, width) of `img_size`, ints; (0, 0) where it is the data set's own."""
         height, _, width = self.img_size.partition("x")
         return int(height), int(width or height)
