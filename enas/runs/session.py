@@ -4,15 +4,18 @@ import contextlib
 import dataclasses
 import io
 import time
+from typing import Any
 
 import tensorflow.compat.v1 as tf
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from enas import signals
 from enas.data import pipeline
+from enas.interfaces import Task
 from enas.runs import metadata
 from enas.runs.checkpoints import Checkpoints
-from enas.runs.run_directory import EVENTS, check_output_dir, open_run
+from enas.runs.run_directory import EVENTS, RunDirectory, check_output_dir, open_run
+from enas.types import Session
 
 
 def graph_mode():
@@ -61,22 +64,22 @@ class RunContext:
 
     Attributes:
       config: the run's config.
-      task: the space's task, see `enas/classification/task.py`.
-      run: the `RunDirectory`.
+      task: the space's task.
+      run: the run directory.
       dataset: what the task's `load` returned, e.g. an `enas.data.DataSet`.
       graph: what `build` returned.
-      session: a `tf.Session` with initial values in all variables.
-      last, best: `Checkpoints`: of the run's newest states, and of the best children of a training.
+      session: a session with initial values in all variables.
+      last, best: checkpoints of the run's newest states, and of the best children of a training.
     """
 
-    config: object
-    task: object
-    run: object
-    dataset: object
-    graph: object
-    session: object
-    last: object
-    best: object
+    config: Any
+    task: Task
+    run: RunDirectory
+    dataset: Any
+    graph: Any
+    session: Session
+    last: Checkpoints
+    best: Checkpoints
 
 
 @contextlib.contextmanager
