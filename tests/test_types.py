@@ -11,7 +11,6 @@ ROOT = Path(__file__).parent.parent
 # Rooms that do not state their types yet.
 NOT_YET = (
     "enas/commands",
-    "enas/evaluation",
     "enas/graph",
     "enas/macro",
     "enas/micro",
