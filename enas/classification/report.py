@@ -16,8 +16,8 @@ from enas.runs.run_directory import RunDirectory
 
 WORST = 100  # images at most in worst_images.txt
 SHOWN = 10  # classes with the lowest recall in the log
-MAX_TABLE_CLASSES = 50  # more are not written out as a table, nor named in the picture
-MAX_ANNOTATED_CLASSES = 30  # of more the picture has no counts
+MAX_TABLE_CLASSES = 50  # with more classes there is no table, and the picture names none
+MAX_ANNOTATED_CLASSES = 30  # with more classes the picture shows no counts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -40,7 +40,7 @@ __all__ = [
 
 # To a user whose child's numbers are not finite.
 ADVICE = "a lower --child_lr_max, or --child_clip_mode=global"
-SHOWN = 20  # of a list that may be long, in the log
+SHOWN = 20  # entries at most of a list in the log
 METRIC = Metric("accuracy", "acc", "acc", higher_is_better=True)
 
 

@@ -9,7 +9,7 @@ from enas.interfaces import Arc, SearchSpace
 from enas.options.budget import BudgetConfig
 from enas.options.config import Settings
 
-TOLERANCE = 0.1  # share of the target by which the cost of an arc on target may differ from it
+TOLERANCE = 0.1  # an arc is on target if its cost differs from the target by at most this share of it
 FIELDS = {"bitops": "bitops", "bytes": "model_bytes", "macs": "macs"}  # --cost -> field of `Cost`
 
 

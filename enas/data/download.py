@@ -82,7 +82,7 @@ def fetch(dataset: str, directory: str | Path, base_url: str | None = None) -> N
 
 
 def fetch_file(url: str, path: Path, md5: str) -> None:
-    """Downloads one file as FILE.part, of which a part may be there already, and renames it once its MD5 is right.
+    """Downloads one file as FILE.part, and renames it once its MD5 is right. A FILE.part that is there is resumed.
 
     Args:
       url: where the file is fetched from.
@@ -162,7 +162,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _stream(url: str, part: Path, path: Path) -> bool:
-    """Appends what is missing to `part`, and returns whether there were bytes in it before that now count."""
+    """Appends what is missing to `part`, and returns whether bytes that were there before are kept."""
     start = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     with contextlib.ExitStack() as stack:

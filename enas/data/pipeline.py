@@ -196,7 +196,7 @@ def _stream(
         again = dataset.flat_map(lambda *tensors: tf.data.Dataset.from_tensors(tensors).repeat(repeats))
         dataset = again.skip(start % repeats)
     options = tf.data.Options()
-    # There is nothing to tune, and the thread that would was once seen to keep a session from closing.
+    # There is nothing to tune, and the thread that tunes was once seen to keep a session from closing.
     options.autotune.enabled = False
     iterator = tf.data.make_initializable_iterator(dataset.prefetch(2).with_options(options))
     return Stream(iterator, (shape, [batch_size], [batch_size]), per_epoch, start, feeds)

@@ -110,7 +110,7 @@ def _parse(stream: BinaryIO | gzip.GzipFile, path: Path, dimensions: int) -> np.
             f"{path}: dimensions {'x'.join(map(str, shape))}; expected sides of 1 to {MAX_SIDE} pixels "
             f"and at most {MAX_BYTES:,} bytes"
         )
-    # One byte more than there should be shows that bytes trail, without unzipping all of them.
+    # Asking for one byte too many finds trailing bytes without unzipping all of them.
     body = _read_up_to(stream, total + 1)
     if len(body) != total:
         found = f"{len(body):,} bytes" if len(body) < total else "more bytes"
