@@ -37,5 +37,5 @@ def recordable(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def shown(value: float | None) -> str:
-    """Words a recorded figure for the log."""
+    """Returns a recorded figure as the log shows it."""
     return "not finite" if value is None else f"{value:.4f}"

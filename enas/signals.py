@@ -15,7 +15,7 @@ _received: list[int] = []
 
 
 class Log(Protocol):
-    """What a stopped run tells the user through: a `RunDirectory`."""
+    """The log of a run, e.g. a `RunDirectory`."""
 
     def log(self, line: str, /) -> None:
         """Writes one line."""
@@ -36,19 +36,19 @@ class Stopped(KeyboardInterrupt):
         self.told_on: TextIO | None = None
 
     def tell(self, run: Log, words: str) -> None:
-        """Logs where a run was stopped and how to go on, so that whoever ends the process need not tell it."""
+        """Logs where a run was stopped and how to go on, so that whoever ends the process need not do so."""
         run.log(f"{self} {words}")
         self.told_on = sys.stdout
 
 
 def stop_at_once(number: int, _frame: FrameType | None = None) -> None:
-    """Raises `Stopped`: the handler while there is nothing to save."""
+    """Raises `Stopped`. It is the handler for as long as there is nothing to save."""
     raise Stopped(number)
 
 
 @contextlib.contextmanager
 def noted() -> Iterator[None]:
-    """Keeps SIGINT and SIGTERM for `check` while it is open. A second SIGINT raises KeyboardInterrupt at once, anywhere."""
+    """A context in which SIGINT and SIGTERM are kept for `check`. A second SIGINT raises KeyboardInterrupt at once."""
 
     def note(number: int, _frame: FrameType | None) -> None:
         if _received and number == signal.SIGINT:

@@ -1,6 +1,7 @@
 """The graph of a child network and its optimizer, for a search and for the training of one arc."""
 
 import dataclasses
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -9,7 +10,38 @@ from tqdm import tqdm
 from enas import signals
 from enas.classification import objective
 from enas.data import pipeline
+from enas.data.dataset import DataSet
+from enas.data.pipeline import Stream
 from enas.graph import layers, optim
+from enas.graph.layers import BuildContext
+from enas.graph.optim import Update
+from enas.interfaces import Feeds
+from enas.options.config import SearchConfig, TrainConfig
+from enas.types import Session, Tensor
+
+
+class ImageClassifier(Protocol):
+    """The child module of a space of image classifiers.
+
+    Attributes:
+      AUX_WEIGHT: the share of the auxiliary head's loss in the objective. A child without auxiliary heads needs none.
+    """
+
+    @property
+    def AUX_WEIGHT(self) -> float: ...
+
+    def logits(self, build: Any, images: Tensor, arc: Any, /) -> tuple[Tensor, Tensor | None]:
+        """Builds the network.
+
+        Args:
+          build: the `BuildContext`, with the settings of the space's own child.
+          images: float32 `[N, H, W, C]`, of a static shape.
+          arc: an arc, or a placeholder for the integers of one.
+
+        Returns:
+          (logits, those of the auxiliary head or None), float32 `[N, num_classes]`.
+        """
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,39 +52,39 @@ class TrainStep:
       rate: placeholder float32, the learning rate.
       step: int64 variable, steps done.
       stream: the training images.
-      update: `optim.Update`.
-      loss: float32 scalar, of the batch, without the auxiliary head's and weight decay's shares.
-      correct: float32 scalar, images of the batch classified right.
+      update: the step's operation and figures.
+      loss: float32 scalar, the batch's loss without the auxiliary head and weight decay.
+      correct: float32 scalar, how many images of the batch are classified right.
     """
 
-    rate: object
-    step: object
-    stream: object
-    update: object
-    loss: object
-    correct: object
+    rate: Tensor
+    step: Tensor
+    stream: Stream
+    update: Update
+    loss: Tensor
+    correct: Tensor
 
     @property
-    def per_epoch(self):
+    def per_epoch(self) -> int:
         """Steps of an epoch."""
         return self.stream.per_epoch
 
     @property
-    def batch_metric(self):
-        """What `figures` takes, to be fetched with the step."""
+    def batch_metric(self) -> Tensor:
+        """The tensor whose value `figures` takes; it is fetched with the step."""
         return self.correct
 
-    def figures(self, correct):
-        """({name: float} for the records, words for the log) of the step's `batch_metric`."""
+    def figures(self, correct: float) -> tuple[dict[str, float], str]:
+        """Turns the value of a step's `batch_metric` into ({name: figure} for the records, words for the log)."""
         batch = self.stream.shapes[1][0]
         return {"train_accuracy": float(correct) / batch}, f"tr_acc = {int(correct):<3d}/{batch:>3d}"
 
-    def start(self, session):
-        """Lets the training images start at the step the variables are at."""
+    def start(self, session: Session) -> None:
+        """Lets the training images start at the step that the variables are at."""
         self.stream.restart(session, session.run(self.step))
 
-    def feeds(self, _step):
-        """What a step has to be fed: nothing, the images come from the stream."""
+    def feeds(self, _step: int) -> Feeds:
+        """Returns nothing: a step takes its images from the stream."""
         return {}
 
 
@@ -61,28 +93,31 @@ class EvalGraph:
     """A child without dropout and drop path, on images of a stream of the caller's choice.
 
     Attributes:
-      handle: placeholder string, the stream to take the next batch from.
-      build: the `layers.BuildContext`.
-      correct, counted: float32 scalars, images of the batch classified right, and images that count.
+      handle: placeholder string, the stream that the next batch comes from.
+      build: what the child was built with.
+      correct: float32 scalar, how many images of the batch are classified right.
+      counted: float32 scalar, how many images of the batch count.
       logits, labels, weights: float32 `[N, num_classes]`, int32 `[N]` and float32 `[N]` of the batch.
     """
 
-    handle: object
-    build: object
-    correct: object
-    counted: object
-    logits: object = None
-    labels: object = None
-    weights: object = None
+    handle: Tensor
+    build: BuildContext
+    correct: Tensor
+    counted: Tensor
+    logits: Tensor = None
+    labels: Tensor = None
+    weights: Tensor = None
 
 
-def train_step(config, data, child, arc, moving_averages):
+def train_step(
+    config: SearchConfig | TrainConfig, data: DataSet, child: ImageClassifier, arc: Any, moving_averages: bool
+) -> TrainStep:
     """Builds the training step.
 
     Args:
-      config: a `SearchConfig` or `TrainConfig`.
-      data: the `DataSet`.
-      child: the search space's child module; its `logits(build, images, arc)` is the network.
+      config: the run's settings.
+      data: the data set.
+      child: the search space's child module.
       arc: what `child.logits` takes.
       moving_averages: see `layers.BuildContext`.
     """
@@ -110,8 +145,20 @@ def train_step(config, data, child, arc, moving_averages):
     return TrainStep(rate, step, stream, update, loss, objective.correct(logits, labels, weights))
 
 
-def eval_graph(config, data, child, arc, stream, moving_averages):
-    """Builds the child for scoring, on the weights of `training`; `stream` is one of those that will be fed."""
+def eval_graph(
+    config: SearchConfig | TrainConfig,
+    data: DataSet,
+    child: ImageClassifier,
+    arc: Any,
+    stream: Stream,
+    moving_averages: bool,
+) -> EvalGraph:
+    """Builds the child for scoring, on the weights of the training step.
+
+    Args:
+      config, data, child, arc, moving_averages: as in `train_step`.
+      stream: one of the streams that will be fed.
+    """
     handle = tf.placeholder(tf.string, [], "stream")
     images, labels, weights = pipeline.next_of(handle, stream)
     build = layers.BuildContext(
@@ -126,13 +173,14 @@ def eval_graph(config, data, child, arc, stream, moving_averages):
     return EvalGraph(handle, build, correct, tf.reduce_sum(weights), logits, labels, weights)
 
 
-def accuracy(session, graph, stream, handle, feeds=None):
-    """Share of a stream's images, one round of it, that the child classifies right; each image counts once.
+def accuracy(session: Session, graph: EvalGraph, stream: Stream, handle: bytes, feeds: Feeds | None = None) -> float:
+    """Returns the share of a stream's images that the child classifies right. One round is run; each image counts once.
 
     Args:
-      graph: the `EvalGraph`.
-      stream, handle: the `pipeline.Stream` and its evaluated string handle.
-      feeds: more to feed, e.g. the arc.
+      graph: the child.
+      stream: the images.
+      handle: the value of the stream's string handle.
+      feeds: what else is fed, e.g. the arc.
 
     Raises:
       signals.Stopped: a signal came; no variable has changed since the call.
@@ -145,8 +193,11 @@ def accuracy(session, graph, stream, handle, feeds=None):
     return float(correct / counted)
 
 
-def all_logits(session, graph, stream, handle):
-    """What a child makes of each image of a stream, one round of it, each once, in the stream's order.
+def all_logits(session: Session, graph: EvalGraph, stream: Stream, handle: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Computes a child's logits of each image of a stream. One round is run; each image comes once, in the stream's order.
+
+    Args:
+      graph, stream, handle: as in `accuracy`.
 
     Returns:
       (logits, labels): float32 `[N, num_classes]` and int32 `[N]`.
@@ -159,4 +210,5 @@ def all_logits(session, graph, stream, handle):
         signals.check()
         logits, labels, weights = session.run([graph.logits, graph.labels, graph.weights], {graph.handle: handle})
         rounds.append((logits[weights > 0], labels[weights > 0]))
-    return tuple(np.concatenate(column) for column in zip(*rounds, strict=True))
+    logits, labels = (np.concatenate(column) for column in zip(*rounds, strict=True))
+    return logits, labels

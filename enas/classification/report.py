@@ -1,4 +1,4 @@
-"""What a trained child gets wrong: the confusion matrix and the images it classified worst. Needs no TensorFlow.
+"""What a trained child gets wrong: its confusion matrix and its worst images. Nothing here imports TensorFlow.
 
 confusion.txt, .json, .png   how often images of each class were taken for each class
 worst_images.txt             the images whose own class got the lowest probability
@@ -7,15 +7,17 @@ worst_images.txt             the images whose own class got the lowest probabili
 import dataclasses
 import io
 import json
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from enas.files import printable, write_bytes_atomically
+from enas.runs.run_directory import RunDirectory
 
-WORST = 100
-SHOWN = 10
-MAX_TABLE_CLASSES = 50
-MAX_ANNOTATED_CLASSES = 30
+WORST = 100  # images at most in worst_images.txt
+SHOWN = 10  # classes with the lowest recall in the log
+MAX_TABLE_CLASSES = 50  # with more classes there is no table, and the picture names none
+MAX_ANNOTATED_CLASSES = 30  # with more classes the picture shows no counts
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -23,22 +25,22 @@ class Predictions:
     """How the images of a split were classified.
 
     Attributes:
-      names: list of str, what each of the N images is called.
-      labels: int [N], their classes.
-      predicted: int [N], the classes they were taken for.
-      own: float [N], the probability their own class got.
-      top: float [N], the probability that `predicted` got.
+      names: what each of the N images is called.
+      labels: int `[N]`, their classes.
+      predicted: int `[N]`, the classes they were taken for.
+      own: float `[N]`, the probability that their own class got.
+      top: float `[N]`, the probability that `predicted` got.
     """
 
-    names: list
+    names: Sequence[str]
     labels: np.ndarray
     predicted: np.ndarray
     own: np.ndarray
     top: np.ndarray
 
 
-def predictions(names, labels, logits):
-    """Returns the `Predictions` that logits, float [N, num_classes], stand for."""
+def predictions(names: Sequence[str], labels: np.ndarray, logits: np.ndarray) -> Predictions:
+    """Turns logits, float `[N, num_classes]`, into predictions; names and labels are those of the N images."""
     logits = np.asarray(logits, np.float64)
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities, rows = odds / odds.sum(axis=1, keepdims=True), np.arange(len(labels))
@@ -46,19 +48,16 @@ def predictions(names, labels, logits):
     return Predictions(names, labels, predicted, probabilities[rows, labels], probabilities[rows, predicted])
 
 
-def confusion(labels, predicted, classes):
-    """Returns int64 [classes, classes]: how many images of the row's class were taken for the column's."""
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """Returns how many images of the row's class were taken for the column's, int64 `[classes, classes]`."""
     return np.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
 
 
-def write(run, class_names, split, found):
+def write(run: RunDirectory, class_names: Sequence[str], split: str, found: Predictions) -> None:
     """Writes the files of this module to a run directory, and logs the classes with the lowest recall.
 
     Args:
-      run: the `RunDirectory`.
-      class_names: tuple of str.
-      split: str, the split's name.
-      found: `Predictions`.
+      split: the name of the split that `found` is of.
     """
     matrix = confusion(found.labels, found.predicted, len(class_names))
     recall, precision = (_shares(np.diag(matrix), matrix.sum(axis=axis)) for axis in (1, 0))
@@ -72,23 +71,26 @@ def write(run, class_names, split, found):
         "precision": [None if np.isnan(share) else float(share) for share in precision],
     }
     run.write("confusion.json", json.dumps(figures) + "\n")
-    class_names = [printable(name) for name in class_names]
-    run.write("confusion.txt", "\n".join(_text(matrix, class_names, split, recall, precision)) + "\n")
-    run.write("worst_images.txt", "\n".join(_worst(found, class_names)) + "\n")
-    draw(run.file("confusion.png"), matrix, class_names, split)
+    names = [printable(name) for name in class_names]
+    run.write("confusion.txt", "\n".join(_text(matrix, names, split, recall, precision)) + "\n")
+    run.write("worst_images.txt", "\n".join(_worst(found, names)) + "\n")
+    draw(run.file("confusion.png"), matrix, names, split)
     run.log("-" * 80)
     run.log(f"{split} classes with the lowest recall (all of them in {run.file('confusion.txt')}):")
-    for line in _table(matrix, class_names, recall, precision, np.argsort(recall, kind="stable")[:SHOWN]):
+    for line in _table(matrix, names, recall, precision, np.argsort(recall, kind="stable")[:SHOWN].tolist()):
         run.log(line)
     run.log(f"{split} images that were classified worst: {run.file('worst_images.txt')}")
 
 
-def _shares(part, whole):
-    """part / whole; NaN where the whole is 0."""
+def _shares(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """Returns part / whole, and NaN where the whole is 0."""
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
-def _table(matrix, names, recall, precision, which):
+def _table(
+    matrix: np.ndarray, names: Sequence[str], recall: np.ndarray, precision: np.ndarray, which: Sequence[int]
+) -> Iterator[str]:
+    """Yields the lines of a table of the classes `which`."""
     width = max(len(names[index]) for index in which)
     yield f"{'class':<{width}}  images  recall  precision"
     for index in which:
@@ -96,8 +98,10 @@ def _table(matrix, names, recall, precision, which):
         yield "{:<{}}  {:6d}  {:>6}  {:>9}".format(names[index], width, matrix[index].sum(), *shares)
 
 
-def _text(matrix, names, split, recall, precision):
-    """The lines of confusion.txt."""
+def _text(
+    matrix: np.ndarray, names: Sequence[str], split: str, recall: np.ndarray, precision: np.ndarray
+) -> Iterator[str]:
+    """Yields the lines of confusion.txt."""
     yield f"{matrix.sum()} {split} images, {np.trace(matrix)} of them classified right"
     yield ""
     yield from _table(matrix, names, recall, precision, range(len(names)))
@@ -116,8 +120,8 @@ def _text(matrix, names, split, recall, precision):
             yield f"{name:<{left}} " + "".join(f"{count:{cell}d}" for count in row)
 
 
-def _worst(found, names):
-    """The lines of worst_images.txt."""
+def _worst(found: Predictions, names: Sequence[str]) -> Iterator[str]:
+    """Yields the lines of worst_images.txt."""
     yield "probability of its class, class, predicted class, probability of that one, image"
     for index in np.argsort(found.own, kind="stable")[:WORST]:
         if found.predicted[index] == found.labels[index]:
@@ -126,14 +130,13 @@ def _worst(found, names):
         yield f"{found.own[index]:.6f}\t{true}\t{predicted}\t{found.top[index]:.6f}\t{printable(found.names[index])}"
 
 
-def draw(path, matrix, names, split):
-    """Draws a confusion matrix as PNG: each row's shares as shades, with counts and names where they are readable.
+def draw(path: str, matrix: np.ndarray, names: Sequence[str], split: str) -> None:
+    """Draws a confusion matrix as PNG: each row's shares as shades, with counts and names if they can be read.
 
     Args:
-      path: the file.
-      matrix: int [classes, classes].
-      names: list of str, printable.
-      split: str, the split's name.
+      matrix: int `[classes, classes]`.
+      names: the classes' names, printable.
+      split: the split's name.
 
     Raises:
       UserError: the file can't be written.
@@ -153,7 +156,7 @@ def draw(path, matrix, names, split):
     axes.set_title(f"{matrix.sum():,} {split} images, {np.trace(matrix) / max(1, matrix.sum()):.2%} right")
     if classes <= MAX_TABLE_CLASSES:
         labels = [name if len(name) <= 20 else name[:19] + "…" for name in names]
-        # A dollar sign in a name begins no formula.
+        # Without this, a dollar sign in a name would begin a formula.
         axes.set_xticks(range(classes), labels, rotation=90, parse_math=False)
         axes.set_yticks(range(classes), labels, parse_math=False)
     if classes <= MAX_ANNOTATED_CLASSES:

@@ -1,22 +1,29 @@
 """The task of the spaces of image classifiers: data, training step, reward and accuracy.
 
-A task is what the search and the training of one arc know of data and networks: a module with `ADVICE`, `METRIC`, `load`,
-`metadata`, `description`, `log_header`, `learning_rate`, `training`, `Scorer` and `report_errors`. Another one is
-`enas/rnn/language.py`.
+`enas.interfaces.Task` says what a task is. Another one is `enas/rnn/language.py`.
 """
 
 import os
+from typing import Any, cast
+
+import numpy as np
 
 from enas import data
 from enas.classification import child_graph, report
+from enas.classification.child_graph import ImageClassifier
 from enas.costs import size
+from enas.costs.cost import Cost
+from enas.data import DataSet, pipeline
 from enas.data import metadata as data_metadata
-from enas.data import pipeline
 from enas.files import printable
 from enas.graph.optim import learning_rate
+from enas.interfaces import Feeds
 from enas.metric import Metric
+from enas.options.config import SearchConfig, TrainConfig
 from enas.runs import metadata as run_metadata
 from enas.runs import session
+from enas.runs.run_directory import RunDirectory
+from enas.types import Session
 
 __all__ = [
     "ADVICE",
@@ -33,12 +40,16 @@ __all__ = [
 
 # To a user whose child's numbers are not finite.
 ADVICE = "a lower --child_lr_max, or --child_clip_mode=global"
-SHOWN = 20  # of a list that may be long, in the log
+SHOWN = 20  # entries at most of a list in the log
 METRIC = Metric("accuracy", "acc", "acc", higher_is_better=True)
 
 
-def load(config):
-    """The `enas.data.DataSet` of a config, with what the run in its `--output_dir` already knows of it."""
+def load(config: SearchConfig | TrainConfig) -> DataSet:
+    """Loads the data set of a config, with what the run in its `--output_dir` already knows of it.
+
+    Raises:
+      UserError: see `enas.data.load`.
+    """
     path = config.run.output_dir
     known = None if config.run.reset_output_dir else run_metadata.read_data(path)
     if known is not None:
@@ -46,13 +57,13 @@ def load(config):
     return data.load(config.data, config.run.seed, known)
 
 
-def metadata(dataset):
-    """What the images are and how they are normalised, as JSON values: a run goes on with the same metadata only."""
+def metadata(dataset: DataSet) -> dict[str, Any]:
+    """Says what the images are and how they are normalised, as JSON values. A run goes on with the same metadata only."""
     return data_metadata.of(dataset)
 
 
-def description(config, dataset):
-    """The data in a few words."""
+def description(config: SearchConfig | TrainConfig, dataset: DataSet) -> str:
+    """Describes the data in a few words."""
     sizes = "/".join(str(len(split.labels)) for split in (dataset.train, dataset.valid, dataset.test))
     shape = "x".join(map(str, dataset.image_shape))
     return (
@@ -61,8 +72,8 @@ def description(config, dataset):
     )
 
 
-def log_header(run, dataset):
-    """Logs the classes, and the files that were left out; lists these in bad_images.txt."""
+def log_header(run: RunDirectory, dataset: DataSet) -> None:
+    """Logs the classes, and the files that were left out. Lists these files in bad_images.txt."""
     names = dataset.class_names
     more = f" and {len(names) - SHOWN} more (see {run_metadata.DATA})" if len(names) > SHOWN else ""
     run.log(f"classes: {', '.join(map(printable, names[:SHOWN]))}{more}")
@@ -74,11 +85,11 @@ def log_header(run, dataset):
             run.log(f"  {reason}")
 
 
-def report_errors(context):
+def report_errors(context: session.RunContext) -> None:
     """Writes and logs what the child of a training gets wrong on the test set; see `enas.classification.report`.
 
     Args:
-      context: the `session.RunContext` of a training, its streams started and its variables restored.
+      context: a training whose streams are started and whose variables are restored.
 
     Raises:
       signals.Stopped: a signal came.
@@ -89,34 +100,44 @@ def report_errors(context):
     report.write(context.run, context.dataset.class_names, "test", report.predictions(names, labels, logits))
 
 
-def train_step(config, dataset, child, arc, shared):
-    """The `child_graph.TrainStep` of a child; `shared`: its weights are those of all arcs."""
+def train_step(
+    config: SearchConfig | TrainConfig, dataset: DataSet, child: ImageClassifier, arc: Any, shared: bool
+) -> child_graph.TrainStep:
+    """Builds the training step of a child; see `enas.interfaces.Task`."""
     return child_graph.train_step(config, dataset, child, arc, moving_averages=not shared)
 
 
 class Scorer:
-    """Rewards and accuracies of a child. Making one builds its graph; `start` comes before all else.
+    """Measures rewards and accuracies of a child. Making one builds its graph; `start` comes before all else.
 
     Args:
-      config: a `SearchConfig` or `TrainConfig`.
-      dataset: the `DataSet`.
+      config: the run's settings, those of a search if the child is shared.
+      dataset: the data set.
       child: the search space's child module.
       arc: what `child.logits` takes.
       shared: the child's weights are those of all arcs.
     """
 
-    def __init__(self, config, dataset, child, arc, shared):
+    def __init__(
+        self,
+        config: SearchConfig | TrainConfig,
+        dataset: DataSet,
+        child: ImageClassifier,
+        arc: Any,
+        shared: bool,
+    ) -> None:
         seed, valid = config.run.seed, dataset.valid
         self.repeats, batch = 1, config.run.batch_size
         if shared:
-            batch = config.controller.batch_size or min(batch, len(valid.labels))
-            self.repeats = config.controller.num_aggregate
+            search = cast(SearchConfig, config)  # only a search shares weights
+            batch = search.controller.batch_size or min(batch, len(valid.labels))
+            self.repeats = search.controller.num_aggregate
         self.streams = {
             "valid": pipeline.evaluation_batches(dataset, valid, batch, seed),
             "test": pipeline.evaluation_batches(dataset, dataset.test, batch, seed),
         }
         if shared:
-            limit = config.score.eval_arc_batches
+            limit = search.score.eval_arc_batches
             self.streams["reward"] = pipeline.training_batches(
                 dataset, valid, batch, seed, "reward", repeats=self.repeats
             )
@@ -125,28 +146,35 @@ class Scorer:
             config, dataset, child, arc, self.streams["valid"], moving_averages=not shared
         )
         self.test_order = pipeline.evaluation_order(len(dataset.test.labels), seed)
-        self.handles = {}
+        self.handles: dict[str, bytes] = {}
 
-    def start(self, sess, updates=0):
-        """Makes the streams ready, after `updates` updates of the controller."""
+    def start(self, sess: Session, updates: int = 0) -> None:
+        """Makes the streams ready, as they are after so many updates of the controller."""
         self.handles = session.start(sess, self.streams, {"reward": updates * self.repeats})
 
-    def reward(self, sess, _update, feeds):
-        """Accuracy on the next validation batch; all arcs of an update see the same images."""
+    def reward(self, sess: Session, _update: int, feeds: Feeds) -> float:
+        """Measures the accuracy on the next validation batch. All arcs of an update see the same images."""
         feeds = {**feeds, self.graph.handle: self.handles["reward"]}
         correct, counted = sess.run([self.graph.correct, self.graph.counted], feeds)
         return correct / counted
 
-    def score(self, sess, name, feeds=None):
-        """Accuracy on the set "valid" or "test", or on the validation images that arcs are scored on ("arcs").
+    def score(self, sess: Session, name: str, feeds: Feeds | None = None) -> float:
+        """Measures the accuracy.
+
+        Args:
+          name: the images, "valid" or "test" for a whole set, "arcs" for the validation images that arcs are scored on.
+          feeds: what else the graph is fed, e.g. the arc.
 
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
         """
         return child_graph.accuracy(sess, self.graph, self.streams[name], self.handles[name], feeds)
 
-    def test_logits(self, sess):
-        """(logits `[N, num_classes]`, labels `[N]`, places in the test set `[N]`) of all test images.
+    def test_logits(self, sess: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Computes the logits of all test images.
+
+        Returns:
+          (logits, labels, places in the test set): float32 `[N, num_classes]`, int32 `[N]` and int64 `[N]`.
 
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
@@ -154,6 +182,6 @@ class Scorer:
         logits, labels = child_graph.all_logits(sess, self.graph, self.streams["test"], self.handles["test"])
         return logits, labels, sess.run(self.test_order)
 
-    def cost(self):
-        """The `enas.costs.cost.Cost` of the child."""
+    def cost(self) -> Cost:
+        """Counts what the child costs."""
         return size.measure(self.graph)

@@ -1,18 +1,32 @@
-"""How large a built network is: counted from its graph."""
+"""What a built network costs: counted from its graph."""
 
 import math
+from typing import Protocol
 
 import tensorflow.compat.v1 as tf
 
 from enas.costs.cost import Cost
+from enas.graph.layers import BuildContext
+from enas.types import Operation, Tensor
 
 
-def measure(graph):
-    """Counts the `Cost` of a fixed child in its scoring graph (the auxiliary head, which only training has, is no part).
+class ScoringGraph(Protocol):
+    """A child built for scoring, e.g. a `child_graph.EvalGraph`.
 
-    Args:
-      graph: a `child_graph.EvalGraph`.
+    Attributes:
+      build: what the child was built with.
+      correct: a tensor that depends on all of the child's layers.
     """
+
+    @property
+    def build(self) -> BuildContext: ...
+
+    @property
+    def correct(self) -> Tensor: ...
+
+
+def measure(graph: ScoringGraph) -> Cost:
+    """Counts the cost of a fixed child. The auxiliary head does not count: only training has it."""
     build = graph.build
     variables = [v for v in tf.trainable_variables("child/") if "/aux_head/" not in v.name]
     counts = {v.name: math.prod(v.shape.as_list()) for v in variables}
@@ -28,8 +42,8 @@ def measure(graph):
     return Cost(sum(counts.values()), macs, bitops, model_bytes)
 
 
-def _ancestors(op):
-    """All operations that `op` depends on."""
+def _ancestors(op: Operation) -> set[Operation]:
+    """Returns all operations that an operation depends on, itself included."""
     seen, waiting = set(), [op]
     while waiting:
         op = waiting.pop()
@@ -39,12 +53,12 @@ def _ancestors(op):
     return seen
 
 
-def _macs(op):
-    """Multiply-accumulates that a convolution or matrix product spends on one image."""
+def _macs(op: Operation) -> int:
+    """Returns the multiply-accumulates that a convolution or matrix product spends on one image."""
     y = op.outputs[0]
     if op.type == "MatMul":  # a 1x1 convolution is a product of the pixels of all images, reshaped
         [y] = [reshape.outputs[0] for reshape in y.consumers() if reshape.type == "Reshape"] or [y]
     outputs = math.prod(y.shape.as_list()[1:])
     weights = op.inputs[1].shape.as_list()
-    # Inputs that one output value reads: k * k * Cin, k * k, or Cin.
+    # One output value reads k * k * Cin, k * k, or Cin inputs.
     return outputs * math.prod(weights[:2] if op.type == "DepthwiseConv2dNative" else weights[:-1])

@@ -1,17 +1,23 @@
 """Data sets: read, split, limited, resized and measured. Nothing here imports TensorFlow."""
 
-import dataclasses
 import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from enas.data import augment, metadata, source, streaming
+from enas.data.dataset import DataSet, Split
 from enas.data.readers import cifar, folder, idx
 from enas.data.readers.images import Form
 from enas.data.sampling import stratified
+from enas.data.source import ArrayPart, Part, Source
 from enas.data.statistics import level_counts, mean_std
 from enas.errors import UserError
+from enas.options.data import DataConfig
 from enas.randomness import generator
+
+__all__ = ["DataSet", "Split", "load"]
 
 # The ENAS authors' validation split of CIFAR-10; MNIST's usual one has the same size.
 DEFAULT_NUM_VALIDS = {"mnist": 5000, "fashion_mnist": 5000, "cifar10": 5000}
@@ -19,121 +25,76 @@ DEFAULT_VALID_FRACTION = 0.1
 DIGITS_TEST_FRACTION = 0.2
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Split:
-    """Images with their labels.
+def load(config: DataConfig, seed: int, known: Mapping[str, Any] | None = None) -> DataSet:
+    """Opens a data set. Images that are files of their own stay there, unless `--cache` says otherwise.
 
-    Attributes:
-      images: uint8 [N, H, W, C], pixels 0 to 255; C is 1 (grey) or 3 (RGB). An array, or `streaming.Streamed`, whose
-        `read` gives the images of an array of indices.
-      labels: int32 [N], 0 to the number of classes - 1.
-      names: list of str, what each image is called: its file, below the data folder, or its number in the test set's
-        file; None where nothing asks for it.
-    """
-
-    images: object
-    labels: np.ndarray
-    names: list | None = None
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class DataSet:
-    """A data set ready for use.
-
-    Attributes:
-      train, valid, test: Split. train includes the augmented copies; valid is in random order, so that its first
-        images are a fair sample of it, whatever order the files are in.
-      class_names: tuple of str.
-      mean, std: float32 [C], of pixel/255 over the training split, augmented copies included. They normalise all
-        three splits: (pixel/255 - mean) / std. std is at least 1/255.
-      digests, bad_images: see `enas.data.metadata`.
-    """
-
-    train: Split
-    valid: Split
-    test: Split
-    class_names: tuple
-    mean: np.ndarray
-    std: np.ndarray
-    digests: dict = dataclasses.field(default_factory=dict)
-    bad_images: dict = dataclasses.field(default_factory=dict)
-
-    @property
-    def num_classes(self):
-        """int, the number of classes."""
-        return len(self.class_names)
-
-    @property
-    def image_shape(self):
-        """(H, W, C), ints."""
-        return self.train.images.shape[1:]
-
-
-def load(config, seed, known=None):
-    """Opens a data set. Images in files stay there, unless `--cache` says otherwise.
+    The order is: split off validation images, limit, check files, resize and convert, add copies, measure.
 
     Args:
-      config: DataConfig.
-      seed: int >= 0, the run's seed. It decides the validation split, the --max_*_images and the augmented copies.
-      known: the metadata of the run that goes on (`metadata.read`). Its mean and standard deviation are used, and files it
-        has checked are not checked again. None: a new run.
-
-    Returns:
-      A DataSet. The order is: split off validation images, limit, check files, resize and convert, add copies, measure.
+      seed: the run's seed, at least 0. It decides the validation split, the --max_*_images and the augmented copies.
+      known: the metadata of the run that goes on, see `enas.data.metadata`. Its mean and standard deviation are used, and
+        files that it has checked are not checked again. None for a new run.
 
     Raises:
-      UserError: files that are missing, unreadable, malformed or not those of `known`, or flags that do not fit them.
+      UserError: files are missing, unreadable, malformed or not those of `known`, or flags do not fit them.
     """
     files = _read(config)
     _check(files)
     if known is not None:
         metadata.check(known, files.class_names, files.where)
-    splits, digests, bad_images, counts = {}, {}, {}, None
+    splits: dict[str, Split] = {}
+    digests: dict[str, str] = {}
+    bad_images: dict[str, list[list[str]]] = {}
+    counts = None
     for name, part, indices in _chosen(config, files, seed):
         copies = config.n_aug_img if name == "train" else 1
-        images = None if part.files else part.read(indices)
-        digests[name] = part.files.digest(indices) if part.files else hashlib.sha256(images.data).hexdigest()
-        same = _check_same(name, digests, known, files.where)
-        if not part.files:
+        if isinstance(part, ArrayPart):
+            images = part.read(indices)
+            digests[name] = hashlib.sha256(images.data).hexdigest()
+            _check_same(name, digests[name], known, files.where)
             numbers = [f"image {index}" for index in indices] if name == "test" else None
             splits[name] = Split(*augment.with_copies(images, part.labels[indices], copies, seed), numbers)
             continue
+        digests[name] = part.files.digest(indices)
+        _check_same(name, digests[name], known, files.where)
         selection = streaming.Selection(part.files, indices, copies, seed, name)
-        bad = known["bad_images"].get(name, []) if same else None
+        bad = None if known is None else known["bad_images"].get(name, [])
         opened = streaming.open_images(selection, config, bad)
-        # The reasons name the files where they were first read, which may have moved since.
+        # The reasons name the files where they were first read. The files may have moved since.
         bad_images[name] = opened.bad if bad is None else bad
         counts = opened.counts if name == "train" else counts
-        splits[name] = _file_split(part, selection, opened)
+        splits[name] = _file_split(part.labels, selection, opened)
         _check_left(splits[name].labels, opened.bad, name, files)
-    mean, std = _mean_std(splits["train"].images, counts, known, files.where)
-    return DataSet(**splits, class_names=files.class_names, mean=mean, std=std, digests=digests, bad_images=bad_images)
+    train = splits["train"].images
+    if known is not None:
+        mean, std = _stored_mean_std(known, train.shape[-1], files.where)
+    else:
+        counts = level_counts(train) if isinstance(train, np.ndarray) else counts
+        assert counts is not None  # a new run decodes all files, and counts as it does
+        mean, std = mean_std(counts)
+    return DataSet(splits["train"], splits["valid"], splits["test"], files.class_names, mean, std, digests, bad_images)
 
 
-def _chosen(config, files, seed):
+def _chosen(config: DataConfig, files: Source, seed: int) -> Iterator[tuple[str, Part, np.ndarray]]:
     """Yields (name, Part, indices into it, limited and in order) for train, valid and test."""
     for name, part, indices in _split(config, files, seed):
         indices = _limited(part.labels, indices, name, config, files.class_names, seed)
         yield name, part, generator(seed, "order of valid").permutation(indices) if name == "valid" else indices
 
 
-def _file_split(part, selection, opened):
-    names = [part.files.names[index] for index in opened.indices]
-    return Split(opened.images, np.tile(part.labels[opened.indices], selection.copies), names * selection.copies)
+def _file_split(labels: np.ndarray, selection: streaming.Selection, opened: streaming.Opened) -> Split:
+    names = [selection.files.names[index] for index in opened.indices]
+    return Split(opened.images, np.tile(labels[opened.indices], selection.copies), names * selection.copies)
 
 
-def _mean_std(images, counts, known, where):
-    """Those of the run that goes on, else of the counts, else of the images."""
-    if known is None:
-        return mean_std(level_counts(images) if counts is None else counts)
-    if not len(known["mean"]) == len(known["std"]) == images.shape[-1]:
-        raise UserError(
-            f"{where}: images of {images.shape[-1]} channels; the run's {metadata.NAME} has {len(known['mean'])}"
-        )
+def _stored_mean_std(known: Mapping[str, Any], channels: int, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns mean and standard deviation as the run that goes on has stored them."""
+    if not len(known["mean"]) == len(known["std"]) == channels:
+        raise UserError(f"{where}: images of {channels} channels; the run's data.json has {len(known['mean'])}")
     return np.array(known["mean"], np.float32), np.array(known["std"], np.float32)
 
 
-def _read(config):
+def _read(config: DataConfig) -> Source:
     data_dir = config.data_dir or f"data/{config.dataset}"
     form = Form(*config.image_size, config.channel, config.resize)
     if config.dataset == "digits":
@@ -145,22 +106,17 @@ def _read(config):
     return idx.read(data_dir, config.dataset, form)
 
 
-def _check_same(name, digests, known, where):
-    """Tells whether a split's images are those of the run that goes on: False where none does.
-
-    Raises:
-      UserError: they are others.
-    """
-    if known is not None and known["digests"].get(name) != digests[name]:
+def _check_same(name: str, digest: str, known: Mapping[str, Any] | None, where: str) -> None:
+    """Raises UserError if a run goes on and this split's images are not those that it began with."""
+    if known is not None and known["digests"].get(name) != digest:
         raise UserError(
             f"{where}: its {name} images are not those that the run began with; put the old ones back, or add "
             "--reset_output_dir to delete that run"
         )
-    return known is not None
 
 
-def _check_left(labels, bad, name, files):
-    """Raises UserError if leaving bad files out left no image, or none to train a class on."""
+def _check_left(labels: np.ndarray, bad: list[list[str]], name: str, files: Source) -> None:
+    """Raises UserError if no image is left without the bad files, or none to train a class on."""
     classes = range(len(files.class_names)) if name == "train" else ()
     if not len(labels) or set(classes) - set(labels):
         raise UserError(
@@ -169,7 +125,7 @@ def _check_left(labels, bad, name, files):
         )
 
 
-def _read_digits(form):
+def _read_digits(form: Form) -> Source:
     """Splits scikit-learn's digits (8x8, values 0 to 16) into training and test images, the same for every seed."""
     from sklearn.datasets import load_digits
 
@@ -177,13 +133,13 @@ def _read_digits(form):
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)[..., None]
     names = tuple(map(str, digits.target_names))
     count = round(DIGITS_TEST_FRACTION * len(images))
-    test = stratified(digits.target, count, names, generator(0, "digits test"), "digits")
-    train = np.setdiff1d(np.arange(len(images)), test)
-    train, test = (source.in_memory(images[chosen], digits.target[chosen], form) for chosen in (train, test))
-    return source.Source(train, None, test, names, "digits")
+    chosen = stratified(digits.target, count, names, generator(0, "digits test"), "digits")
+    rest = np.setdiff1d(np.arange(len(images)), chosen)
+    train, test = (source.in_memory(images[which], digits.target[which], form) for which in (rest, chosen))
+    return Source(train, None, test, names, "digits")
 
 
-def _check(files):
+def _check(files: Source) -> None:
     """Raises UserError for empty splits, labels out of range and classes without training images."""
     classes = len(files.class_names)
     for name, part in (("training", files.train), ("validation", files.valid), ("test", files.test)):
@@ -203,7 +159,7 @@ def _check(files):
         )
 
 
-def _split(config, files, seed):
+def _split(config: DataConfig, files: Source, seed: int) -> tuple[tuple[str, Part, np.ndarray], ...]:
     """Returns (name, Part, indices into it) for train, valid and test."""
     test = ("test", files.test, np.arange(len(files.test.labels)))
     everything = np.arange(len(files.train.labels))
@@ -226,7 +182,7 @@ def _split(config, files, seed):
     return ("train", files.train, rest), ("valid", files.train, chosen), test
 
 
-def _num_valids(config, available):
+def _num_valids(config: DataConfig, available: int) -> tuple[int, str]:
     """Returns how many validation images to split off and the flag, with its value, that says so."""
     if config.num_valids > 0:
         return config.num_valids, f"--num_valids={config.num_valids}"
@@ -236,7 +192,9 @@ def _num_valids(config, available):
     return round(fraction * available), f"--valid_fraction={fraction}"
 
 
-def _limited(labels, indices, name, config, class_names, seed):
+def _limited(
+    labels: np.ndarray, indices: np.ndarray, name: str, config: DataConfig, class_names: tuple[str, ...], seed: int
+) -> np.ndarray:
     """Cuts a split's indices down to its --max_*_images."""
     flag = f"max_{name}_images"
     count = getattr(config, flag)

@@ -1,8 +1,8 @@
 """Decoded images on disk (`--cache=disk`): one file of raw bytes for each selection of images.
 
-A cache is two files below `--cache_dir`: `<key>.images`, the rows one after another, and `<key>.json`, which is written
-last and says that the first is whole. The key depends on everything that the bytes depend on, so a cache is never stale;
-a third file, `<key>.lock`, lets one process fill it while others wait.
+A cache is two files below `--cache_dir`. `<key>.images` holds the rows one after another. `<key>.json` is written last and
+shows that the first file is whole. The key depends on everything that the bytes depend on, so a cache is never stale. A
+third file, `<key>.lock`, lets one process fill the cache while others wait.
 """
 
 import contextlib
@@ -10,38 +10,54 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import portalocker
 
+from enas.data.source import Files
 from enas.errors import UserError
 
 FORMAT = 1  # one more whenever decoding, resizing or augmented copies change
 
 
-def key(selection):
-    """Returns a str that names the images of an `enas.data.streaming.Selection` as they are now."""
-    parts = [FORMAT, selection.files.digest(selection.indices, stamps=True), selection.files.form, selection.copies]
-    if selection.copies > 1:
-        parts += [selection.seed, selection.indices.tolist()]
+def key(files: Files, indices: np.ndarray, copies: int, seed: int) -> str:
+    """Returns a name for images as their files are now.
+
+    Args:
+      indices: int `[N]`, the files whose images are meant.
+      copies: images made of each, see `enas.data.augment`.
+      seed: the run's seed, for the copies.
+    """
+    parts = [FORMAT, files.digest(indices, stamps=True), files.form, copies]
+    if copies > 1:
+        parts += [seed, indices.tolist()]
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def filled(folder, name, row_bytes, rows, fill):
-    """Makes a cache unless it is there.
+def filled(
+    folder: str,
+    name: str,
+    row_bytes: int,
+    rows: int,
+    fill: Callable[[Callable[[np.ndarray], object]], dict[str, Any]],
+) -> Any:
+    """Makes a cache unless there is one.
 
     Args:
-      folder: `--cache_dir`; made where it does not exist.
-      name: str, from `key`.
+      folder: `--cache_dir`, which is made if it does not exist.
+      name: the cache's name, from `key`.
       row_bytes: bytes of a row.
-      rows: int, rows there may be.
-      fill: called with a function that appends a row, any array of that many bytes; returns a dict, the metadata.
+      rows: how many rows there may be at most.
+      fill: makes the rows. It is called with a function that appends a row, an array of any shape with that many bytes. It
+        returns the metadata, JSON values.
 
     Returns:
-      What `fill` returned when the cache was made.
+      What `fill` returned when the cache was made, or whatever JSON value a damaged file holds instead.
 
     Raises:
-      UserError: no room, or the folder can't be written.
+      UserError: there is no room, the folder can't be written, or the metadata is no JSON.
     """
     if not folder:
         raise UserError("--cache_dir='': expected a folder")
@@ -60,22 +76,28 @@ def filled(folder, name, row_bytes, rows, fill):
         raise damaged(folder, name) from None
 
 
-def damaged(folder, name):
-    """The UserError for a cache whose metadata is damaged."""
+def damaged(folder: str, name: str) -> UserError:
+    """Returns the error for a cache whose metadata is damaged."""
     path = os.path.join(folder, f"{name}.json")
     return UserError(f"{path}: damaged; expected a file of --cache=disk (delete it to have it made again)")
 
 
-def reader(folder, name, total_bytes, row_bytes):
-    """Opens a cache; returns a function that maps int [n] rows to uint8 [n, row_bytes], safe in any thread.
+def reader(folder: str, name: str, total_bytes: int, row_bytes: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Opens a cache.
 
     The file is read, not mapped: mapped pages would count as this process's memory.
 
     Args:
-      total_bytes: size that the file must have.
+      folder, name: as in `filled`.
+      total_bytes: the size that the file must have.
+      row_bytes: bytes of a row.
+
+    Returns:
+      A function that maps int `[n]`, numbers of rows, to these rows, uint8 `[n, row_bytes]`. Any thread may call it. It
+      raises UserError if the file has been cut short since.
 
     Raises:
-      UserError: the file is missing or of another size; the function it returns, if it was cut short since.
+      UserError: the file is missing or has another size.
     """
     path = os.path.join(folder, f"{name}.images")
     try:
@@ -86,10 +108,10 @@ def reader(folder, name, total_bytes, row_bytes):
     if found != total_bytes:
         raise UserError(f"{path}: {found:,} bytes; expected {total_bytes:,} (delete it to have it made again)")
 
-    def read(rows):
+    def read(rows: np.ndarray) -> np.ndarray:
         result = np.empty((len(rows), row_bytes), np.uint8)
         for target, row in zip(result, rows, strict=True):
-            if os.preadv(file.fileno(), [target], int(row) * row_bytes) != row_bytes:
+            if os.preadv(file.fileno(), [target.data], int(row) * row_bytes) != row_bytes:
                 raise UserError(f"{path}: cut short while it was in use; expected {total_bytes:,} bytes")
         return result
 
@@ -97,13 +119,13 @@ def reader(folder, name, total_bytes, row_bytes):
 
 
 @contextlib.contextmanager
-def _locked(path):
+def _locked(path: str) -> Iterator[None]:
     with open(path, "w", encoding="utf-8") as file:
         portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE)
         yield
 
 
-def _check_room(folder, needed):
+def _check_room(folder: str, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise UserError(
@@ -112,7 +134,7 @@ def _check_room(folder, needed):
         )
 
 
-def _make(images, metadata, fill):
+def _make(images: str, metadata: str, fill: Callable[[Callable[[np.ndarray], object]], dict[str, Any]]) -> None:
     partial = images + ".tmp"
     try:
         with open(partial, "wb") as file:

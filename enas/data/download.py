@@ -1,6 +1,6 @@
 """Fetches MNIST, Fashion-MNIST or CIFAR-10: python -m enas.data.download <data set> [--data_dir DIR]
 
-Files are checked against their published MD5 sums; an interrupted download is resumed by running it again.
+Files are checked against their published MD5 sums. Run it again to resume an interrupted download.
 """
 
 import argparse
@@ -14,7 +14,9 @@ import tarfile
 import urllib.error
 import urllib.request
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 from tqdm import tqdm
 
@@ -52,13 +54,13 @@ TIMEOUT = 30  # seconds without a byte
 _BLOCK = 2**18
 
 
-def fetch(dataset, directory, base_url=None):
+def fetch(dataset: str, directory: str | Path, base_url: str | None = None) -> None:
     """Puts a data set's files into a folder, where `enas.data.load` finds them. Good files that exist are kept.
 
     Args:
       dataset: "mnist", "fashion_mnist" or "cifar10".
-      directory: the folder; it is made if need be.
-      base_url: str ending in "/", instead of the data set's own server.
+      directory: the folder, which is made if it does not exist.
+      base_url: where the files are fetched from instead of the data set's own server; it ends in "/".
 
     Raises:
       UserError: the server cannot be reached, what it sends has the wrong MD5, or the folder cannot be written.
@@ -79,14 +81,16 @@ def fetch(dataset, directory, base_url=None):
         ) from None
 
 
-def fetch_file(url, path, md5):
-    """Downloads one file through FILE.part, resuming one that is there, and renames it once its MD5 is right.
+def fetch_file(url: str, path: Path, md5: str) -> None:
+    """Downloads one file as FILE.part, and renames it once its MD5 is right. A FILE.part that is there is resumed.
 
     Args:
-      url: str. path: Path of the file. md5: str, the published sum, hexadecimal.
+      url: where the file is fetched from.
+      path: FILE.
+      md5: the published sum, hexadecimal.
 
     Raises:
-      UserError: no connection, a broken one (FILE.part is kept), or a wrong MD5 (FILE.part is deleted).
+      UserError: there is no connection, or it broke (FILE.part is kept), or the MD5 is wrong (FILE.part is deleted).
       OSError: the file cannot be written.
     """
     if os.path.isfile(path):
@@ -108,11 +112,11 @@ def fetch_file(url, path, md5):
         print(f"{part}: MD5 {found} after resuming, expected {md5}; deleted it, starting over")
 
 
-def extract_cifar(archive):
-    """Extracts the official batches from the tar file, next to it; other members are left alone.
+def extract_cifar(archive: Path) -> None:
+    """Extracts the official batches from the tar file into its own folder. Other members stay in the tar file.
 
     Raises:
-      UserError: the file is no such archive.
+      UserError: the file is not the official archive.
       OSError: the folder cannot be written.
     """
     target = archive.parent / cifar.NAME
@@ -128,7 +132,7 @@ def extract_cifar(archive):
                     wanted.remove(member.name)
         if wanted:
             raise UserError(f"{archive}: no {min(wanted)} in it; expected the official CIFAR-10 archive")
-        # Renamed when complete, so that a folder of this name is always whole.
+        # It is renamed when it is complete, so that a folder of this name is always whole.
         os.replace(temporary / cifar.NAME, target)
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise UserError(f"{archive}: damaged ({error}); expected the official CIFAR-10 archive") from None
@@ -137,8 +141,8 @@ def extract_cifar(archive):
     print(f"{target}: extracted")
 
 
-def main(argv=None):
-    """Runs the command; returns its exit code."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
     parser = argparse.ArgumentParser(prog="python -m enas.data.download", description=__doc__.splitlines()[0])
     parser.add_argument("dataset", choices=(*FILES, "ptb"), help="ptb: says where its licensed data comes from")
     parser.add_argument("--data_dir", help="folder the files go to (default: data/<data set>)")
@@ -157,15 +161,15 @@ def main(argv=None):
     return 0
 
 
-def _stream(url, part, path):
-    """Appends what is missing to `part`; returns whether it built on bytes that were there before."""
+def _stream(url: str, part: Path, path: Path) -> bool:
+    """Appends what is missing to `part`, and returns whether bytes that were there before are kept."""
     start = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={start}-"} if start else {})
     with contextlib.ExitStack() as stack:
         try:
             response = stack.enter_context(urllib.request.urlopen(request, timeout=TIMEOUT))
         except urllib.error.HTTPError as error:
-            if error.code == 416 and start:  # nothing is missing: the MD5 tells whether it is the right file
+            if error.code == 416 and start:  # nothing is missing; the MD5 tells whether it is the right file
                 return True
             raise _unreachable(url, path, f"{error.code} {error.reason}") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
@@ -181,8 +185,8 @@ def _stream(url, part, path):
     return resumed
 
 
-def _copy(url, response, file, start, total):
-    """Copies the response into the file with a progress bar; a broken connection leaves what came."""
+def _copy(url: str, response: IO[bytes], file: IO[bytes], start: int, total: int | None) -> None:
+    """Copies the response into the file, with a progress bar. If the connection breaks, what came stays in the file."""
     done = start
     with tqdm(
         desc=url.rsplit("/", 1)[-1], initial=start, total=total, unit="B", unit_scale=True, disable=None
@@ -201,12 +205,12 @@ def _copy(url, response, file, start, total):
         raise UserError(f"{url}: connection lost after {done:,} of {total:,} bytes; run again to resume")
 
 
-def _unreachable(url, path, reason):
-    reason = " ".join(str(reason).split())
-    return UserError(f"{url}: cannot be fetched ({reason}); without a network, put the file at {path} by hand")
+def _unreachable(url: str, path: Path, reason: object) -> UserError:
+    words = " ".join(str(reason).split())
+    return UserError(f"{url}: cannot be fetched ({words}); without a network, put the file at {path} by hand")
 
 
-def _md5(path):
+def _md5(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest()
 

@@ -1,20 +1,24 @@
-"""What a run keeps of a data set of images in data.json, so that it need not be found out again: `{name: JSON value}`.
+"""The metadata of a data set of images, which its run keeps in data.json so that it need not be found out again.
 
-class_names    list of str
+It is `{name: JSON value}`:
+
+class_names    list of strings
 image_shape    [height, width, channels]
-mean, std      lists of float, one for each channel
-digests        split -> str that tells its images from others: of the names and sizes of its files, or of its pixels
-bad_images     split -> [name, reason] of each file that was left out as unreadable
+mean, std      lists of floats, one for each channel
+digests        {split: string that tells its images from others}, of the names and sizes of its files, or of its pixels
+bad_images     {split: [name, reason] of each file that was left out because it is unreadable}
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+from enas.data.dataset import DataSet
 from enas.errors import UserError
 
 
-def of(dataset):
-    """Returns the metadata of an `enas.data.DataSet`."""
+def of(dataset: DataSet) -> dict[str, Any]:
+    """Returns the metadata of a data set."""
     return {
         "class_names": list(dataset.class_names),
         "image_shape": list(dataset.image_shape),
@@ -26,7 +30,7 @@ def of(dataset):
 
 
 def checked(metadata: Any, path: str) -> dict[str, Any]:
-    """Returns `metadata`, the content of the file `path`.
+    """Returns `metadata`, which was read from the file `path`.
 
     Raises:
       UserError: it is not what `of` returns.
@@ -36,7 +40,7 @@ def checked(metadata: Any, path: str) -> dict[str, Any]:
     return metadata
 
 
-def _whole(metadata):
+def _whole(metadata: Any) -> bool:
     kinds = {"class_names": list, "mean": list, "std": list, "digests": dict, "bad_images": dict}
     return (
         isinstance(metadata, dict)
@@ -48,15 +52,24 @@ def _whole(metadata):
     )
 
 
-def is_bad_list(bad):
+def is_bad_list(bad: Any) -> bool:
     """Tells whether a JSON value is a list of [name, reason]."""
     return isinstance(bad, list) and all(
         isinstance(pair, list) and len(pair) == 2 and all(isinstance(word, str) for word in pair) for pair in bad
     )
 
 
-def check(metadata, names, where):
-    """Raises UserError if `metadata` is of other classes than `names`, those of the data set in `where`."""
+def check(metadata: Mapping[str, Any], names: tuple[str, ...], where: str) -> None:
+    """Checks that the classes of a run that goes on are those of the data set now.
+
+    Args:
+      metadata: the run's metadata.
+      names: the names of the classes now.
+      where: where the data set is, for messages.
+
+    Raises:
+      UserError: they are others.
+    """
     if metadata["class_names"] != list(names):
         raise UserError(
             f"{where}: its {len(names)} classes ({', '.join(names)}) are not those of the run "

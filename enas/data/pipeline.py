@@ -1,22 +1,30 @@
 """Batches for the graph: `tf.data` over arrays that are fed once, or over files that are read as they are needed.
 
 A step gives indices, the indices give images (gathered from an array, or read in parallel), and these are augmented.
-Arrays enter through placeholders when the iterators are initialised; the GraphDef never holds them. Every batch is a
+Arrays enter through placeholders when the iterators are initialised, so the GraphDef never holds them. Every batch is a
 pure function of (seed, step), so that a pipeline can start at any step.
 """
 
 import contextlib
 import dataclasses
 import re
-from typing import Any
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.data.streaming import Streamed
+from enas.data.dataset import DataSet, Split, Streamed
 from enas.errors import UserError
+from enas.options.data import DataConfig
 from enas.randomness import stateless_seed
+from enas.types import Session, Tensor
 
 PAD = 4
+
+# (images float32 `[N, H, W, C]`, normalised; labels int32 `[N]`; weights float32 `[N]`).
+Batch = tuple[Tensor, Tensor, Tensor]
+# Maps indices int64 `[N]` to (images uint8 `[N, H, W, C]`, labels int32 `[N]`).
+Gather = Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,53 +32,66 @@ class Stream:
     """An endless stream of batches of N images.
 
     Attributes:
-      iterator: yields (images float32 `[N, H, W, C]`, normalised; labels int32 `[N]`; weights float32 `[N]`: 1, or 0 for
-        the images that fill up the last batch of an evaluation).
+      iterator: yields (images float32 `[N, H, W, C]`, normalised; labels int32 `[N]`; weights float32 `[N]`). A weight is 1,
+        or 0 for an image that fills up the last batch of an evaluation.
       shapes: the shapes of the three.
-      per_epoch: batches that go once through the split.
-      start: placeholder int64, the batch the stream starts at.
-      feeds: the arrays, `{placeholder: array}`; labels only where images are streamed.
+      per_epoch: how many batches go once through the split.
+      start: placeholder int64, the batch that the stream starts at.
+      feeds: the arrays, `{placeholder: array}`; only labels if images are streamed.
     """
 
-    iterator: Any
-    shapes: tuple
+    iterator: tf.data.Iterator
+    shapes: tuple[list[int], list[int], list[int]]
     per_epoch: int
-    start: Any
-    feeds: dict
+    start: Tensor
+    feeds: dict[Tensor, np.ndarray]
 
-    def restart(self, session, step=0):
+    def restart(self, session: Session, step: int = 0) -> None:
         """Lets the stream start at batch `step`."""
         session.run(self.iterator.initializer, {**self.feeds, self.start: step})
 
 
-def next_batch(stream):
-    """The tensors (images, labels, weights) of a stream's next batch."""
+def next_batch(stream: Stream) -> Batch:
+    """Returns the tensors (images, labels, weights) of a stream's next batch."""
     return _shaped(stream.iterator.get_next(), stream)
 
 
-def next_of(handle, stream):
-    """The next batch of whichever stream is fed as `handle` (`Stream.iterator.string_handle()`); all streams that may be
-    fed have the shapes of `stream`."""
+def next_of(handle: Tensor, stream: Stream) -> Batch:
+    """Returns the next batch of whichever stream is fed.
+
+    Args:
+      handle: placeholder string, fed the value of a `Stream.iterator.string_handle()`.
+      stream: any of the streams that may be fed; all of them have the same shapes.
+    """
     types = tf.data.get_output_types(stream.iterator)
     return _shaped(tf.data.Iterator.from_string_handle(handle, types).get_next(), stream)
 
 
-def _shaped(tensors, stream):
-    return [tf.ensure_shape(tensor, shape) for tensor, shape in zip(tensors, stream.shapes, strict=True)]
+def _shaped(tensors: Batch, stream: Stream) -> Batch:
+    images, labels, weights = map(tf.ensure_shape, tensors, stream.shapes)
+    return images, labels, weights
 
 
-def training_batches(data, split, batch_size, seed, purpose, augment=None, repeats=1):
-    """An endless stream of shuffled batches; each epoch sees every image at most once, in an order of its own.
+def training_batches(
+    data: DataSet,
+    split: Split,
+    batch_size: int,
+    seed: int,
+    purpose: str,
+    augment: DataConfig | None = None,
+    repeats: int = 1,
+) -> Stream:
+    """Makes an endless stream of shuffled batches. Each epoch sees every image at most once, in an order of its own.
 
     The images that do not fill a batch at the end of an epoch are left out of that epoch.
 
     Args:
-      data: a `enas.data.DataSet`; its mean and std normalise the images.
-      split: the `enas.data.Split` to draw from.
-      batch_size: N.
+      data: the data set whose mean and std normalise the images.
+      split: the images to draw from.
+      batch_size: images of a batch.
       seed, purpose: key of the order and the augmentation.
-      augment: a `DataConfig` that says how images are augmented; None: they are not.
-      repeats: each batch comes this often in a row (all arcs of one controller update see the same images).
+      augment: how the images are augmented; None: not at all.
+      repeats: how often each batch comes in a row. All arcs of an update of the controller see the same images.
 
     Raises:
       UserError: the split has fewer images than a batch.
@@ -81,7 +102,7 @@ def training_batches(data, split, batch_size, seed, purpose, augment=None, repea
         raise UserError(f"{flag}={batch_size}: more than the {count} images there are for {purpose}")
     per_epoch = count // batch_size
 
-    def batch(step, gather):
+    def batch(step: Tensor, gather: Gather) -> Batch:
         position = step % per_epoch * batch_size + tf.range(batch_size, dtype=tf.int64)
         key = stateless_seed(seed, f"order/{purpose}", step // per_epoch)
         index = tf.random.experimental.index_shuffle(position, key, tf.cast(count - 1, tf.int64))
@@ -94,23 +115,23 @@ def training_batches(data, split, batch_size, seed, purpose, augment=None, repea
     return _stream(split, batch_size, per_epoch, batch, repeats)
 
 
-def evaluation_batches(data, split, batch_size, seed, limit=0):
-    """An endless stream that goes through the split again and again, each image once each time round.
+def evaluation_batches(data: DataSet, split: Split, batch_size: int, seed: int, limit: int = 0) -> Stream:
+    """Makes an endless stream that goes through a split again and again. Each round has each image once.
 
-    The order is the same every time, but not that of the files, which may be sorted by class. The last batch of a round is
-    filled up with images from its front, whose weight is 0: batch statistics stay those of real images, and no image
+    The order is the same in every round, but it is not that of the files, which may be sorted by class. Images from the
+    front of the round, with weight 0, fill up its last batch. So batch statistics stay those of real images, and no image
     counts twice.
 
     Args:
       data, split, batch_size, seed: as in `training_batches`, but the split may be smaller than a batch.
-      limit: batches a round has at most; 0: the whole split.
+      limit: how many batches a round has at most; 0: the whole split.
     """
     count = len(split.labels)
     per_epoch = -(-count // batch_size)
     if limit:
         per_epoch = min(limit, per_epoch)
 
-    def batch(step, gather):
+    def batch(step: Tensor, gather: Gather) -> Batch:
         position = step % per_epoch * batch_size + tf.range(batch_size, dtype=tf.int64)
         x, y = gather(_evaluation_index(position % count, count, seed))
         return _normalised(data, x), y, tf.cast(position < count, tf.float32)
@@ -118,22 +139,22 @@ def evaluation_batches(data, split, batch_size, seed, limit=0):
     return _stream(split, batch_size, per_epoch, batch)
 
 
-def evaluation_order(count, seed):
-    """The order in which `evaluation_batches` goes through a split of `count` images: an int64 tensor `[count]`."""
+def evaluation_order(count: int, seed: int) -> Tensor:
+    """Returns the order, int64 `[count]`, in which `evaluation_batches` goes through a split of `count` images."""
     return _evaluation_index(tf.range(count, dtype=tf.int64), count, seed)
 
 
-def _evaluation_index(position, count, seed):
+def _evaluation_index(position: Tensor, count: int, seed: int) -> Tensor:
     key = stateless_seed(seed, "order/evaluation", 0)
     return tf.random.experimental.index_shuffle(position, key, tf.cast(count - 1, tf.int64))
 
 
 @contextlib.contextmanager
-def unreadable_files_told():
-    """Turns TensorFlow's error about a file that became unreadable while a stream ran into its reader's own.
+def unreadable_files_told() -> Iterator[None]:
+    """Raises the reader's own error in the place of TensorFlow's, if a file becomes unreadable while a stream runs.
 
     Raises:
-      UserError: see `enas.data.streaming.Streamed.read`.
+      UserError: see `enas.data.dataset.Streamed.read`.
     """
     try:
         yield
@@ -144,8 +165,10 @@ def unreadable_files_told():
         raise UserError(reason[1]) from None
 
 
-def _stream(split, batch_size, per_epoch, batch, repeats=1):
-    """The stream of `batch(step, gather)`; `gather` maps indices `[N]` to (uint8 images, labels)."""
+def _stream(
+    split: Split, batch_size: int, per_epoch: int, batch: Callable[[Tensor, Gather], Batch], repeats: int = 1
+) -> Stream:
+    """Makes the stream of `batch(step, gather)`."""
     shape = [batch_size, *split.images.shape[1:]]
     start = tf.placeholder(tf.int64, [])
     labels = tf.placeholder(tf.int32, split.labels.shape)
@@ -153,17 +176,18 @@ def _stream(split, batch_size, per_epoch, batch, repeats=1):
     if isinstance(split.images, Streamed):
         # Two batches at a time: while one is augmented, the files of the next are read.
         parallel = {"num_parallel_calls": 2, "deterministic": True}
+        read = split.images.read
 
-        def images_at(index):
-            return tf.numpy_function(split.images.read, [index], tf.uint8)
+        def images_at(index: Tensor) -> Tensor:
+            return tf.numpy_function(read, [index], tf.uint8)
     else:
         parallel, images = {}, tf.placeholder(tf.uint8, split.images.shape)
         feeds[images] = split.images
 
-        def images_at(index):
+        def images_at(index: Tensor) -> Tensor:
             return tf.gather(images, index)
 
-    def gather(index):
+    def gather(index: Tensor) -> tuple[Tensor, Tensor]:
         return tf.ensure_shape(images_at(index), shape), tf.gather(labels, index)
 
     steps = tf.data.Dataset.range(start // repeats, tf.int64.max)
@@ -172,18 +196,19 @@ def _stream(split, batch_size, per_epoch, batch, repeats=1):
         again = dataset.flat_map(lambda *tensors: tf.data.Dataset.from_tensors(tensors).repeat(repeats))
         dataset = again.skip(start % repeats)
     options = tf.data.Options()
-    # There is nothing to tune, and the thread that would was once seen to keep a session from closing.
+    # There is nothing to tune, and the thread that tunes was once seen to keep a session from closing.
     options.autotune.enabled = False
     iterator = tf.data.make_initializable_iterator(dataset.prefetch(2).with_options(options))
     return Stream(iterator, (shape, [batch_size], [batch_size]), per_epoch, start, feeds)
 
 
-def _normalised(data, images):
+def _normalised(data: DataSet, images: Tensor) -> Tensor:
     return (tf.cast(images, tf.float32) / 255.0 - tf.constant(data.mean)) / tf.constant(data.std)
 
 
-def _augmented(x, config, seed_for):
-    """Pad-crop-flip of colour images, then cutout; x `[N, H, W, C]`, normalised, so that padding is the mean colour."""
+def _augmented(x: Tensor, config: DataConfig, seed_for: Callable[[str], Tensor]) -> Tensor:
+    """Pads, crops and flips colour images, then cuts squares out. x `[N, H, W, C]` is normalised, so padding is the mean
+    colour."""
     if config.augment and x.shape[-1] == 3:
         x = _flipped(_cropped(x, seed_for("crop")), seed_for("flip"))
     if config.cutout_size:
@@ -191,7 +216,7 @@ def _augmented(x, config, seed_for):
     return x
 
 
-def _cropped(x, seed):
+def _cropped(x: Tensor, seed: Tensor) -> Tensor:
     count, height, width = x.shape[:3]
     padded = tf.pad(x, [[0, 0], [PAD, PAD], [PAD, PAD], [0, 0]])
     offset = tf.random.stateless_uniform([2, count, 1], seed, 0, 2 * PAD + 1, tf.int32)
@@ -199,17 +224,17 @@ def _cropped(x, seed):
     return tf.gather(x, offset[1] + tf.range(width), axis=2, batch_dims=1)
 
 
-def _flipped(x, seed):
+def _flipped(x: Tensor, seed: Tensor) -> Tensor:
     flip = tf.random.stateless_uniform([x.shape[0], 1, 1, 1], seed) < 0.5
     return tf.where_v2(flip, tf.reverse(x, [2]), x)
 
 
-def _cutout(x, size, seed):
-    """Sets a size x size square to the mean colour; its centre is anywhere in the image (arXiv 1708.04552, 3.1)."""
+def _cutout(x: Tensor, size: int, seed: Tensor) -> Tensor:
+    """Sets a square of `size` x `size` to the mean colour. Its centre is anywhere in the image (arXiv 1708.04552, 3.1)."""
     count, height, width = x.shape[:3]
     draw = tf.random.stateless_uniform([2, count, 1], seed)
 
-    def covered(draw, side):
+    def covered(draw: Tensor, side: Tensor) -> Tensor:
         low = tf.cast(tf.floor(draw * int(side)), tf.int32) - size // 2
         position = tf.range(side)
         return tf.logical_and(position >= low, position < low + size)

@@ -5,22 +5,29 @@ import numpy as np
 from enas.errors import UserError
 
 
-def stratified(labels, count, class_names, rng, flag, keep=0):
+def stratified(
+    labels: np.ndarray,
+    count: int,
+    class_names: tuple[str, ...],
+    rng: np.random.Generator,
+    flag: str,
+    keep: int = 0,
+) -> np.ndarray:
     """Draws `count` items so that each class keeps its share, to the nearest item, and is drawn at least once.
 
     Args:
-      labels: int [N].
-      count: int, how many to draw.
-      class_names: tuple of str.
-      rng: numpy Generator.
-      flag: str such as "--num_valids=50", the start of error messages.
-      keep: int, how many items of every class must not be drawn. Where it is 0, a class without items is skipped.
+      labels: int `[N]`, the items' classes.
+      count: how many items to draw.
+      class_names: one name for each class, for messages.
+      rng: what draws.
+      flag: the beginning of messages, e.g. "--num_valids=50".
+      keep: how many items of every class must not be drawn. If it is 0, a class without items is skipped.
 
     Returns:
-      int64 [count], sorted indices.
+      int64 `[count]`, sorted indices.
 
     Raises:
-      UserError: `count` is below one per class, or more than there are to draw.
+      UserError: `count` is less than one for each class, or more than there are to draw.
     """
     sizes = np.bincount(labels, minlength=len(class_names))
     caps = np.maximum(sizes - keep, 0)
@@ -40,8 +47,8 @@ def stratified(labels, count, class_names, rng, flag, keep=0):
     return np.sort(np.concatenate(drawn))
 
 
-def _quotas(count, sizes, caps):
-    """Returns how many to draw of each class: int64 [classes] that add up to `count`."""
+def _quotas(count: int, sizes: np.ndarray, caps: np.ndarray) -> np.ndarray:
+    """Returns how many to draw of each class, int64 `[classes]`. They add up to `count`."""
     exact = count * sizes / sizes.sum()
     low = np.minimum(caps, 1)
     quota = np.clip(np.floor(exact).astype(np.int64), low, caps)

@@ -145,7 +145,7 @@ def _arrivals(diagram: Diagram, sizes: Mapping[str, Size], placed: Layout) -> di
         entering.sort(key=lambda edge: _last_x(edge, placed))
         for i, edge in enumerate(entering):
             share = (2 * (i + 1) / (len(entering) + 1) - 1) if len(entering) > 1 else 0.0
-            # The upper half of a circle, or the upper side of a box.
+            # On the upper half of a circle, or on the upper side of a box.
             x = share * width / 2
             rise = (height**2 / 4 - x**2) ** 0.5 if v.kind == "add" else height / 2
             arrivals[edge] = (centre_x + x, centre_y - rise)

@@ -17,7 +17,7 @@ Node = str | WayPoint  # what a row holds: vertices, which are named by strings,
 Link = tuple[Node, Node]  # a part of an edge, from a row to the next
 
 _GAP = 0.2  # between neighbours in a row
-_SWEEPS = 10  # of the search for an order; one goes down or up once
+_SWEEPS = 10  # of the search for an order; a sweep goes through all rows once, down or up
 _RESTARTS = 8  # of the search, each from a new random order
 _SETTLING_ROUNDS = 30  # of finding positions, while trunks may bend
 _STRAIGHT_ROUNDS = 10  # of finding positions, when trunks are straight and stay where they are

@@ -68,7 +68,7 @@ def _write_file(folder: str, name: str, data: bytes) -> str:
             file.write(data)
         os.replace(temporary, path)
     finally:
-        # Still there only if something went wrong.
+        # It is still there only if something went wrong.
         if os.path.lexists(temporary):
             os.unlink(temporary)
     return path

@@ -1,7 +1,7 @@
 """Evaluation of a search: do its arcs beat random ones, and do its shared weights rank arcs?
 
-The protocol of Yu et al. (arXiv 1902.08142) and Li and Talwalkar (arXiv 1902.07638): arcs of the controller and uniformly
-random ones are trained from scratch alike, with several seeds.
+It follows Yu et al. (arXiv 1902.08142) and Li and Talwalkar (arXiv 1902.07638). Arcs of the controller and
+uniformly random ones are trained from scratch alike, with several seeds.
 """
 
 import contextlib
@@ -9,6 +9,8 @@ import io
 import json
 import math
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -16,27 +18,29 @@ from tqdm import tqdm
 from enas import files
 from enas.drawing import pictures
 from enas.evaluation import evaluation_report, finished_search, statistics
+from enas.evaluation.evaluation_report import Curve, Line
+from enas.interfaces import SearchSpace
 from enas.options import config
+from enas.options.config import EvaluationConfig, Settings
 from enas.runs import train
 from enas.runs.metadata import read_data, stored_values
-from enas.runs.run_directory import open_run
+from enas.runs.run_directory import RunDirectory, open_run
 
-# Of the settings, what the trainings and the search have been given: report.json's "budget".
+Record = dict[str, Any]  # what is known of an arc, see `figures`
+
+# The settings that say how much training the arcs were given: "budget" in report.json.
 BUDGET = (
     *("dataset", "img_size", "max_train_images", "augment", "n_aug_img", "cutout_size"),
     *("num_epochs", "finalist_epochs", "batch_size", "child_lr_max", "child_lr_min"),
     *("child_num_layers", "child_num_cells", "child_out_filters", "child_scheme", "search_precision"),
     *("child_keep_prob", "child_drop_path_keep_prob"),
 )
+# The settings that say what the search was to find arcs for: in "budget", too.
 SEARCH_BUDGET = ("cost", "cost_target", "cost_weight")
 
 
-def run_evaluation(settings, space):
-    """Evaluates a search, resuming where an earlier process stopped; writes report.json, report.html and best_arc.txt.
-
-    Args:
-      settings: an `EvaluationConfig`.
-      space: the `SearchSpace`.
+def run_evaluation(settings: EvaluationConfig, space: SearchSpace) -> None:
+    """Evaluates a search and writes report.json, report.html and best_arc.txt. Resumes where an earlier process stopped.
 
     Raises:
       UserError: the search is not finished, or see `open_run` and `train.run_training`.
@@ -62,13 +66,14 @@ def run_evaluation(settings, space):
         run.log(f"report: {run.file('report.html')}")
 
 
-def seeds(settings):
-    """The seeds each arc is trained with."""
+def seeds(settings: EvaluationConfig) -> range:
+    """Returns the seeds that each arc is trained with."""
     return range(settings.run.seed, settings.run.seed + settings.evaluation.num_seeds)
 
 
-def _ranked(run, settings, space):
-    """Arcs with their shared-weight accuracy: {"controller": best first, "random": as drawn}; lists of dicts."""
+def _ranked(run: RunDirectory, settings: EvaluationConfig, space: SearchSpace) -> dict[str, Any]:
+    """Returns arcs with their shared-weight accuracy: records of the "controller", best first, and "random" ones as drawn,
+    and the "share_on_target"."""
     path = run.file("candidates.json")
     if (ranked := files.read_json(path)) is not None:
         return ranked
@@ -88,35 +93,42 @@ class Trainings:
     """Trainings from scratch, each in a run directory of its own below the evaluation's.
 
     Args:
-      run: the evaluation's `RunDirectory`.
-      settings: the `EvaluationConfig`.
-      space: the `SearchSpace`.
-      num_epochs: how long each training is.
+      run: the evaluation's run directory.
+      settings: the evaluation's config; data and child are those of the trainings.
+      space: the arcs' space.
+      num_epochs: epochs of each training.
     """
 
-    def __init__(self, run, settings, space, num_epochs):
+    def __init__(self, run: RunDirectory, settings: EvaluationConfig, space: SearchSpace, num_epochs: int) -> None:
         self.run, self.settings, self.space, self.num_epochs = run, settings, space, num_epochs
 
-    def path(self, name, seed):
-        """The run directory of a training."""
+    def path(self, name: str, seed: int) -> str:
+        """Returns the run directory of a training."""
         return self.run.file(os.path.join("trainings", f"{name}-epochs-{self.num_epochs}-seed-{seed}"))
 
-    def results(self, name, seed):
-        """The content of a training's results.json; None where it has not ended."""
-        return files.read_json(os.path.join(self.path(name, seed), "results.json"))
+    def is_done(self, name: str, seed: int) -> bool:
+        """Says whether a training has ended."""
+        return files.read_json(self._results_path(name, seed)) is not None
 
-    def run_all(self, jobs):
-        """Trains what is not trained yet. jobs: (name, arc, seed) tuples."""
+    def results(self, name: str, seed: int) -> dict[str, Any]:
+        """Returns the content of results.json of a training that has ended."""
+        return files.read_json(self._results_path(name, seed))
+
+    def _results_path(self, name: str, seed: int) -> str:
+        return os.path.join(self.path(name, seed), "results.json")
+
+    def run_all(self, jobs: list[tuple[str, Record, int]]) -> None:
+        """Trains what is not trained yet; `jobs` are (name, record of the arc, seed)."""
         self.run.log(f"{len(jobs)} trainings of {self.num_epochs} epochs")
         for name, arc, seed in tqdm(jobs, "trainings", disable=None, leave=False):
-            if self.results(name, seed) is None:
-                # The training's own log goes into its own directory.
+            if not self.is_done(name, seed):
+                # The training's log goes into its own directory.
                 with contextlib.redirect_stdout(io.StringIO()):
                     train.run_training(self._config(name, arc, seed), self.space)
                 accuracy = self.results(name, seed)["test_accuracy"]
                 self.run.log(f"{name} ({arc['group']}), seed {seed}: test_accuracy {accuracy:.4f}")
 
-    def _config(self, name, arc, seed):
+    def _config(self, name: str, arc: Record, seed: int) -> Settings:
         values = {**config.to_values(self.settings), "output_dir": self.path(name, seed), "reset_output_dir": False}
         values.update(seed=seed, child_fixed_arc=arc["arc"], num_epochs=self.num_epochs)
         values.update(eval_every_epochs=self.num_epochs)
@@ -125,8 +137,8 @@ class Trainings:
         return config.from_values(self.space.train_config, values)
 
 
-def _selected(trainings, ranked):
-    """The arcs to be trained in full: the best finalists by short training, best first, then the random ones."""
+def _selected(trainings: Trainings, ranked: Mapping[str, Any]) -> list[Record]:
+    """Returns the arcs to be trained in full: the best finalists by short training, best first, then the random ones."""
     settings = trainings.settings
     finalists = ranked["controller"][: settings.evaluation.num_finalists]
     jobs = [(f"finalist-{i}", arc, settings.run.seed) for i, arc in enumerate(finalists)]
@@ -137,30 +149,30 @@ def _selected(trainings, ranked):
     return best[: settings.evaluation.num_arcs // 2] + ranked["random"]
 
 
-def _rank(arc, accuracy):
-    """The better arc has the lower one. Under a budget arcs on target come first, as random ones all are, and what they cost
+def _rank(arc: Record, accuracy: float) -> tuple[bool, float]:
+    """Returns what is lower for better arcs. Under a budget arcs on target come first, as random ones all are, and the cost
     counts as it did in the search."""
     penalty = arc["shared_accuracy"] - arc["reward"]
     return not arc.get("on_target", True), penalty - accuracy
 
 
-def figures(settings, arcs, share_on_target=None):
-    """The content of report.json.
+def figures(settings: EvaluationConfig, arcs: list[Record], share_on_target: float | None = None) -> dict[str, Any]:
+    """Computes the content of report.json.
 
     Args:
-      settings: an `EvaluationConfig`.
-      arcs: dicts with group, arc, shared_accuracy, test_accuracies (one for each seed), test_accuracy (their mean) and
-        cost; the first is the chosen one. Under a budget with cost_over_target and on_target.
-      share_on_target: see `finished.Scorer.share_on_target`.
+      settings: the evaluation's config.
+      arcs: records with "group", "arc", "shared_accuracy", "test_accuracies" (one for each seed), "test_accuracy" (their
+        mean) and "cost", under a budget also "cost_over_target" and "on_target". The first arc is the chosen one.
+      share_on_target: see `finished_search.Scorer.share_on_target`.
 
     Returns:
-      {name: JSON value}; what is not defined, as tau of values that are all alike, is None.
+      {name: JSON value}. What is not defined, e.g. tau of values that are all alike, is None.
     """
     options = settings.evaluation
     groups = {name: [arc["test_accuracy"] for arc in arcs if arc["group"] == name] for name in evaluation_report.GROUPS}
     shared = [arc["shared_accuracy"] for arc in arcs]
     alone = [arc["test_accuracy"] for arc in arcs]
-    found = {"search_dir": options.search_dir, "num_arcs": len(arcs), "seeds": list(seeds(settings))}
+    found: dict[str, Any] = {"search_dir": options.search_dir, "num_arcs": len(arcs), "seeds": list(seeds(settings))}
     for name, values in groups.items():
         found[f"{name}_mean"], found[f"{name}_std"] = float(np.mean(values)), float(np.std(values, ddof=1))
         costs = [arc for arc in arcs if arc["group"] == name and "on_target" in arc]
@@ -180,21 +192,22 @@ def figures(settings, arcs, share_on_target=None):
     return found
 
 
-def _defined(value):
-    """A float, or None for NaN, which JSON has no word for."""
+def _defined(value: float) -> float | None:
+    """Returns None for NaN, which JSON cannot hold, and any other number as it is."""
     return None if math.isnan(value) else value
 
 
-def _budget(settings):
-    """{flag: value} of `BUDGET`, and of `SEARCH_BUDGET` as the search has them, None where it is from before they were."""
+def _budget(settings: EvaluationConfig) -> dict[str, Any]:
+    """Returns {flag: value} of `BUDGET`, and of `SEARCH_BUDGET` as the search has them: None if it is from a time before
+    these flags."""
     values, search = config.to_values(settings), stored_values(settings.evaluation.search_dir) or {}
     return {name: values[name] for name in BUDGET if name in values} | {
         name: search.get(name) for name in SEARCH_BUDGET
     }
 
 
-def _search_curves(settings):
-    """The controller's rewards and entropies over its updates."""
+def _search_curves(settings: EvaluationConfig) -> dict[str, Curve]:
+    """Returns the controller's rewards and entropies over its updates."""
     records = files.read_records(os.path.join(settings.evaluation.search_dir, "metrics.jsonl"), "controller")
     steps = [record["step"] for record in records]
     return {
@@ -203,11 +216,11 @@ def _search_curves(settings):
     }
 
 
-def _training_curves(trainings, arcs, settings):
-    """The mean loss of each group over the steps of the trainings."""
-    lines = []
+def _training_curves(trainings: Trainings, arcs: list[Record], settings: EvaluationConfig) -> dict[str, Curve]:
+    """Returns the mean loss of each group over the steps of the trainings."""
+    lines: list[Line] = []
     for group, colour in evaluation_report.GROUPS.items():
-        losses = {}
+        losses: dict[int, list[float]] = {}
         for i, arc in enumerate(arcs):
             for seed in seeds(settings) if arc["group"] == group else ():
                 path = os.path.join(trainings.path(f"arc-{i}", seed), "metrics.jsonl")
@@ -218,8 +231,8 @@ def _training_curves(trainings, arcs, settings):
     return {"from scratch: loss": ("steps", "training loss", lines)}
 
 
-def _diagrams(trainings, arcs):
-    """{title: SVG} of the best arc of each group."""
+def _diagrams(trainings: Trainings, arcs: list[Record]) -> dict[str, str]:
+    """Returns {title: SVG text} of the best arc of each group."""
     space, settings, found = trainings.space, trainings.settings, {}
     data = read_data(trainings.path("arc-0", settings.run.seed)) or {}
     shape = "×".join(map(str, data.get("image_shape", ["unknown size"])))

@@ -1,9 +1,18 @@
-"""The report of an evaluation as one HTML file: tables, figures as SVG inside it, diagrams of the best cells."""
+"""The report of an evaluation as one HTML file: tables, figures as SVG inside it, and diagrams of the best cells."""
 
 import html
 import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from enas.files import write_atomically
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+from enas.files import AnyPath, write_atomically
+
+Line = tuple[Sequence[float], Sequence[float], str, str]  # (x, y, label, colour)
+Curve = tuple[str, str, list[Line]]  # (label of x, label of y, lines)
 
 _STYLE = """
 body { font: 15px/1.5 Helvetica, Arial, sans-serif; color: #1f2937; max-width: 62em; margin: 2em auto; padding: 0 1em }
@@ -12,16 +21,16 @@ th { text-align: left } td.number { text-align: right; font-variant-numeric: tab
 svg { max-width: 100%; height: auto }
 code { font-size: 12px } .note { color: #6b7280 }
 """
-GROUPS = {"controller": "#1d4ed8", "random": "#c2410c"}
+GROUPS = {"controller": "#1d4ed8", "random": "#c2410c"}  # group of arcs -> its colour
 
 
-def write(path, report, curves, diagrams):
+def write(path: AnyPath, report: Mapping[str, Any], curves: Mapping[str, Curve], diagrams: Mapping[str, str]) -> None:
     """Writes report.html.
 
     Args:
-      path: of the file.
-      report: the content of report.json, see `enas.evaluation.evaluate`.
-      curves: {title: (label of x, label of y, [(x list, y list, label, colour)])}, drawn side by side.
+      path: the file.
+      report: the content of report.json, see `evaluate.figures`.
+      curves: {title: curve}, drawn side by side.
       diagrams: {title: SVG text}.
     """
     parts = [
@@ -45,11 +54,11 @@ def write(path, report, curves, diagrams):
     )
 
 
-def _text(value):
+def _text(value: object) -> str:
     return html.escape(str(value))
 
 
-def _verdict(report):
+def _verdict(report: Mapping[str, Any]) -> str:
     better = report["mann_whitney_p"] < 0.05
     return (
         f"The controller's arcs are {'better than' if better else 'not shown to be better than'} random ones "
@@ -58,18 +67,19 @@ def _verdict(report):
     )
 
 
-def _number(value, form):
-    """A number in a format, or words for None."""
+def _number(value: float | None, form: str) -> str:
+    """Writes a number in a format, or words for None."""
     return "not defined" if value is None else format(value, form)
 
 
-def _tau(report, form):
-    """Kendall's tau with its interval."""
+def _tau(report: Mapping[str, Any], form: str) -> str:
+    """Writes Kendall's tau with its interval."""
     tau, low, high = (_number(value, form) for value in (report["kendall_tau"], *report["kendall_tau_interval"]))
     return f"{tau} ({low} to {high})"
 
 
-def _figures(report):
+def _figures(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yields (name, value) of the report's figures."""
     for group in GROUPS:
         mean, std = report[f"{group}_mean"], report[f"{group}_std"]
         yield f"test accuracy of the {group} arcs, mean ± deviation over arcs", f"{mean:.2%} ± {std:.2%}"
@@ -88,8 +98,8 @@ def _figures(report):
     yield "test accuracy of the chosen arc", f"{report['best_arc_accuracy']:.2%}"
 
 
-def summary(report):
-    """The report's main figures as lines `name: value`."""
+def summary(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yields the verdict, and the report's main figures as lines `name: value`."""
     yield _verdict(report)
     yield f"kendall_tau: {_tau(report, '.4f')}"
     for name in ("controller_mean", "random_mean", "accuracy_over_random", "mann_whitney_p", "best_arc_accuracy"):
@@ -98,32 +108,32 @@ def summary(report):
         yield f"share_on_target: {report['share_on_target']:.4g}"
 
 
-def _budget(report):
+def _budget(report: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in report["budget"].items())
 
 
 _ARC_COLUMNS = ("group", "shared", "test accuracy", "bit operations", "MACs", "bytes", "arc")
 
 
-def _arc_row(arc):
+def _arc_row(arc: Mapping[str, Any]) -> tuple[str, ...]:
     cost = arc.get("cost")
     costs = [f"{cost[name]:,}" for name in ("bitops", "macs", "model_bytes")] if cost else [""] * 3
     accuracies = " ".join(f"{value:.2%}" for value in arc["test_accuracies"])
     return (arc["group"], f"{arc['shared_accuracy']:.2%}", accuracies, *costs, arc["arc"])
 
 
-def _table(columns, rows):
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{_text(column)}" for column in columns)
     lines = ["<tr>" + "".join(_cell(value) for value in row) for row in rows]
     return f"<table><tr>{head}{''.join(lines)}</table>"
 
 
-def _cell(value):
+def _cell(value: str) -> str:
     number = value[:1].isdigit() and " " not in value
     return f"<td{' class=number' if number else ''}>{_text(value)}"
 
 
-def _scatter(report):
+def _scatter(report: Mapping[str, Any]) -> str:
     figure, axes = _axes(1, (6, 5))
     for group, colour in GROUPS.items():
         arcs = [arc for arc in report["arcs"] if arc["group"] == group]
@@ -136,7 +146,7 @@ def _scatter(report):
     return svg(figure)
 
 
-def _curves(curves):
+def _curves(curves: Mapping[str, Curve]) -> str:
     if not curves:
         return ""
     figure, axes = _axes(len(curves), (5 * len(curves), 4))
@@ -149,17 +159,14 @@ def _curves(curves):
     return svg(figure)
 
 
-def _axes(count, size):
-    from matplotlib.figure import Figure
-
+def _axes(count: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """Returns a figure and its axes, `[count]`, side by side."""
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(1, count, squeeze=False)[0]
 
 
-def svg(figure):
-    """A matplotlib figure as SVG text that can stand in an HTML file."""
-    import matplotlib
-
+def svg(figure: Figure) -> str:
+    """Draws a figure as SVG text that can stand in an HTML file."""
     file = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": "enas"}):
         figure.savefig(file, format="svg", metadata={"Date": None})

@@ -1,6 +1,8 @@
 """A finished search: its arcs and random ones, drawn and scored with its shared weights."""
 
 import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -8,7 +10,9 @@ from tqdm import tqdm
 from enas.costs import budget
 from enas.errors import UserError
 from enas.graph import gumbel
+from enas.interfaces import Arc, SearchSpace
 from enas.options import config
+from enas.options.config import EvaluationConfig, SearchConfig
 from enas.runs import recommendation, search, session
 from enas.runs.metadata import stored_values
 
@@ -16,8 +20,8 @@ RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the bud
 DRAWN_AT_ONCE = 500
 
 
-def config_of(search_dir, space):
-    """The `SearchConfig` of a search, by its run directory.
+def config_of(search_dir: str, space: SearchSpace) -> SearchConfig:
+    """Returns the config of the search in a run directory.
 
     Raises:
       UserError: there is no search.
@@ -30,11 +34,15 @@ def config_of(search_dir, space):
 
 
 @contextlib.contextmanager
-def open_search(of_search, space, settings):
-    """Opens a search that is finished, a `SearchConfig`; yields its `Scorer`.
+def open_search(of_search: SearchConfig, space: SearchSpace, settings: EvaluationConfig) -> Iterator["Scorer"]:
+    """Opens a finished search and yields what scores its arcs.
+
+    Args:
+      of_search: the search's config.
+      settings: the evaluation's config, whose seed draws the arcs.
 
     Raises:
-      UserError: it is not finished, or see `session.run_context`.
+      UserError: the search is not finished, or see `session.run_context`.
     """
     with session.run_context(
         of_search, "search", space.task, lambda data: search.build(of_search, space, data)
@@ -42,7 +50,7 @@ def open_search(of_search, space, settings):
         restored = context.last.restore(context.session)
         at = restored[1] if restored else {"epoch": 0, "phase": 0, "unit": 0}
         done, within = at["epoch"], at["phase"] or at["unit"]
-        # A search that ends early ends with an epoch, not with the arc that was good enough.
+        # A search that ends early ends with the epoch of the arc that was good enough, not with that arc.
         early = not within and recommendation.stopped_early(of_search.recommendation, space.task.METRIC, context.run)
         if done < of_search.run.num_epochs and not early:
             raise UserError(
@@ -53,18 +61,27 @@ def open_search(of_search, space, settings):
 
 
 class Scorer:
-    """Draws arcs from a finished search and scores them with its shared weights."""
+    """Draws arcs from a finished search and scores them with its shared weights.
 
-    def __init__(self, context, space, settings):
+    Args:
+      context: the search's run.
+      space: its space.
+      settings: the evaluation's config.
+
+    Attributes:
+      budget: the search's budget; None if it has none.
+    """
+
+    def __init__(self, context: session.RunContext, space: SearchSpace, settings: EvaluationConfig) -> None:
         self.search, self.space, self.settings = context, space, settings
         self.budget = budget.of(context.config, space, context.dataset)
         context.graph.scorer.start(context.session)
 
-    def sampled(self, count, least):
-        """Up to `count` different arcs sampled from the controller.
+    def sampled(self, count: int, least: int) -> list[Arc]:
+        """Samples up to `count` different arcs from the controller.
 
         Raises:
-          UserError: it is so sure of itself that there are not even `least`.
+          UserError: the controller is so sure of itself that it samples less than `least`.
         """
         found = self._drawn(count, 20 * max(count, DRAWN_AT_ONCE), "controller", lambda _: True)
         if len(found) < least:
@@ -74,9 +91,9 @@ class Scorer:
             )
         return found
 
-    def random(self, count):
-        """`count` different uniformly random arcs; under a budget such as cost within `budget.TOLERANCE` of the target, so
-        that they compete with arcs of the same cost.
+    def random(self, count: int) -> list[Arc]:
+        """Draws `count` different arcs uniformly at random. Under a budget all are on target, so that they compete with arcs
+        of the same cost.
 
         Raises:
           UserError: there are too few such arcs.
@@ -90,9 +107,11 @@ class Scorer:
             )
         return found
 
-    def _drawn(self, count, most, purpose, wanted, noise_scale=1.0):
-        """The first `count` different wanted arcs among at most `most` draws."""
-        found = {}
+    def _drawn(
+        self, count: int, most: int, purpose: str, wanted: Callable[[Arc], bool], noise_scale: float = 1.0
+    ) -> list[Arc]:
+        """Returns the first `count` different wanted arcs among at most `most` draws."""
+        found: dict[str, Arc] = {}
         for first in range(0, most, DRAWN_AT_ONCE):
             for arc in self._draws(range(first, first + DRAWN_AT_ONCE), purpose, noise_scale):
                 if wanted(arc):
@@ -101,22 +120,31 @@ class Scorer:
                 break
         return list(found.values())[:count]
 
-    def _draws(self, steps, purpose, noise_scale=1.0):
-        """One arc for each step."""
+    def _draws(self, steps: Sequence[int], purpose: str, noise_scale: float = 1.0) -> list[Arc]:
+        """Draws one arc for each step."""
         controller, child = self.search.graph.controller, self.search.config.child
         choices = self.space.controller.choices(child)
         noise = gumbel.noise(self.settings.run.seed, f"evaluation/{purpose}", steps, choices)
         drawn = self.search.session.run(controller.arcs, {controller.noise: noise * noise_scale})
         return [self.space.arc.for_child(values.reshape(-1), child) for values in drawn]
 
-    def share_on_target(self):
-        """Share of arcs sampled from the controller, repeated ones too, that meet the budget; None without one."""
+    def share_on_target(self) -> float | None:
+        """Returns the share of arcs sampled from the controller, repeated ones too, that are on target; None without a
+        budget."""
         if self.budget:
             return self.budget.share_met(self._draws(range(DRAWN_AT_ONCE), "controller"))
         return None
 
-    def score(self, arcs, title):
-        """Scores arcs on the whole validation set; a list of dicts; under a budget also what they cost."""
+    def score(self, arcs: Iterable[Arc], title: str) -> list[dict[str, Any]]:
+        """Scores arcs on the whole validation set.
+
+        Args:
+          title: the group of the arcs, e.g. "random".
+
+        Returns:
+          For each arc {"group", "arc": its string, "shared_accuracy", "reward"}, under a budget also "cost_over_target" and
+          "on_target".
+        """
         graph, scored = self.search.graph, []
         for arc in tqdm(arcs, f"scoring {title} arcs", disable=None, leave=False):
             values = np.reshape(arc.to_list(), graph.arc.shape)

@@ -3,31 +3,68 @@
 import itertools
 import json
 import os
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from enas import files
 from enas.costs import budget
 from enas.evaluation import evaluate, finished_search, statistics
-from enas.evaluation.evaluate import Trainings
+from enas.evaluation.evaluate import Record, Trainings
+from enas.interfaces import SearchSpace
 from enas.options import config
+from enas.options.config import EvaluationConfig, RunConfig, SearchConfig
+from enas.options.evaluation import SweepOptions
 from enas.runs import search
-from enas.runs.run_directory import open_run
+from enas.runs.run_directory import RunDirectory, open_run
 
 COLOURS = ("#1d4ed8", "#c2410c", "#4d7c0f", "#7e22ce", "#0e7490", "#a16207")
-MARKERS = (("o", "-"), ("s", "--"), ("^", ":"))  # of points, and the front's line: all three rounds of colours differ
+MARKERS = (("o", "-"), ("s", "--"), ("^", ":"))  # of points and of the front's line, for three rounds of colours
 
 
-def run_sweep(sweep_config, space):
+class SweepConfig(Protocol):
+    """The config of a sweep, e.g. `enas.micro.config.SweepConfig`.
+
+    Attributes:
+      space: the name of the search space.
+      run: the section of the run.
+      sweep: which cost targets there are, and which arcs are trained.
+      of_search: the config of the searches, but for directory and target.
+      of_trainings: the config of the trainings from scratch.
+    """
+
+    @property
+    def space(self) -> str: ...
+
+    @property
+    def run(self) -> RunConfig: ...
+
+    @property
+    def sweep(self) -> SweepOptions: ...
+
+    @property
+    def of_search(self) -> SearchConfig: ...
+
+    @property
+    def of_trainings(self) -> EvaluationConfig: ...
+
+    def metadata(self) -> dict[str, Any]:
+        """Returns what config.json says of the run beside its settings."""
+        ...
+
+
+def run_sweep(sweep_config: SweepConfig, space: SearchSpace) -> None:
     """Searches under each budget, trains the arcs and their rivals from scratch, and writes pareto.json and pareto.png.
 
-    Args:
-      sweep_config: a `SweepConfig`.
-      space: the `SearchSpace`.
+    Raises:
+      UserError: see `open_run`, `search.run_search` and `train.run_training`.
+      signals.Stopped: a signal came; the same command goes on from there.
     """
     of_search, settings, sweep = sweep_config.of_search, sweep_config.of_trainings, sweep_config.sweep
     with open_run(sweep_config, "sweep") as run:
-        arcs = []
+        arcs: list[Record] = []
         for i, target in enumerate(sweep.targets):
             arcs += _found(run, settings, _at(run, of_search, i, target), sweep, space, i == 0)
         arcs += _uniform(arcs, of_search.child, space)
@@ -47,10 +84,16 @@ def run_sweep(sweep_config, space):
             run.log(f"{group}: {compared_group['num_arcs']} arcs, {front} on the front, hypervolume {volume:.4f}")
 
 
-def compared(arcs):
-    """{group: {"num_arcs", "front", "hypervolume"}} of arcs with "group", "cost" and "test_accuracy". The reference point
-    is the same for all groups: the highest cost and the lowest accuracy of any arc."""
-    points = {}
+def compared(arcs: list[Record]) -> dict[str, dict[str, Any]]:
+    """Compares groups of arcs. The reference point of all is the highest cost and the lowest accuracy of any arc.
+
+    Args:
+      arcs: records with "group", "cost" and "test_accuracy".
+
+    Returns:
+      {group: {"num_arcs", "front", "hypervolume"}}, see `enas.evaluation.statistics`.
+    """
+    points: dict[str, list[statistics.Point]] = {}
     for arc in arcs:
         points.setdefault(arc["group"], []).append((arc["cost"], arc["test_accuracy"]))
     worst = max(arc["cost"] for arc in arcs), min(arc["test_accuracy"] for arc in arcs)
@@ -64,15 +107,23 @@ def compared(arcs):
     }
 
 
-def _at(run, of_search, index, target):
-    """The search under one target, in a directory of its own below the sweep's."""
+def _at(run: RunDirectory, of_search: SearchConfig, index: int, target: float) -> SearchConfig:
+    """Returns the config of the search under one target, in a directory of its own below the sweep's."""
     values = config.to_values(of_search)
     values.update(output_dir=run.file(os.path.join("searches", f"{index}")), cost_target=target, reset_output_dir=False)
     return config.from_values(type(of_search), values)
 
 
-def _found(run, settings, of_search, sweep, space, with_random):
-    """The best arcs of the search under one target; with the first search also all random arcs, which see no target."""
+def _found(
+    run: RunDirectory,
+    settings: EvaluationConfig,
+    of_search: SearchConfig,
+    sweep: SweepOptions,
+    space: SearchSpace,
+    with_random: bool,
+) -> list[Record]:
+    """Returns the best arcs of the search under one target. With the first search come all random arcs, which know no
+    target."""
     name = f"arcs-{os.path.basename(of_search.run.output_dir)}.json"
     if (found := files.read_json(run.file(name))) is not None:
         return found
@@ -89,12 +140,15 @@ def _found(run, settings, of_search, sweep, space, with_random):
     return found
 
 
-def _uniform(arcs, child, space):
-    """The controller's arcs with all convolutions under one scheme: a group for each scheme that is searched."""
-    found = []
+def _uniform(arcs: list[Record], child: Any, space: SearchSpace) -> list[Record]:
+    """Returns the controller's arcs with all convolutions under one scheme: a group for each scheme that is searched."""
+    at_one_scheme = space.at_one_scheme
+    if at_one_scheme is None:
+        raise ValueError(f"the {space.name} space does not search precision")
+    found: list[Record] = []
     for scheme in child.precisions:
         texts = [
-            " ".join(map(str, space.at_one_scheme(list(map(int, arc["arc"].split())), child, scheme)))
+            " ".join(map(str, at_one_scheme(list(map(int, arc["arc"].split())), child, scheme)))
             for arc in arcs
             if arc["group"] == "controller"
         ]
@@ -102,9 +156,8 @@ def _uniform(arcs, child, space):
     return found
 
 
-def _draw(figures, arcs, unit, path):
-    from matplotlib.figure import Figure
-
+def _draw(figures: Mapping[str, Mapping[str, Any]], arcs: list[Record], unit: str, path: str) -> None:
+    """Draws accuracy against cost, with the front of each group."""
     figure = Figure(figsize=(7, 5), layout="constrained")
     axes = figure.subplots()
     for group, ((marker, line), colour) in zip(figures, itertools.product(MARKERS, COLOURS), strict=False):

@@ -65,12 +65,12 @@ class RunContext:
 
     Attributes:
       config: the run's config.
-      task: the space's task, see `enas/classification/task.py`.
-      run: the `RunDirectory`.
+      task: the space's task.
+      run: the run directory.
       dataset: what the task's `load` returned, e.g. an `enas.data.DataSet`.
       graph: what `build` returned.
-      session: a `tf.Session` with initial values in all variables.
-      last, best: `Checkpoints`: of the run's newest states, and of the best children of a training.
+      session: a session with initial values in all variables.
+      last, best: checkpoints of the run's newest states, and of the best children of a training.
     """
 
     config: Any

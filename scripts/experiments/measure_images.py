@@ -66,7 +66,7 @@ class Switch:
 def prepared(options):
     """Opens the data; returns (config, arc, data set, switch, figures)."""
     from enas import data
-    from enas.data.streaming import Streamed
+    from enas.data.dataset import Streamed
     from enas.micro.arc import parse
     from enas.micro.config import ChildConfig, DataConfig, RunConfig, TrainConfig
 

@@ -146,6 +146,12 @@ def test_arrays_have_metadata_too():
         resumed(DataConfig(max_train_images=100), known)
 
 
+def test_a_normalisation_stored_for_other_channels_is_refused():
+    known = {**metadata.of(data.load(DataConfig(), 0)), "mean": [0.5] * 3, "std": [0.5] * 3}
+    with pytest.raises(UserError, match="digits: images of 1 channels; the run's data.json has 3"):
+        resumed(DataConfig(), known)
+
+
 DAMAGED = ["", "[]", "{}", '{"class_names": 1}', "\x00", "[" * 100_000]
 
 

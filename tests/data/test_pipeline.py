@@ -5,7 +5,7 @@ import pytest
 import tensorflow.compat.v1 as tf
 
 from enas.data import DataSet, Split, pipeline
-from enas.data.streaming import Streamed
+from enas.data.dataset import Streamed
 from enas.errors import UserError
 from enas.options.config import DataConfig
 

@@ -4,11 +4,15 @@ import io
 import os
 import pickle
 import pickletools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from enas.data import source
 from enas.data.readers import folder as folder_reader
+from enas.data.readers.images import Form
 from enas.errors import UserError
 
 MAX_BATCH_BYTES = 64 * 2**20  # an official batch has 31 MB
@@ -17,19 +21,19 @@ NAME = "cifar-10-batches-py"
 BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6))
 
 
-def read(data_dir, form):
+def read(data_dir: str, form: Form) -> source.Source:
     """Reads CIFAR-10.
 
     Args:
-      data_dir: the official folder cifar-10-batches-py, the folder that holds it, or one laid out as
+      data_dir: the official folder cifar-10-batches-py, the folder that holds it, or a folder laid out as
         `enas.data.readers.folder` expects.
-      form: the `images.Form` to bring them to.
+      form: what the images are brought to.
 
     Returns:
-      A Source; only class folders can have a validation split of their own.
+      The data set. It has a validation split only if class folders have one.
 
     Raises:
-      UserError: a missing or malformed file; the message names it.
+      UserError: a file is missing or malformed. The message names it.
     """
     hint = f"{NAME} or train/ and test/ (python -m enas.data.download cifar10 --data_dir {data_dir} fetches the first)"
     root = source.existing_dir(data_dir, hint)
@@ -41,7 +45,7 @@ def read(data_dir, form):
     raise UserError(f"--data_dir={data_dir}: no CIFAR-10 in it; expected {hint}")
 
 
-def _read_official(directory, form):
+def _read_official(directory: Path, form: Form) -> source.Source:
     names = _read_names(directory / "batches.meta")
     batches = [_read_batch(directory / name, len(names)) for name in BATCHES]
     train_images = np.concatenate([images for images, _ in batches])
@@ -52,23 +56,23 @@ def _read_official(directory, form):
     return source.Source(train, None, test, names, str(directory))
 
 
-def _channels_last(rows):
-    """Makes uint8 [N, 32, 32, 3] of CIFAR's rows, uint8 [N, 3072]: the red plane, then green, then blue."""
+def _channels_last(rows: np.ndarray) -> np.ndarray:
+    """Makes uint8 `[N, 32, 32, 3]` of CIFAR's rows, uint8 `[N, 3072]`: the red plane, then green, then blue."""
     return np.ascontiguousarray(rows.reshape(-1, 3, SIDE, SIDE).transpose(0, 2, 3, 1))
 
 
-def _read_names(path):
-    names = _load(path).get("label_names")
-    if not isinstance(names, list) or not all(isinstance(name, (str, bytes)) for name in names):
+def _read_names(path: Path) -> tuple[str, ...]:
+    found = _load(path).get("label_names")
+    if not isinstance(found, list) or not all(isinstance(name, (str, bytes)) for name in found):
         raise UserError(f"{path}: no list of label_names; expected CIFAR-10's 10 class names")
-    names = tuple(name.decode("latin1") if isinstance(name, bytes) else name for name in names)
+    names = tuple(name.decode("latin1") if isinstance(name, bytes) else name for name in found)
     if len(names) != 10 or len(set(names)) != 10:
         raise UserError(f"{path}: {len(set(names))} class names; expected CIFAR-10's 10")
     return names
 
 
-def _read_batch(path, classes):
-    """Returns (uint8 [N, 3072], int32 [N]) of one batch file."""
+def _read_batch(path: Path, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the rows, uint8 `[N, 3072]`, and the labels, int32 `[N]`, of one batch file."""
     content = _load(path)
     data, labels = content.get("data"), content.get("labels")
     if not isinstance(data, _Array):
@@ -81,8 +85,8 @@ def _read_batch(path, classes):
     return rows, np.array(labels, np.int32)
 
 
-def _load(path):
-    """Returns the dict in a pickle file, with str keys; arrays stay `_Array`."""
+def _load(path: Path) -> dict[Any, Any]:
+    """Returns the dict in a pickle file, with strings for keys that are bytes. Its arrays are `_Array`."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BATCH_BYTES + 1)
@@ -93,7 +97,7 @@ def _load(path):
     try:
         _check_opcodes(data)
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
-    # Damaged pickles end in nearly any exception: IndexError, UnicodeDecodeError, MemoryError, struct.error...
+    # A damaged pickle may raise nearly any exception: IndexError, UnicodeDecodeError, MemoryError, struct.error...
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UserError(f"{path}: not a pickle of CIFAR-10 ({reason}); expected a file of {NAME}") from None
@@ -102,28 +106,28 @@ def _load(path):
     return {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in content.items()}
 
 
-def _check_opcodes(data):
-    """Refuses pickles whose few bytes would make the unpickler allocate much."""
+def _check_opcodes(data: bytes) -> None:
+    """Refuses a pickle whose few bytes would make the unpickler allocate much."""
     calls = 0
     for opcode, argument, _ in pickletools.genops(data):
-        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and argument > len(data):
+        if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") and isinstance(argument, int) and argument > len(data):
             raise pickle.UnpicklingError("absurd memo index")
         calls += opcode.name == "REDUCE"
-        if calls > 16:  # official files make two
+        if calls > 16:  # official files make two calls
             raise pickle.UnpicklingError("too many calls")
 
 
 class _Array:
-    """Stands in for a numpy array while unpickling: it keeps the state and interprets none of it."""
+    """Stands in for a NumPy array while unpickling. It keeps the state and interprets none of it."""
 
-    def __init__(self):
-        self.state = None
+    def __init__(self) -> None:
+        self.state: Any = None
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         self.state = state
 
-    def rows(self, path):
-        """Returns the array, uint8 [N, 3072], or raises UserError if it is any other."""
+    def rows(self, path: Path) -> np.ndarray:
+        """Returns the array, uint8 `[N, 3072]`. Raises UserError if it is any other."""
         try:
             _, shape, dtype, fortran, raw = self.state
             name = dtype.name.decode() if isinstance(dtype.name, bytes) else dtype.name
@@ -138,37 +142,37 @@ class _Array:
 
 
 class _Dtype:
-    """Stands in for a numpy dtype."""
+    """Stands in for a NumPy dtype."""
 
-    def __init__(self, name):
+    def __init__(self, name: Any) -> None:
         self.name = name
 
-    def __setstate__(self, state):
+    def __setstate__(self, state: Any) -> None:
         pass
 
 
 class _Unpickler(pickle.Unpickler):
     """Knows only the four names that CIFAR-10's files use, and answers them with stand-ins that do nothing.
 
-    Not even numpy's own functions are called: their unpickling was not made for hostile input. The stand-ins are
-    made anew for each file, so a pickle that sets attributes on them changes nothing for the next.
+    It does not even call NumPy's own functions, whose unpickling was not made for hostile input. The stand-ins are made
+    anew for each file, so a pickle that sets attributes on them changes nothing for the next file.
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def __init__(self, file: io.BytesIO, encoding: str) -> None:
+        super().__init__(file, encoding=encoding)
 
-        def reconstruct(_subtype, _shape, _dtype):
+        def reconstruct(_subtype: Any, _shape: Any, _dtype: Any) -> _Array:
             return _Array()
 
-        def dtype(name, *_):
+        def dtype(name: Any, *_: Any) -> _Dtype:
             return _Dtype(name)
 
-        def encode(text, encoding):
+        def encode(text: Any, encoding: Any) -> bytes:
             if encoding not in ("latin1", b"latin1"):
                 raise pickle.UnpicklingError("unexpected text encoding")
             return text.encode("latin1")
 
-        self._known = {
+        self._known: dict[tuple[str, str], Callable[..., Any] | str] = {
             ("numpy.core.multiarray", "_reconstruct"): reconstruct,
             ("numpy._core.multiarray", "_reconstruct"): reconstruct,
             ("numpy", "ndarray"): "ndarray",
@@ -176,7 +180,7 @@ class _Unpickler(pickle.Unpickler):
             ("_codecs", "encode"): encode,
         }
 
-    def find_class(self, module, name):
+    def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._known:
             raise pickle.UnpicklingError(f"asks for {module}.{name}, which is refused")
         return self._known[module, name]

@@ -5,13 +5,16 @@ import math
 import os
 import struct
 import zlib
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from enas.data import source
+from enas.data.readers.images import Form
 from enas.errors import UserError
 
-# Far above any real set (EMNIST: 814,255 images of 28x28), far below what would fill a machine's memory.
+# Far more than any real set has (EMNIST: 814,255 images of 28x28), far less than what would fill a machine's memory.
 MAX_BYTES = 2**30
 MAX_SIDE = 1024
 
@@ -29,19 +32,19 @@ FASHION_NAMES = (
 )
 
 
-def read(data_dir, dataset, form):
+def read(data_dir: str, dataset: str, form: Form) -> source.Source:
     """Reads MNIST, Fashion-MNIST or any set in their four files.
 
     Args:
       data_dir: the folder that holds train-images-idx3-ubyte and the other three, gzipped or not.
       dataset: "mnist" or "fashion_mnist".
-      form: the `images.Form` to bring them to.
+      form: what the images are brought to.
 
     Returns:
-      A Source without a validation split. There are as many classes as the highest training label says.
+      The data set, without a validation split. It has as many classes as the highest training label says.
 
     Raises:
-      UserError: a missing, malformed or inconsistent file; the message names it.
+      UserError: a file is missing, malformed or inconsistent. The message names it.
     """
     hint = f"its four IDX files (python -m enas.data.download {dataset} --data_dir {data_dir} fetches them)"
     folder = source.existing_dir(data_dir, hint)
@@ -62,18 +65,17 @@ def read(data_dir, dataset, form):
     return source.Source(train, None, test, names, str(folder))
 
 
-def read_file(path, dimensions):
-    """Reads one IDX file of unsigned bytes.
+def read_file(path: Path, dimensions: int) -> np.ndarray:
+    """Reads one IDX file of unsigned bytes. It is unzipped if it begins like a gzip file, whatever its name is.
 
     Args:
-      path: Path of the file; it is unzipped if it starts like a gzip file, whatever its name.
-      dimensions: int, 1 for labels, 3 for images.
+      dimensions: 1 for labels, 3 for images.
 
     Returns:
-      uint8 array with that many dimensions.
+      A uint8 array with that many dimensions.
 
     Raises:
-      UserError: the file cannot be read, has the wrong magic number, absurd dimensions, or too few or many bytes.
+      UserError: the file cannot be read, or has the wrong magic number, absurd dimensions, or too few or many bytes.
     """
     try:
         with open(path, "rb") as raw:
@@ -91,7 +93,7 @@ def read_file(path, dimensions):
         raise UserError(f"{path}: {error.strerror or error}; expected a readable IDX file") from None
 
 
-def _parse(stream, path, dimensions):
+def _parse(stream: BinaryIO | gzip.GzipFile, path: Path, dimensions: int) -> np.ndarray:
     header_size = 4 + 4 * dimensions
     header = _read_up_to(stream, header_size)
     if len(header) < header_size:
@@ -108,7 +110,7 @@ def _parse(stream, path, dimensions):
             f"{path}: dimensions {'x'.join(map(str, shape))}; expected sides of 1 to {MAX_SIDE} pixels "
             f"and at most {MAX_BYTES:,} bytes"
         )
-    # One byte more than is due shows trailing bytes without unzipping all of them.
+    # Asking for one byte too many finds trailing bytes without unzipping all of them.
     body = _read_up_to(stream, total + 1)
     if len(body) != total:
         found = f"{len(body):,} bytes" if len(body) < total else "more bytes"
@@ -116,8 +118,8 @@ def _parse(stream, path, dimensions):
     return np.frombuffer(body, np.uint8).reshape(shape)
 
 
-def _read_up_to(stream, size):
-    """Reads at most `size` bytes in pieces, so that a header's lie about the size allocates nothing."""
+def _read_up_to(stream: BinaryIO | gzip.GzipFile, size: int) -> bytearray:
+    """Reads at most `size` bytes, in pieces, so that nothing is allocated for bytes that a header only claims."""
     data = bytearray()
     while len(data) < size:
         piece = stream.read(min(size - len(data), 2**20))
@@ -127,7 +129,8 @@ def _read_up_to(stream, size):
     return data
 
 
-def _read_pair(folder, prefix, hint):
+def _read_pair(folder: Path, prefix: str, hint: str) -> tuple[np.ndarray, np.ndarray]:
+    """Returns images, uint8 `[N, H, W, 1]`, and their labels, uint8 `[N]`."""
     image_path = _find(folder, f"{prefix}-images", "idx3-ubyte", hint)
     label_path = _find(folder, f"{prefix}-labels", "idx1-ubyte", hint)
     images, labels = read_file(image_path, 3), read_file(label_path, 1)
@@ -136,12 +139,12 @@ def _read_pair(folder, prefix, hint):
     return images[..., None], labels
 
 
-def _find(folder, stem, kind, hint):
+def _find(folder: Path, stem: str, kind: str, hint: str) -> Path:
     for name in (f"{stem}-{kind}.gz", f"{stem}-{kind}", f"{stem}.{kind}", f"{stem}.{kind}.gz"):
         if os.path.isfile(folder / name):
             return folder / name
     raise UserError(f"--data_dir={folder}: no {stem}-{kind} or {stem}-{kind}.gz in it; expected {hint}")
 
 
-def _shape(images):
+def _shape(images: np.ndarray) -> str:
     return "x".join(map(str, images.shape[1:3]))

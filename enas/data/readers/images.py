@@ -1,16 +1,17 @@
-"""Single images: size and channel conversion, and decoding of PNG and JPEG bytes that distrusts them."""
+"""Single images: size and channel conversion, and a decoder of PNG and JPEG files that does not trust their bytes."""
 
 import dataclasses
 import math
 import struct
 import zlib
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from enas.errors import UserError
 
-# Images are decoded one in each thread (`enas.data.streaming`); OpenCV's own threads would only get in their way.
+# Each thread decodes an image (`enas.data.streaming`). OpenCV's own threads would only get in their way.
 cv2.setNumThreads(1)
 
 # A few hundred bytes of PNG can describe gigabytes of pixels, so the size is looked up before OpenCV allocates it.
@@ -31,8 +32,8 @@ class Form:
     """What images are brought to.
 
     Attributes:
-      height, width: pixels; 0, both of them: left as they are.
-      channels: 1 (grey) or 3 (RGB); 0: left as they are.
+      height, width: pixels; if both are 0, images keep their size.
+      channels: 1 (grey) or 3 (RGB); 0: images keep theirs.
       resize: "stretch", "crop" or "pad"; see `--resize`.
     """
 
@@ -41,13 +42,13 @@ class Form:
     channels: int = 0
     resize: str = "stretch"
 
-    def shape(self, native):
-        """The (H, W, C) that `convert` makes of an image of shape `native`."""
+    def shape(self, native: Sequence[int]) -> tuple[int, int, int]:
+        """Returns the (H, W, C) that `convert` makes of an image of shape `native`."""
         height, width, channels = native
         return self.height or height, self.width or width, self.channels or channels
 
-    def scaled(self, height, width):
-        """(height, width) that an image of that size is scaled to, what is cropped off included and padding not."""
+    def scaled(self, height: int, width: int) -> tuple[int, int]:
+        """Returns the (height, width) that an image of that size is scaled to, before it is cropped or padded."""
         if not self.height:
             return height, width
         if self.resize == "stretch":
@@ -59,15 +60,15 @@ class Form:
         return bound(scaled[0], self.height), bound(scaled[1], self.width)
 
 
-def convert(image, form):
+def convert(image: np.ndarray, form: Form) -> np.ndarray:
     """Resizes an image, crops or pads it around its middle, and converts grey to RGB or RGB to grey.
 
     Args:
-      image: uint8 [H, W, C] with C = 1 or 3, RGB order.
-      form: the `Form` to bring it to.
+      image: uint8 `[H, W, C]` with C = 1 or 3, RGB order.
+      form: what the image is brought to.
 
     Returns:
-      uint8 [H', W', C'].
+      uint8 `[H', W', C']`.
     """
     shape, native = form.shape(image.shape), image.shape[2]
     if form.resize == "crop":
@@ -79,15 +80,15 @@ def convert(image, form):
     return image.reshape(shape)
 
 
-def _cropped(image, height, width):
-    """The middle of an image, as large as it can be with the aspect ratio height : width, to whole pixels."""
+def _cropped(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Returns the middle of an image, as large as it can be with the aspect ratio height : width, to whole pixels."""
     ratio = min(image.shape[0] / height, image.shape[1] / width)
     kept = [max(1, min(have, round(want * ratio))) for have, want in zip(image.shape, (height, width), strict=False)]
     top, left = (image.shape[0] - kept[0]) // 2, (image.shape[1] - kept[1]) // 2
     return np.ascontiguousarray(image[top : top + kept[0], left : left + kept[1]])
 
 
-def _scaled(image, height, width):
+def _scaled(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Averages areas in the directions that shrink, which avoids aliasing, and interpolates in those that grow."""
     for size, method in (
         ((min(height, image.shape[0]), min(width, image.shape[1])), cv2.INTER_AREA),
@@ -98,7 +99,7 @@ def _scaled(image, height, width):
     return image
 
 
-def _padded(image, height, width):
+def _padded(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """Adds black around an image until it has that size."""
     missing = height - image.shape[0], width - image.shape[1]
     if not any(missing):
@@ -107,20 +108,20 @@ def _padded(image, height, width):
     return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
 
-def decode(data, name, form=Form()):
-    """Decodes the bytes of a PNG or JPEG file, whichever they are, to 8-bit RGB; transparency is dropped.
+def decode(data: bytes, name: str, form: Form = Form()) -> np.ndarray:
+    """Decodes a PNG or JPEG file, whichever it is, to 8-bit RGB, without transparency.
 
     Args:
-      data: bytes.
-      name: str, the file's name for messages.
-      form: the `Form` the image will be brought to. A JPEG comes 2, 4 or 8 times smaller than it is where that is
-        still as large as `form` needs it: its decoder averages for a fraction of the time that resizing takes.
+      data: the file's bytes.
+      name: the file's name for messages.
+      form: what the image will be brought to. A JPEG comes 2, 4 or 8 times smaller if it is still as large as `form` needs
+        it: the decoder averages for a fraction of the time that resizing takes.
 
     Returns:
-      uint8 [H, W, 3].
+      uint8 `[H, W, 3]`.
 
     Raises:
-      UserError: neither PNG nor JPEG, truncated, damaged or absurdly large; the message names the file.
+      UserError: the file is neither PNG nor JPEG, truncated, damaged or absurdly large. The message names it.
     """
     try:
         if data.startswith(_PNG_SIGNATURE):
@@ -141,10 +142,10 @@ def decode(data, name, form=Form()):
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
-def _reduction(form, height, width, data):
-    """The largest of 8, 4, 2 and 1 by which a JPEG can be reduced before `form` would enlarge it again."""
+def _reduction(form: Form, height: int, width: int, data: bytes) -> int:
+    """Returns the largest of 8, 4, 2 and 1 by which a JPEG can be reduced before `form` would enlarge it again."""
     sizes = [(height, width)]
-    if data.find(b"Exif\0\0", 0, 2**16) >= 0:  # may say that the image lies on its side; OpenCV then turns it
+    if data.find(b"Exif\0\0", 0, 2**16) >= 0:  # it may say that the image lies on its side, and OpenCV then turns it
         sizes.append((width, height))
     for factor in (8, 4, 2):
         if form.height and all(
@@ -156,8 +157,8 @@ def _reduction(form, height, width, data):
     return 1
 
 
-def _check_png(data):
-    """Walks a PNG's chunks up to IEND and returns (width, height); OpenCV may return a damaged one half decoded."""
+def _check_png(data: bytes) -> tuple[int, int]:
+    """Walks a PNG's chunks up to IEND and returns (width, height). OpenCV may return a damaged PNG half decoded."""
     position, size = len(_PNG_SIGNATURE), None
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
@@ -176,10 +177,10 @@ def _check_png(data):
     raise ValueError("truncated PNG (no IEND chunk)")
 
 
-def _check_jpeg(data):
+def _check_jpeg(data: bytes) -> tuple[int, int]:
     """Walks a JPEG's segments and returns (width, height).
 
-    The end marker is looked for after the start of the scan only: an embedded thumbnail carries one of its own.
+    It looks for the end marker after the start of the scan only, because an embedded thumbnail has an end marker too.
     """
     position, size = 2, None
     while position + 4 <= len(data):

@@ -1,41 +1,39 @@
-"""Zip files of class folders: the members are checked, then read in memory. Nothing is extracted to disk."""
+"""Zip files of class folders. All members are checked, then they are read in memory; nothing is extracted to disk."""
 
 import re
 import stat
 import struct
 import zipfile
 import zlib
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from enas.data.readers.images import MAX_FILE_BYTES
 from enas.errors import UserError
 
 MAX_MEMBERS = 2_000_000
-# Images hardly compress; deflate reaches 1,032 to 1 on a bomb.
+# Images hardly compress. On a zip bomb, deflate reaches 1,032 to 1.
 MAX_RATIO = 100
-SLACK_BYTES = 2**20  # small archives of small, plain images may compress better than that
+SLACK_BYTES = 2**20  # small archives of small, plain images may compress better than `MAX_RATIO`
 
 _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, struct.error)
 
 
-def members(path):
-    """Lists a zip file's visible members after checking every one of them.
-
-    Args:
-      path: Path of the zip file.
+def members(path: Path) -> list[tuple[tuple[str, ...], zipfile.ZipInfo]]:
+    """Checks all members of a zip file, and lists the visible ones.
 
     Returns:
-      List of (parts, info): the member's path as a tuple of str, and its ZipInfo.
+      (parts of its path, what the file says of it) for each member.
 
     Raises:
-      UserError: the file is damaged or holds a member that is refused: one that points outside (absolute, drive
-        letter, backslash, ".."), is a link or special file, encrypted, a duplicate, or expands absurdly.
+      UserError: the file is damaged or holds a member that is refused. Such a member points outside (by an absolute path, a
+        drive letter, a backslash or ".."), is a link or special file, is encrypted, appears twice, or expands absurdly.
     """
     with opened(path) as archive:
         infos = archive.infolist()
     if len(infos) > MAX_MEMBERS:
         raise UserError(f"{path}: {len(infos):,} members; expected at most {MAX_MEMBERS:,}")
-    seen, result = set(), []
+    seen: set[str] = set()
+    result = []
     for info in infos:
         problem = _problem(info) or ("appears twice" if info.filename in seen else None)
         if problem:
@@ -50,8 +48,8 @@ def members(path):
     return result
 
 
-def opened(path):
-    """Opens a zip file for reading; raises UserError naming it if it is none."""
+def opened(path: Path) -> zipfile.ZipFile:
+    """Opens a zip file for reading. Raises UserError, which names the file, if it is none."""
     try:
         return zipfile.ZipFile(path)
     except _DAMAGE as error:
@@ -60,22 +58,22 @@ def opened(path):
         raise UserError(f"{path}: {error.strerror or error}; expected a readable zip file") from None
 
 
-def read_member(archive, info):
-    """Returns the bytes of a member, at most as many as `members` allowed, checked against its CRC.
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    """Returns the bytes of a member, checked against its CRC. They are at most as many as `members` allowed.
 
     Raises:
-      UserError: the member is damaged; the message names it.
+      UserError: the member is damaged. The message names it.
     """
     try:
-        # ZipExtFile stops at the size the member declares, which `members` has bounded.
+        # This stops at the size that the member declares, which `members` has bounded.
         return archive.read(info)
     except (*_DAMAGE, OSError) as error:
         name = f"{archive.filename}: member {info.filename!r}"
         raise UserError(f"{name}: damaged ({error}); expected a whole image") from None
 
 
-def _problem(info):
-    """Says in words why a member is refused, or returns None."""
+def _problem(info: zipfile.ZipInfo) -> str | None:
+    """Says why a member is refused, or returns None if it is not."""
     name = info.orig_filename
     kind = stat.S_IFMT(info.external_attr >> 16)
     if name.startswith("/") or "\\" in name or "\0" in name or re.match("[A-Za-z]:", name):
