@@ -4,6 +4,7 @@ import os
 
 import enas
 
-# Its products have as few rows as a batch has sequences; oneDNN's kernels take twice as long over them as TensorFlow's own.
+# Matrix products here have only as many rows as a batch has sequences. oneDNN's kernels take twice as long for them as
+# TensorFlow's own.
 if not enas.ONEDNN_CHOSEN:
     os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
