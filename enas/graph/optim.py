@@ -84,8 +84,7 @@ def update(
         scale, good_steps = _loss_scale_variables(build.config)
     # Read before the step adapts it, so that the scale reported is the scale used.
     used_scale = tf.identity(scale)
-    # A gradient is that of a whole variable, or of those of its rows that the step uses. Only `_apply` tells them
-    # apart.
+    # Each gradient is that of a whole variable or of the rows that the step uses. Only `_apply` asks which.
     rows, scaled = zip(*map(_rows, functions.gradients(objective * used_scale, variables)), strict=True)
     gradients = list(scaled) if "fp16" not in build.config.schemes else [g / used_scale for g in scaled]
     squares = finite_check.squares(gradients)

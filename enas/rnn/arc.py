@@ -1,11 +1,13 @@
 """An architecture of the recurrent search space as a value: parsed once, checked once, printable back.
 
-An arc string is integers separated by spaces: the activation of node 0, then for each later node `source activation`; 2N - 1
-integers for N nodes. Node 0 reads the cell's input and the previous time step's output; a source names an earlier node
-(ENAS, arXiv 1802.03268, section 2.1, and the ENAS authors' format). Nothing here imports TensorFlow.
+An arc string is integers separated by blanks: the activation of node 0, then `source activation` for each later node. N
+nodes have 2N - 1 integers. Node 0 reads the cell's input and the previous time step's output. A source names an earlier
+node (ENAS, arXiv 1802.03268, section 2.1, and the ENAS authors' format). Nothing here imports TensorFlow.
 """
 
 import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from enas.errors import UserError
 from enas.options import arc_input
@@ -17,7 +19,12 @@ MOST_NODES = 32
 
 @dataclasses.dataclass(frozen=True)
 class Node:
-    """One node of the cell: an activation of node `source`; None for node 0, which reads the cell's inputs."""
+    """One node of the cell.
+
+    Attributes:
+      source: the node it reads; None for node 0, which reads the cell's inputs.
+      activation: id of its activation.
+    """
 
     source: int | None
     activation: int
@@ -27,33 +34,31 @@ class Node:
 class Arc:
     """A recurrent cell: its nodes, in order."""
 
-    nodes: tuple
+    nodes: tuple[Node, ...]
 
     @property
-    def loose_ends(self):
-        """Ids of the nodes no other node reads, ascending: the ones averaged into the cell's output."""
+    def loose_ends(self) -> tuple[int, ...]:
+        """Ids of the nodes that no other node reads, ascending. Their mean is the cell's output."""
         used = {node.source for node in self.nodes}
         return tuple(i for i in range(len(self.nodes)) if i not in used)
 
-    def to_list(self):
+    def to_list(self) -> list[int]:
         """The arc's integers, `2 * len(nodes) - 1` of them."""
-        first, *others = self.nodes
-        return [first.activation, *(value for node in others for value in (node.source, node.activation))]
+        return [value for node in self.nodes for value in (node.source, node.activation) if value is not None]
 
-    def lines(self):
+    def lines(self) -> list[str]:
         """The arc for a log: its integers as one string."""
         return [str(self)]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return " ".join(map(str, self.to_list()))
 
 
-def from_list(values, num_nodes=None):
+def from_list(values: Iterable[int], num_nodes: int | None = None) -> Arc:
     """Builds an `Arc` from integers.
 
     Args:
-      values: sequence of ints.
-      num_nodes: nodes the cell must have; None: what the length says.
+      num_nodes: how many nodes the cell must have; None: as many as its length says.
 
     Raises:
       UserError: a wrong count, or a source or activation out of range; names the position and the allowed range.
@@ -77,18 +82,18 @@ def from_list(values, num_nodes=None):
     return Arc((Node(None, values[0]), *(Node(source, activation) for source, activation in later)))
 
 
-def for_child(values, child):
-    """The arc of a list of integers, for a child whose cell has `child.rhn_depth` nodes; see `from_list`."""
+def for_child(values: Sequence[int], child: Any) -> Arc:
+    """The arc of these integers, for a child of these settings, a `ChildConfig`; see `from_list`."""
     return from_list(values, child.rhn_depth)
 
 
-def any_size(values, _child):
-    """As `for_child`, of any number of nodes."""
+def any_size(values: Sequence[int], _child: Any) -> Arc:
+    """As `for_child`, but of any number of nodes."""
     return from_list(values)
 
 
-def parse(text, num_nodes=None):
-    """Parses an arc string (integers separated by blanks or line ends).
+def parse(text: str, num_nodes: int | None = None) -> Arc:
+    """Parses an arc string, integers separated by blanks or line ends.
 
     Raises:
       UserError: a word that is no integer, or whatever `from_list` refuses.

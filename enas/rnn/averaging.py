@@ -1,13 +1,29 @@
 """Averaged SGD (Polyak and Juditsky 1992): the mean of the weights of all steps from --child_average_start on.
 
-The mean is kept beside each weight; training goes on from the weights, scoring takes the means once there are any.
+Each weight has its mean beside it. Training goes on from the weights; scoring takes the means once there are any.
 """
+
+from collections.abc import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
+from enas.graph import layers
+from enas.graph.layers import BuildContext
+from enas.rnn.config import ChildConfig
+from enas.types import Operation, Tensor
 
-def variable(build, name, shape, initial):
-    """A float32 trainable variable in the current scope: itself while training, its mean while scoring."""
+
+def variable(
+    build: BuildContext[ChildConfig], name: str, shape: Sequence[int], initial: Callable[..., Tensor]
+) -> Tensor:
+    """Makes a float32 trainable variable in the current scope.
+
+    Args:
+      initial: the variable's initializer.
+
+    Returns:
+      The variable itself while training, its mean while scoring.
+    """
     weights = tf.get_variable(name, shape, tf.float32, initial, use_resource=True)
     if build.config.average_start < 0:
         return weights
@@ -17,11 +33,11 @@ def variable(build, name, shape, initial):
     return tf.cond(_steps() > 0, mean.read_value, weights.read_value)
 
 
-def update(build, per_epoch):
-    """Takes the weights, as they are after the step that was done, into their means; an operation.
+def update(build: BuildContext[ChildConfig], per_epoch: int) -> Operation:
+    """Builds the operation that takes the weights, as they are after a step, into their means.
 
     Args:
-      build: the `layers.BuildContext` of the training; its step counts the steps done before.
+      build: of the training; its step counts the steps done before.
       per_epoch: steps of an epoch.
     """
     if build.config.average_start < 0:
@@ -31,7 +47,7 @@ def update(build, per_epoch):
     means = {v.name: v for v in tf.global_variables("child/")}
     pairs = [(means[v.name.replace(":0", "_mean:0")], v) for v in tf.trainable_variables("child/")]
 
-    def average():
+    def average() -> Tensor:
         with tf.control_dependencies([steps.assign_add(1)]):
             count = tf.cast(steps.read_value(), tf.float32)
             changes = [mean.assign_add((weights - mean) / count) for mean, weights in pairs]
@@ -42,6 +58,6 @@ def update(build, per_epoch):
     return tf.cond(started, average, lambda: tf.constant(False))
 
 
-def _steps():
-    """How many steps the means are of: int64 variable."""
-    return tf.get_variable("averaged_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
+def _steps() -> Tensor:
+    """Makes the int64 variable that counts the steps that the means are of."""
+    return layers.counter("averaged_steps")

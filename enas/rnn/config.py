@@ -35,7 +35,7 @@ class DataConfig:
 class ChildConfig:
     """The language model and how it is trained. The defaults are those of the ENAS authors' search."""
 
-    # Only the training of one cell averages weights; no option here.
+    # Only the training of one cell averages weights, so this is no option here.
     average_start = -1
 
     rhn_depth: int = option(12, "Nodes of the cell; an arc has 2N - 1 integers for N nodes. Paper: 12.", 1, MOST_NODES)
@@ -187,7 +187,8 @@ class FixedArcConfig(config.FixedArcConfig):
     )
 
     def source(self) -> tuple[str, str]:
-        """As of any space, or ("baseline", what is trained in the place of an arc)."""
+        """Names the flag that says what is trained, as in any space, or ("baseline", what is trained in place of an
+        arc)."""
         if self.baseline == "none":
             return super().source()
         if self.child_fixed_arc or self.arc_file:
@@ -196,8 +197,8 @@ class FixedArcConfig(config.FixedArcConfig):
             )
         return "baseline", self.baseline
 
-    def trained_child(self, child):
-        """The settings of the child that is trained, from those of the flags: with its additional units."""
+    def trained_child(self, child: FinalChildConfig) -> FinalChildConfig:
+        """The settings of the child that is trained: those of the flags, with the additional units."""
         return dataclasses.replace(child, lstm_hidden_size=child.lstm_hidden_size + self.additional_filters_on_retrain)
 
 
@@ -213,7 +214,7 @@ class RecommendationConfig(config.RecommendationConfig):
         flexible=True,
     )
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if 0 < self.early_stop_over < 1:
             raise UserError(f"--early_stop_over={self.early_stop_over}: expected 0, or a perplexity of at least 1")
 

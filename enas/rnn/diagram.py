@@ -23,8 +23,8 @@ _OUTPUT = ("#e2e8f0", "#475569")
 _WIDEST = 7
 
 
-def describe(arc):
-    """The `Diagram` of an `arc.Arc`. Node k is vertex `k`; vertex `average` is the mean of the loose ends."""
+def describe(arc: arcs.Arc) -> Diagram:
+    """Describes a cell. Node k is vertex `k`; vertex `average` is the mean of the loose ends."""
     vertices = [Vertex(id, label, "input", fill, outline, outline) for id, label, fill, outline in _INPUTS]
     edges = [("x", "0"), ("h", "0")]
     for k, node in enumerate(arc.nodes):
@@ -40,10 +40,10 @@ def describe(arc):
 
 
 def pictures(arc: arcs.Arc, _child: ChildConfig) -> dict[str, list[Diagram]]:
-    """`cell`; see `interfaces.DiagramModule`."""
+    """The picture `cell`; see `interfaces.DiagramModule`."""
     return {MAIN: [describe(arc)]}
 
 
 def caption(_arc: arcs.Arc, _child: ChildConfig) -> str:
-    """None: the title says all."""
+    """Returns "", because the title says all."""
     return ""

@@ -1,9 +1,12 @@
-"""The task of the recurrent space, language modelling: text, training step, reward and perplexity (see
-`enas/classification/task.py` for what a task is)."""
+"""The task of the recurrent space, language modelling: text, training step, reward and perplexity.
+
+What a task is: `interfaces.Task`.
+"""
 
 import dataclasses
 import math
 import zlib
+from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -12,11 +15,16 @@ from enas import signals
 from enas.costs.cost import Cost
 from enas.data.readers import text as texts
 from enas.graph import layers
+from enas.graph.optim import Update
+from enas.interfaces import Feeds
 from enas.metric import Metric
 from enas.randomness import generator
 from enas.rnn import averaging, sgd
+from enas.rnn.child import Chosen, Prediction
+from enas.rnn.config import ChildConfig, SearchConfig, TrainConfig
 from enas.rnn.sgd import learning_rate
 from enas.rnn.windows import Windows, of_training
+from enas.types import Operation, Session, Tensor
 
 __all__ = [
     "ADVICE",
@@ -34,34 +42,34 @@ __all__ = [
 # To a user whose child's numbers are not finite.
 ADVICE = "a lower --child_lr or --child_grad_bound"
 METRIC = Metric("perplexity", "ppl", "rw", higher_is_better=False)
-# Time steps of one call while scoring a single stream: longer ones save calls, the result is the same.
+# Time steps of one window while scoring a single stream. Longer windows save calls and give the same result.
 _STEPS = 200
-# exp of a little more is no double.
+# exp of a little more does not fit into a double.
 _MOST_NATS = 700.0
 
 
-def load(config):
-    """The `enas.data.readers.text.Text` of a config."""
+def load(config: SearchConfig | TrainConfig) -> texts.Text:
+    """Reads the text of a config; see `texts.load`."""
     return texts.load(config.data)
 
 
-def metadata(text):
-    """What the text is, as JSON values: a run goes on with the same metadata only."""
+def metadata(text: texts.Text) -> dict[str, Any]:
+    """Says what the text is, as JSON values. A run goes on with the same metadata only."""
     splits = (text.train, text.valid, text.test)
     return {"words": list(text.words), "crc32": [zlib.crc32(tokens.tobytes()) for tokens in splits]}
 
 
-def description(config, text):
-    """The data in a few words."""
+def description(config: SearchConfig | TrainConfig, text: texts.Text) -> str:
+    """Describes the text in a few words."""
     sizes = "/".join(str(len(tokens)) for tokens in (text.train, text.valid, text.test))
     return f"{config.data.dataset}: {sizes} train/valid/test tokens, vocabulary of {len(text.words)} words"
 
 
-def log_header(_run, _text):
+def log_header(_run: Any, _text: texts.Text) -> None:
     """Logs nothing: `description` says all there is to say of a text."""
 
 
-def report_errors(_context):
+def report_errors(_context: Any) -> None:
     """Writes nothing: the perplexities are the report."""
 
 
@@ -72,51 +80,52 @@ class TrainStep:
     Attributes:
       rate: placeholder float32, the learning rate.
       step: int64 variable, steps done.
-      update: `optim.Update`.
+      update: what the step does, and its figures.
       loss: float32 scalar, nats of a window, mean over its sequences, without the regularisers.
       perplexity: float32 scalar, of the window.
       inputs, targets: placeholders int32 `[B, T]`.
-      windows: the `Windows` of the training text.
+      windows: of the training text.
     """
 
-    rate: object
-    step: object
-    update: object
-    loss: object
-    perplexity: object
-    inputs: object
-    targets: object
-    windows: object
+    rate: Tensor
+    step: Tensor
+    update: Update
+    loss: Tensor
+    perplexity: Tensor
+    inputs: Tensor
+    targets: Tensor
+    windows: Windows
 
     @property
-    def per_epoch(self):
+    def per_epoch(self) -> int:
         """Steps of an epoch."""
         return self.windows.count
 
     @property
-    def batch_metric(self):
-        """What `figures` takes, to be fetched with the step."""
+    def batch_metric(self) -> Tensor:
+        """What `figures` takes, fetched with the step."""
         return self.perplexity
 
-    def figures(self, perplexity):
-        """({name: float} for the records, words for the log) of the step's `batch_metric`."""
+    def figures(self, perplexity: Any) -> tuple[dict[str, float], str]:
+        """Returns the step's fetched `batch_metric` as {name: float} for the records, and in words for the log."""
         return {"train_perplexity": float(perplexity)}, f"tr_ppl = {perplexity:<8.2f}"
 
-    def start(self, _session):
-        """Nothing to do: `feeds` hands in the window of a step."""
+    def start(self, _session: Session) -> None:
+        """Does nothing, because `feeds` hands in the window of a step."""
 
-    def feeds(self, step):
-        """What a step (from 0, over the whole run) has to be fed."""
+    def feeds(self, step: int) -> Feeds:
+        """Returns what a step (from 0, over the whole run) has to be fed."""
         inputs, targets, _ = self.windows[step % self.windows.count]
         return {self.inputs: inputs, self.targets: targets}
 
 
-def train_step(config, text, child, arc, shared):
-    """Builds the training step; back-propagation is truncated to a window, and the state carried on to the next.
+def train_step(
+    config: SearchConfig | TrainConfig, text: texts.Text, child: Any, arc: Chosen, shared: bool
+) -> TrainStep:
+    """Builds the training step. Back-propagation is truncated to a window, and the state is carried on to the next
+    window.
 
     Args:
-      config: a `SearchConfig` or `TrainConfig`.
-      text: the `enas.data.readers.text.Text`.
       child: the space's child module.
       arc: what `child.language_model` takes.
       shared: the child's weights are those of all arcs; the type of `arc` says so too.
@@ -125,17 +134,17 @@ def train_step(config, text, child, arc, shared):
     run, settings = config.run, config.child
     windows = of_training(text.train, text.eos, run.batch_size, settings.bptt_steps)
     inputs, targets = (tf.placeholder(tf.int32, [run.batch_size, settings.bptt_steps]) for _ in range(2))
-    step = tf.get_variable("global_step", [], tf.int64, tf.zeros_initializer(), trainable=False)
+    step = layers.counter("global_step")
     shape = [run.batch_size, child.state_size(settings, len(text.words), arc)]
     carried = tf.get_variable("carried_state", shape, tf.float32, tf.zeros_initializer(), trainable=False)
-    # An epoch starts at the text's beginning, where there is nothing to carry on.
+    # An epoch starts at the beginning of the text, where there is no state to carry on.
     state = tf.where(tf.equal(step % windows.count, 0), tf.zeros(shape), carried)
     build = layers.BuildContext(settings, len(text.words), run.seed, training=True, step=step)
     predicted = child.language_model(build, inputs, targets, state, arc)
     loss = tf.reduce_sum(predicted.nats) / run.batch_size
     rate = tf.placeholder(tf.float32, [], "learning_rate")
 
-    def after():
+    def after() -> Operation:
         return tf.group(carried.assign(predicted.state), averaging.update(build, windows.count))
 
     update = sgd.update(build, loss + _regularisers(settings, predicted, run.batch_size), rate, step, after)
@@ -143,8 +152,9 @@ def train_step(config, text, child, arc, shared):
     return TrainStep(rate, step, update, loss, perplexity, inputs, targets, windows)
 
 
-def _regularisers(settings, predicted, batch_size):
-    """Weight decay of the weights in use, and what large and what quickly changing outputs cost (arXiv 1708.01009)."""
+def _regularisers(settings: ChildConfig, predicted: Prediction, batch_size: int) -> Tensor:
+    """Adds up the weight decay of the weights in use, and penalties on large and on quickly changing outputs (arXiv
+    1708.01009)."""
     total = 2.0 * settings.l2_reg * tf.add_n([tf.nn.l2_loss(weights) for weights in predicted.weights])
     if settings.rnn_l2_reg:
         total += settings.rnn_l2_reg * tf.reduce_sum(tf.square(predicted.outputs)) / batch_size
@@ -156,25 +166,26 @@ def _regularisers(settings, predicted, batch_size):
 
 @dataclasses.dataclass(frozen=True)
 class EvalGraph:
-    """A child without dropout, on windows of the caller's choice.
+    """A child without dropout, on windows of the caller's choice, of any B and T.
 
     Attributes:
-      inputs, targets: placeholders int32 `[B, T]`; weights: placeholder float32 `[B, T]`; state: placeholder float32
-        `[B, S]`; all B and T.
+      inputs, targets: placeholders int32 `[B, T]`.
+      weights: placeholder float32 `[B, T]`, of the targets.
+      state: placeholder float32 `[B, S]`.
       nats: float32 scalar, weighted sum over the window.
       next_state: float32 `[B, S]`.
     """
 
-    inputs: object
-    targets: object
-    weights: object
-    state: object
-    nats: object
-    next_state: object
+    inputs: Tensor
+    targets: Tensor
+    weights: Tensor
+    state: Tensor
+    nats: Tensor
+    next_state: Tensor
 
 
-def eval_graph(config, text, child, arc):
-    """Builds the child for scoring, on the weights of `training`."""
+def eval_graph(config: SearchConfig | TrainConfig, text: texts.Text, child: Any, arc: Chosen) -> EvalGraph:
+    """Builds the child for scoring, on the weights of `train_step`; see there for the arguments."""
     inputs, targets = (tf.placeholder(tf.int32, [None, None]) for _ in range(2))
     weights = tf.placeholder(tf.float32, [None, None])
     state = tf.placeholder(tf.float32, [None, child.state_size(config.child, len(text.words), arc)])
@@ -184,17 +195,18 @@ def eval_graph(config, text, child, arc):
     return EvalGraph(inputs, targets, weights, state, nats, predicted.state)
 
 
-def perplexity(session, graph, windows, first=0, limit=0, feeds=None):
-    """exp(mean nats of a token) over windows one after the other, inf where that is no number, because the model has
-    diverged; the state is carried from each window to the next.
+def perplexity(
+    session: Session, graph: EvalGraph, windows: Windows, first: int = 0, limit: int = 0, feeds: Feeds | None = None
+) -> float:
+    """Computes exp(mean nats of a token) over windows one after the other. The state is carried from window to window.
 
     Args:
-      session: the session.
-      graph: the `EvalGraph`.
-      windows: the `Windows`.
-      first: the window to start at, with no state.
-      limit: windows to go through; 0: all from `first` on.
+      first: the window to start at, with a state of zeros.
+      limit: how many windows to go through; 0: all from `first` on.
       feeds: more to feed, e.g. the arc.
+
+    Returns:
+      The perplexity; inf if the model has diverged, so that it is no finite number.
 
     Raises:
       signals.Stopped: a signal came; no variable has changed since the call.
@@ -212,44 +224,42 @@ def perplexity(session, graph, windows, first=0, limit=0, feeds=None):
 
 
 class Scorer:
-    """Rewards and perplexities of a child. Making one builds its graph.
+    """Rewards and perplexities of a child. Making one builds its graph; see `train_step` for the arguments.
 
-    The perplexity of a whole split, "valid" or "test", is that of one stream of text from its first token to its last. The
-    quicker figures that arcs are compared by in a search, `reward` and "arcs", use as many streams as training.
-
-    Args:
-      config: a `SearchConfig` or `TrainConfig`.
-      text: the `enas.data.readers.text.Text`.
-      child: the space's child module.
-      arc: what `child.language_model` takes.
-      shared: the child's weights are those of all arcs.
+    The perplexity of a whole split, "valid" or "test", is that of one stream of text from its first token to its last.
+    In a search, arcs are compared by quicker figures, `reward` and the score "arcs". These use as many streams as
+    training.
     """
 
-    def __init__(self, config, text, child, arc, shared):
-        self.config, self.graph = config, eval_graph(config, text, child, arc)
+    def __init__(
+        self, config: SearchConfig | TrainConfig, text: texts.Text, child: Any, arc: Chosen, shared: bool
+    ) -> None:
+        self.seed, self.graph = config.run.seed, eval_graph(config, text, child, arc)
         self.whole = {name: Windows(getattr(text, name), text.eos, 1, _STEPS, whole=True) for name in ("valid", "test")}
         if shared:
+            assert isinstance(config, SearchConfig)
+            self.arc_windows, self.reward_constant = config.score.eval_arc_batches, config.controller.reward_constant
             size = config.controller.batch_size or config.run.batch_size
             self.parallel = of_training(text.valid, text.eos, size, config.child.bptt_steps, "validation")
 
-    def start(self, _session, _updates=0):
-        """Nothing to do: each window is handed in when it is scored."""
+    def start(self, _session: Session, _updates: int = 0) -> None:
+        """Does nothing, because each window is handed in when it is scored."""
 
-    def score(self, session, name, feeds=None):
-        """Perplexity on the split "valid" or "test", or on the windows of the validation text that arcs are scored on."""
+    def score(self, session: Session, name: str, feeds: Feeds | None = None) -> float:
+        """Computes the perplexity on the split "valid" or "test", or, for "arcs", on the windows of the validation text
+        that arcs are scored on."""
         if name == "arcs":
-            return perplexity(session, self.graph, self.parallel, limit=self.config.score.eval_arc_batches, feeds=feeds)
+            return perplexity(session, self.graph, self.parallel, limit=self.arc_windows, feeds=feeds)
         return perplexity(session, self.graph, self.whole[name], feeds=feeds)
 
-    def reward(self, session, update, feeds):
-        """The reward of an arc in a controller update: --controller_reward_constant over the perplexity on one window of
-        the validation text, the same window for all arcs of the update."""
-        window = int(generator(self.config.run.seed, "reward", update).integers(self.parallel.count))
-        found = perplexity(session, self.graph, self.parallel, window, 1, feeds)
-        return self.config.controller.reward_constant / found
+    def reward(self, session: Session, update: int, feeds: Feeds) -> float:
+        """Computes the reward of an arc in a controller update: --controller_reward_constant divided by the perplexity
+        on one window of the validation text, which is the same window for all arcs of the update."""
+        window = int(generator(self.seed, "reward", update).integers(self.parallel.count))
+        return self.reward_constant / perplexity(session, self.graph, self.parallel, window, 1, feeds)
 
-    def cost(self):
-        """The `enas.costs.cost.Cost` of predicting one token. Each weight is used once; the embedding's in the softmax."""
+    def cost(self) -> Cost:
+        """Counts the cost of predicting one token. Each weight is used once, the embedding's in the softmax."""
         counts = [(v.shape.num_elements(), len(v.shape)) for v in tf.trainable_variables("child/")]
         parameters = sum(count for count, _ in counts)
         macs = sum(count for count, rank in counts if rank > 1)

@@ -1,38 +1,42 @@
 """The optimizer of language models: plain SGD with clipped gradients, and its learning rate."""
 
+from collections.abc import Callable
+
 import tensorflow.compat.v1 as tf
 
 from enas.graph import finite_check, functions
+from enas.graph.layers import BuildContext
 from enas.graph.optim import Update
+from enas.rnn.config import ChildConfig
+from enas.types import Operation, Tensor
 
 
-def learning_rate(config, epoch):
-    """The rate at a moment of training: lr, times lr_dec_rate for each lr_dec_every epochs after lr_dec_start, at least
-    lr_dec_min.
+def learning_rate(config: ChildConfig, epoch: float) -> float:
+    """Computes the learning rate at a moment of training: lr, times lr_dec_rate for each lr_dec_every epochs after
+    lr_dec_start, at least lr_dec_min.
 
     Args:
-      config: a `ChildConfig`.
-      epoch: float >= 0, epochs done, fractions included.
+      epoch: epochs done, at least 0, fractions included.
     """
     decays = max(0, (epoch - config.lr_dec_start) // config.lr_dec_every)
     return max(config.lr_dec_min, config.lr * config.lr_dec_rate**decays)
 
 
-def update(build, objective, rate, step, also):
-    """Builds the training step.
+def update(
+    build: BuildContext[ChildConfig], objective: Tensor, rate: Tensor, step: Tensor, also: Callable[[], Operation]
+) -> Update:
+    """Builds the training step of the variables named child/.
 
-    Gradients of gathered weights stay rows: what a step does not use costs nothing and does not change. If the loss or a
-    gradient is not finite nothing changes.
+    Gradients of gathered weights stay rows: a weight that a step does not use costs nothing and does not change. If the
+      loss
+    or a gradient is not finite, nothing changes.
 
     Args:
-      build: the `layers.BuildContext` the child was built with; its variables are those named child/.
+      build: what the child was built with.
       objective: float32 scalar.
       rate: float32 scalar, the learning rate.
       step: int64 variable, counted up by the step, also when it is skipped.
-      also: function without arguments that returns an operation, run after the weights have changed.
-
-    Returns:
-      `optim.Update`.
+      also: builds an operation that runs after the weights have changed.
     """
     variables = tf.trainable_variables("child/")
     gradients = functions.gradients(objective, variables)
@@ -41,7 +45,7 @@ def update(build, objective, rate, step, also):
     check = finite_check.build_check(objective, squares, variables, norm_of_all_gradients=norm)
     factor = rate * build.config.grad_bound / tf.maximum(norm, build.config.grad_bound)
 
-    def apply():
+    def apply() -> Operation:
         changes = [_changed(v, g, factor) for v, g in zip(variables, gradients, strict=True)]
         with tf.control_dependencies(changes):
             return also()
@@ -50,8 +54,9 @@ def update(build, objective, rate, step, also):
     return Update(op, norm, tf.constant(1.0), False, skipped, check)
 
 
-def _changed(variable, gradient, factor):
-    # The variables' own methods return their new values, which copies all shared weights.
+def _changed(variable: Tensor, gradient: Tensor, factor: Tensor) -> Operation:
+    """Subtracts the gradient times `factor` from a variable."""
+    # The variable's own methods return its new value, which would copy all shared weights.
     if isinstance(gradient, tf.IndexedSlices):
         rows = gradient.values * factor
         return tf.raw_ops.ResourceScatterSub(resource=variable.handle, indices=gradient.indices, updates=rows)

@@ -8,24 +8,25 @@ from enas.errors import UserError
 
 
 class Windows:
-    """A text as parallel streams, cut into windows of T time steps; each window goes on where the one before ended.
+    """A text as parallel streams, cut into windows of T time steps. Each window goes on where the one before ended.
 
-    Every token of the text is a target once, in the order of the text: the streams are its equal parts one after the
-    other, and the input before a target is the token before it in the text, `<eos>` for the first.
+    Every token of the text is a target once, in the order of the text. The streams are equal parts of the text, one
+    after the other. The input of a target is the token before it in the text, `<eos>` for the first token.
 
     Args:
-      tokens: int32 [L], token ids.
+      tokens: int32 `[L]`, token ids.
       eos: id of `<eos>`.
-      streams: B, parallel streams. steps: T.
-      whole: keep every token, in a shorter last window and with fillers of weight 0 at the end; otherwise (for training)
-        the tokens that do not fill a window are left out.
+      streams: B, how many streams run in parallel.
+      steps: T.
+      whole: keep every token, in a shorter last window and with fillers of weight 0 at the end. Otherwise (for
+        training) the tokens that do not fill a window are left out.
 
     Attributes:
       count: number of windows.
       streams: B.
     """
 
-    def __init__(self, tokens, eos, streams, steps, whole):
+    def __init__(self, tokens: np.ndarray, eos: int, streams: int, steps: int, whole: bool) -> None:
         length = math.ceil(len(tokens) / streams) if whole else len(tokens) // streams
         inputs = np.concatenate([np.array([eos], np.int32), tokens[:-1]])
         self.inputs, self.targets, self.weights = (
@@ -35,14 +36,17 @@ class Windows:
         self.streams, self.steps = streams, steps
         self.count = math.ceil(length / steps) if whole else length // steps
 
-    def __getitem__(self, number):
-        """Window `number`: (inputs, targets, weights), int32, int32 and float32 `[B, T]`."""
+    def __getitem__(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns window `number`: (inputs, targets, weights), int32, int32 and float32 `[B, T]`."""
         cut = slice(number * self.steps, (number + 1) * self.steps)
         return self.inputs[:, cut], self.targets[:, cut], self.weights[:, cut]
 
 
-def of_training(tokens, eos, batch_size, bptt_steps, name="training"):
-    """The `Windows` to train on.
+def of_training(tokens: np.ndarray, eos: int, batch_size: int, bptt_steps: int, name: str = "training") -> Windows:
+    """Cuts the windows to train on.
+
+    Args:
+      name: of the text, for the error.
 
     Raises:
       UserError: the text is too short for a single window.

@@ -18,18 +18,18 @@ def sigmoid(x):
 ACTIVATE = (np.tanh, lambda x: np.maximum(x, 0), lambda x: x, sigmoid)
 
 
-def by_hand(text, weights, drive, state, mask):
+def by_hand(text, weights, projected, state, mask):
     """The cell in NumPy, straight from the paper's words: outputs [T, B, H]."""
     words = [int(word) for word in text.split()]
     outputs = []
-    for step in range(len(drive)):
+    for step in range(len(projected)):
         values, read = [], set()
         for node in range((len(words) + 1) // 2):
             activation = words[2 * node]
             source = state if node == 0 else values[words[2 * node - 1]]
             if node:
                 read.add(words[2 * node - 1])
-            total = (source * mask) @ weights[node] + (drive[step] if node == 0 else 0)
+            total = (source * mask) @ weights[node] + (projected[step] if node == 0 else 0)
             candidate, gate = total[:, :UNITS], sigmoid(total[:, UNITS:])
             values.append((1 - gate) * source + gate * ACTIVATE[activation](candidate))
         mean = np.mean([value for i, value in enumerate(values) if i not in read], axis=0)
@@ -43,14 +43,14 @@ def numbers(text, spread=1.0):
     draw = np.random.default_rng(len(text))
     nodes = (len(text.split()) + 1) // 2
     weights = draw.normal(size=[nodes, UNITS, 2 * UNITS]) * spread
-    drive, state = draw.normal(size=[STEPS, BATCH, 2 * UNITS]), draw.normal(size=[BATCH, UNITS]) * 0.5
-    return weights, drive, state, draw.integers(0, 2, [BATCH, UNITS]) / 0.5, draw.normal(size=[STEPS, BATCH, UNITS])
+    projected, state = draw.normal(size=[STEPS, BATCH, 2 * UNITS]), draw.normal(size=[BATCH, UNITS]) * 0.5
+    return weights, projected, state, draw.integers(0, 2, [BATCH, UNITS]) / 0.5, draw.normal(size=[STEPS, BATCH, UNITS])
 
 
 def built(text, sampled):
     """Placeholders and the tensors (outputs, gradients of the weighted sum of the outputs)."""
-    weights, drive, state, mask, share = numbers(text)
-    fed = [tf.placeholder(tf.float32, x.shape) for x in (weights, drive, state, mask, share)]
+    weights, projected, state, mask, share = numbers(text)
+    fed = [tf.placeholder(tf.float32, x.shape) for x in (weights, projected, state, mask, share)]
     values = [int(word) for word in text.split()]
     given = tf.placeholder_with_default(tf.constant(values), [len(values)]) if sampled else arc.from_list(values)
     outputs = cell.run(cell.wiring(given), *fed[:4])
@@ -80,9 +80,9 @@ def test_outputs_and_gradients_are_those_of_the_formula(text, sampled, start):
 
 
 def test_without_a_mask_nothing_is_dropped(start):
-    weights, drive, state, _, _ = numbers(PUBLISHED)
+    weights, projected, state, _, _ = numbers(PUBLISHED)
     wired = cell.wiring(arc.parse(PUBLISHED))
-    inputs = [tf.constant(x, tf.float32) for x in (weights, drive, state)]
+    inputs = [tf.constant(x, tf.float32) for x in (weights, projected, state)]
     pair = cell.run(wired, *inputs, None), cell.run(wired, *inputs, tf.ones([BATCH, UNITS]))
     np.testing.assert_array_equal(*start().run(pair))
 
@@ -102,8 +102,8 @@ def test_loose_ends_share_the_output(data):
 
 def test_linear_cells_stay_bounded(start):
     weights = tf.ones([2, UNITS, 2 * UNITS]) * 3.0
-    drive, state = tf.ones([50, BATCH, 2 * UNITS]), tf.ones([BATCH, UNITS])
-    outputs = cell.run(cell.wiring(arc.parse("2 0 1")), weights, drive, state, None)
+    projected, state = tf.ones([50, BATCH, 2 * UNITS]), tf.ones([BATCH, UNITS])
+    outputs = cell.run(cell.wiring(arc.parse("2 0 1")), weights, projected, state, None)
     values, gradient = start().run([outputs, tf.gradients(outputs, weights)[0]])
     np.testing.assert_allclose(values, 1.0, atol=1e-5)
     assert np.all(np.isfinite(gradient))

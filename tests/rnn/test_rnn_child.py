@@ -116,16 +116,18 @@ def test_embedding_dropout_drops_a_word_wherever_it_occurs_in_a_sequence(start):
 
 def test_the_lstm_is_the_textbook_one(start):
     draw = np.random.default_rng(0)
-    weights, drive, state = (draw.normal(size=size).astype("f") for size in ([3, 12], [STEPS, BATCH, 12], [BATCH, 6]))
+    weights, projected, state = (
+        draw.normal(size=size).astype("f") for size in ([3, 12], [STEPS, BATCH, 12], [BATCH, 6])
+    )
     mask = draw.integers(0, 2, [BATCH, 3]).astype("f") * 2
-    outputs, last = start().run(lstm.run(*map(tf.constant, (weights, drive, state, mask))))
+    outputs, last = start().run(lstm.run(*map(tf.constant, (weights, projected, state, mask))))
 
     def sigmoid(x):
         return 1 / (1 + np.exp(-x))
 
     memory, output = state[:, :3], state[:, 3:]
     for t in range(STEPS):
-        i, f, o, g = np.split(drive[t] + (output * mask) @ weights, 4, axis=1)
+        i, f, o, g = np.split(projected[t] + (output * mask) @ weights, 4, axis=1)
         memory = sigmoid(f) * memory + sigmoid(i) * np.tanh(g)
         output = sigmoid(o) * np.tanh(memory)
         np.testing.assert_allclose(outputs[t], output, atol=1e-5)
