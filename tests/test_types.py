@@ -9,10 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 # Rooms that do not state their types yet.
-NOT_YET = (
-    "enas/rnn",
-    "scripts",
-)
+NOT_YET = ("scripts",)
 
 
 def public(nodes):

@@ -20,7 +20,7 @@ RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the bud
 DRAWN_AT_ONCE = 500
 
 
-def config_of(search_dir: str, space: SearchSpace) -> SearchConfig:
+def config_of(search_dir: str, space: SearchSpace) -> Any:
     """Returns the config of the search in a run directory.
 
     Raises:
