@@ -100,7 +100,7 @@ def _network(arc, config, image_shape, num_classes):
 
 def _calibration(x, size, bits):
     """What brings a cell's input to the cell's size: factorized reductions, or a 1x1 convolution, or nothing."""
-    while x[:2] != size[:2]:
+    while (x.height, x.width) != (size.height, size.width):
         for filters in (size.channels // 2, size.channels - size.channels // 2):
             yield _Weights(x.channels * filters, x.halved(filters).pixels, bits, bits)
         yield _Floats(2 * size.channels)
