@@ -42,6 +42,8 @@ def search_settings(config: Any, given: Mapping[str, Any]) -> Any:
     if stored is None or (stored.get("kind"), stored.get("space")) != ("search", config.space):
         raise UserError(f"--output_dir={path}: expected a search of the {config.space} space, for --sampling_only")
     taken = (*_TAKEN, "sampling_only", "num_sampling", "recommended_arch")
+    # The search has written its own; a sampling writes only where its command line says.
+    stored = {**stored, "recommended_arch": ""}
     return _merged(type(config), configs.to_values(config), given, stored, taken, "sampling_only")
 
 

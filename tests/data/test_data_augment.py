@@ -6,7 +6,7 @@ from data_files import images, labels
 from enas.data import augment
 
 
-def test_shapes_order_and_determinism():
+def test_augmentation_keeps_shapes_and_order_and_repeats():
     originals, marks = images(5), labels(5).astype(np.int32)
     result, result_labels = augment.with_copies(originals, marks, 3, 7)
     assert result.shape == (15, 8, 8, 1)

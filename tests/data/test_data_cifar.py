@@ -35,7 +35,7 @@ def test_round_trip_from_either_folder(tmp_path):
     assert np.array_equal(inside.train.images, loaded.train.images)
 
 
-def test_python2_pickle(root):
+def test_a_batch_pickled_by_python_2_is_read(root):
     rows = np.random.default_rng(5).integers(0, 256, (10, 3072), np.uint8)
     (root / cifar.NAME / "test_batch").write_bytes(python2_batch(rows, range(10)))
     loaded = load(root)
@@ -43,14 +43,14 @@ def test_python2_pickle(root):
     assert loaded.test.labels.tolist() == list(range(10))
 
 
-def test_class_folders(tmp_path):
+def test_folders_of_classes_are_read(tmp_path):
     write_folder(tmp_path, count=20)
     loaded = load(tmp_path)
     assert loaded.image_shape == (32, 32, 3)
     assert len(loaded.valid.labels) == 20
 
 
-def test_missing(tmp_path, root):
+def test_a_missing_folder_or_batch_is_named(tmp_path, root):
     with pytest.raises(UserError, match="--data_dir=.*enas.data.download cifar10"):
         load(tmp_path / "nowhere")
     (root / cifar.NAME / "data_batch_3").unlink()
@@ -73,7 +73,7 @@ class Evil:
 
 @pytest.mark.parametrize("name", ["data_batch_1", "test_batch", "batches.meta"])
 @pytest.mark.parametrize("protocol", [0, 2, 4])
-def test_evil_pickle_is_not_executed(root, name, protocol):
+def test_a_hostile_pickle_is_not_executed(root, name, protocol):
     canary = root / "canary"
     for evil in (Evil(os.system, f"touch {canary}"), Evil(eval, f"open({str(canary)!r}, 'w')"), Evil(os.mkdir, canary)):
         (root / cifar.NAME / name).write_bytes(pickle.dumps({b"data": evil}, protocol=protocol))
@@ -126,14 +126,14 @@ def batch(rows=None, labels=None):
         (batch(labels=[True] * 10), "no list of labels from 0 to 9"),
     ],
 )
-def test_malformed_content(root, content, words):
+def test_a_malformed_batch_is_refused(root, content, words):
     (root / cifar.NAME / "data_batch_2").write_bytes(pickle.dumps(content, protocol=2))
     with pytest.raises(UserError, match=f"data_batch_2: .*{words}"):
         load(root)
 
 
 @pytest.mark.parametrize("names", [None, [b"a"], [b"a"] * 10, list(range(10))])
-def test_malformed_names(root, names):
+def test_malformed_class_names_are_refused(root, names):
     (root / cifar.NAME / "batches.meta").write_bytes(pickle.dumps({b"label_names": names}, protocol=2))
     with pytest.raises(UserError, match="batches.meta"):
         load(root)
@@ -150,14 +150,14 @@ def test_malformed_names(root, names):
         b"\x80\x02c_codecs\nencode\n(X\x00\x00\x00\x00X\x03\x00\x00\x00rottR.",
     ],
 )
-def test_broken_pickles(root, content):
+def test_a_broken_pickle_is_one_line(root, content):
     (root / cifar.NAME / "data_batch_1").write_bytes(content)
     with pytest.raises(UserError, match="data_batch_1: not a pickle of CIFAR-10") as caught:
         load(root)
     assert "\n" not in str(caught.value)
 
 
-def test_truncated(root):
+def test_a_truncated_batch_is_refused(root):
     path = root / cifar.NAME / "data_batch_1"
     good = path.read_bytes()
     for cut in (1, 50, len(good) // 2, len(good) - 1):
@@ -166,7 +166,7 @@ def test_truncated(root):
             load(root)
 
 
-def test_too_large(root, monkeypatch):
+def test_a_file_that_is_too_large_is_refused(root, monkeypatch):
     monkeypatch.setattr(cifar, "MAX_BATCH_BYTES", 1000)
     with pytest.raises(UserError, match="data_batch_1: more than 1,000 bytes"):
         load(root)

@@ -84,20 +84,20 @@ def test_bad_existing_file_is_replaced(server, path, capsys):
     assert "not the published" in capsys.readouterr().out
 
 
-def test_resumes(server, path):
+def test_an_interrupted_download_goes_on_where_it_stopped(server, path):
     part_of(path).write_bytes(CONTENT[:1000])
     download.fetch_file(server.url + "file.gz", path, MD5)
     assert path.read_bytes() == CONTENT
     assert server.requests == [("/file.gz", "bytes=1000-")]
 
 
-def test_complete_part(server, path):
+def test_a_part_that_is_whole_is_not_fetched_again(server, path):
     part_of(path).write_bytes(CONTENT)
     download.fetch_file(server.url + "file.gz", path, MD5)
     assert path.read_bytes() == CONTENT
 
 
-def test_server_without_ranges(server, path):
+def test_a_server_without_ranges_sends_the_whole_file(server, path):
     server.ranges = False
     part_of(path).write_bytes(CONTENT[:1000])
     download.fetch_file(server.url + "file.gz", path, MD5)
@@ -113,7 +113,7 @@ def test_bad_part_is_deleted_and_redone(server, path, stale, capsys):
     assert [asked for _, asked in server.requests] == [f"bytes={len(stale)}-", None]
 
 
-def test_bad_checksum(server, path):
+def test_a_download_with_another_checksum_is_not_kept(server, path):
     with pytest.raises(UserError, match=f"file.gz: MD5 {MD5}; expected {'0' * 32}; deleted .*part"):
         download.fetch_file(server.url + "file.gz", path, "0" * 32)
     assert not path.exists()
@@ -130,12 +130,12 @@ def test_broken_connection_keeps_what_came(server, path):
     assert server.requests[-1] == ("/file.gz", "bytes=5000-")
 
 
-def test_not_found(server, path):
+def test_a_file_that_the_server_lacks_is_named(server, path):
     with pytest.raises(UserError, match="other.gz: cannot be fetched .404"):
         download.fetch_file(server.url + "other.gz", path, MD5)
 
 
-def test_offline(tmp_path, monkeypatch, capsys, server):
+def test_a_server_out_of_reach_is_one_line(tmp_path, monkeypatch, capsys, server):
     server.shutdown()
     server.server_close()
     monkeypatch.setitem(download.BASE_URLS, "mnist", server.url)
@@ -146,19 +146,19 @@ def test_offline(tmp_path, monkeypatch, capsys, server):
     assert str(tmp_path / "new" / "train-images-idx3-ubyte.gz") in message
 
 
-def test_folder_that_cannot_be_made(tmp_path, capsys):
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert download.main(["mnist", "--data_dir", str(tmp_path / "file" / "below")]) == 2
     assert "--data_dir" in capsys.readouterr().err
 
 
-def test_bad_arguments():
+def test_an_unknown_data_set_is_refused():
     with pytest.raises(SystemExit) as caught:
         download.main(["imagenet"])
     assert caught.value.code == 2
 
 
-def test_four_files(server, tmp_path, monkeypatch):
+def test_a_data_set_is_fetched_file_by_file(server, tmp_path, monkeypatch):
     server.files = {name: name.encode() for name in download.FILES["mnist"]}
     sums = {name: hashlib.md5(name.encode()).hexdigest() for name in server.files}
     monkeypatch.setitem(download.FILES, "mnist", sums)

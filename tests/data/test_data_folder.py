@@ -19,7 +19,7 @@ def load(folder, seed=0, **changes):
     return data.load(DataConfig(dataset="folder", data_dir=str(folder), **changes), seed)
 
 
-def test_round_trip(tmp_path):
+def test_folders_of_images_come_back_as_they_were_written(tmp_path):
     colours = write_folder(tmp_path, ("train", "valid", "test"))
     loaded = load(tmp_path)
     assert loaded.class_names == ("cat", "dog")
@@ -37,7 +37,7 @@ def test_split_by_fraction_without_valid(tmp_path):
     assert len(load(tmp_path, num_valids=4).valid.labels) == 4
 
 
-def test_size_and_grey(tmp_path):
+def test_images_get_the_size_and_the_channel_asked_for(tmp_path):
     write_folder(tmp_path, count=10)
     assert load(tmp_path, img_size="5", channel=1).image_shape == (5, 5, 1)
 
@@ -70,7 +70,7 @@ def test_only_chosen_images_are_read(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("extension", [".png", ".jpg"])
-def test_truncated_image(tmp_path, extension):
+def test_a_truncated_image_is_refused(tmp_path, extension):
     write_folder(tmp_path, count=10)
     whole = encoded(images(1, 40, 3)[0], extension)
     path = tmp_path / "test" / "dog" / f"broken{extension}"
@@ -83,7 +83,7 @@ def test_truncated_image(tmp_path, extension):
     assert len(load(tmp_path).test.labels) == 21
 
 
-def test_truncated_jpeg_with_a_thumbnail():
+def test_a_truncated_jpeg_is_not_read_by_its_thumbnail():
     whole = encoded(images(1, 40, 3)[0], ".jpg")
     thumbnail = encoded(images(1, 4, 3)[0], ".jpg")
     segment = b"\xff\xe1" + struct.pack(">H", 2 + len(thumbnail)) + thumbnail
@@ -93,14 +93,14 @@ def test_truncated_jpeg_with_a_thumbnail():
         image_tools.decode(whole[:-2], "x")
 
 
-def test_damaged_png():
+def test_a_damaged_png_is_refused():
     whole = bytearray(encoded(images(1, 40, 3)[0]))
     whole[len(whole) // 2] ^= 1
     with pytest.raises(UserError, match="x: damaged PNG"):
         image_tools.decode(bytes(whole), "x")
 
 
-def test_png_bomb():
+def test_a_png_that_unpacks_to_too_much_is_refused():
     def chunk(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
@@ -121,14 +121,14 @@ def test_other_pixel_formats_become_rgb(kind):
     assert np.all(image_tools.decode(cv2.imencode(".png", pixels)[1].tobytes(), "x") == np.full((3, 3, 3), expected))
 
 
-def test_unreadable_image(tmp_path):
+def test_an_unreadable_image_is_named(tmp_path):
     write_folder(tmp_path, count=10)
     (tmp_path / "test" / "dog" / "text.png").write_text("no image at all")
     with pytest.raises(UserError, match="text.png: begins like neither a PNG nor a JPEG"):
         load(tmp_path)
 
 
-def test_missing_splits(tmp_path):
+def test_a_missing_split_is_named(tmp_path):
     with pytest.raises(UserError, match="--data_dir=.*no such folder"):
         load(tmp_path / "nowhere")
     write_folder(tmp_path, ("train",))
@@ -139,7 +139,7 @@ def test_missing_splits(tmp_path):
         load(tmp_path / "b")
 
 
-def test_empty_class(tmp_path):
+def test_a_class_without_images_is_refused(tmp_path):
     write_folder(tmp_path)
     (tmp_path / "train" / "eel").mkdir()
     (tmp_path / "train" / "eel" / "readme.txt").write_text("")
@@ -148,7 +148,7 @@ def test_empty_class(tmp_path):
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
-def test_classes_differ(tmp_path, split):
+def test_splits_with_other_classes_are_refused(tmp_path, split):
     write_folder(tmp_path, ("train", "valid", "test"))
     (tmp_path / split / "eel").mkdir()
     with pytest.raises(UserError, match=f"{split}: class folder 'eel' is not among"):
@@ -160,7 +160,7 @@ def test_classes_differ(tmp_path, split):
 
 
 @pytest.mark.parametrize("classes", [(), ("cat",)])
-def test_too_few_classes(tmp_path, classes):
+def test_a_single_class_is_refused(tmp_path, classes):
     write_folder(tmp_path, classes=classes)
     (tmp_path / "train").mkdir(exist_ok=True)
     with pytest.raises(UserError, match=f"{len(classes)} class folders"):

@@ -20,7 +20,7 @@ SIDES = st.integers(1, 40)
 @pytest.mark.parametrize(
     ("text", "size"), [("0", (0, 0)), ("160", (160, 160)), ("96x192", (96, 192)), ("1x4096", (1, 4096))]
 )
-def test_img_size(text, size):
+def test_a_valid_img_size_gives_its_sides(text, size):
     assert DataConfig(img_size=text).image_size == size
 
 
@@ -28,7 +28,7 @@ def test_img_size(text, size):
     "text",
     ["", "x", "96x", "x96", "0x5", "5x0", "4097", "96x4097", "96X192", "9 6", "-1", "1.5", "1x2x3", "٣", "99999"],
 )
-def test_img_sizes_that_are_none(text):
+def test_an_img_size_that_is_none_is_refused(text):
     with pytest.raises(UserError, match=r"--img_size=.*HEIGHTxWIDTH such as 96x192, sides of 1 to 4096 pixels, or 0"):
         DataConfig(img_size=text)
 

@@ -25,7 +25,7 @@ def load(folder, dataset="mnist"):
 
 @pytest.mark.parametrize("zipped", [True, False])
 @pytest.mark.parametrize("dotted", [True, False])
-def test_round_trip(tmp_path, zipped, dotted):
+def test_idx_files_come_back_as_they_were_written(tmp_path, zipped, dotted):
     arrays = write_idx(tmp_path, zipped=zipped, dotted=dotted)
     loaded = load(tmp_path)
     assert np.array_equal(loaded.test.images[..., 0], arrays["t10k-images"])
@@ -35,7 +35,7 @@ def test_round_trip(tmp_path, zipped, dotted):
     assert loaded.num_classes == 3
 
 
-def test_fashion_names(tmp_path):
+def test_fashion_mnist_has_its_class_names(tmp_path):
     write_idx(tmp_path)
     assert load(tmp_path, "fashion_mnist").class_names == ("T-shirt/top", "Trouser", "Pullover")
 
@@ -48,14 +48,14 @@ def test_missing_folder_names_flag_and_command(tmp_path):
         load(tmp_path / "file")
 
 
-def test_default_folder(tmp_path, monkeypatch):
+def test_the_default_folder_is_data_and_the_sets_name(tmp_path, monkeypatch):
     write_idx(tmp_path / "data" / "mnist")
     monkeypatch.chdir(tmp_path)
     assert load("").num_classes == 3
 
 
 @pytest.mark.parametrize("stem", ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"])
-def test_missing_file(tmp_path, stem):
+def test_a_missing_idx_file_is_named(tmp_path, stem):
     write_idx(tmp_path)
     (tmp_path / f"{stem}-ubyte.gz").unlink()
     with pytest.raises(UserError, match=f"no {stem}-ubyte"):
@@ -81,7 +81,7 @@ GOOD = idx_bytes(images(60)[..., 0])
     ],
 )
 @pytest.mark.parametrize("zipped", [True, False])
-def test_malformed(tmp_path, content, words, zipped):
+def test_a_malformed_idx_file_is_refused_in_one_line(tmp_path, content, words, zipped):
     write_idx(tmp_path)
     (tmp_path / TRAIN_IMAGES).write_bytes(gzip.compress(content) if zipped else content)
     with pytest.raises(UserError, match=words) as caught:
@@ -90,7 +90,7 @@ def test_malformed(tmp_path, content, words, zipped):
     assert "\n" not in str(caught.value)
 
 
-def test_gzip_truncated_and_damaged(tmp_path):
+def test_a_truncated_or_damaged_gzip_file_is_refused(tmp_path):
     write_idx(tmp_path)
     path = tmp_path / TRAIN_IMAGES
     good = path.read_bytes()
@@ -149,7 +149,7 @@ def test_labels_out_of_range_and_empty_class(tmp_path):
         load(tmp_path)
 
 
-def test_empty_split(tmp_path):
+def test_a_split_without_images_is_refused(tmp_path):
     write_idx(tmp_path, test=0)
     with pytest.raises(UserError, match="no test images"):
         load(tmp_path)
@@ -158,7 +158,7 @@ def test_empty_split(tmp_path):
         load(tmp_path)
 
 
-def test_sides_differ(tmp_path):
+def test_sides_that_differ_are_refused(tmp_path):
     write_idx(tmp_path)
     (tmp_path / "t10k-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx_bytes(images(30, 9)[..., 0])))
     with pytest.raises(UserError, match="test images are 9x9; expected 8x8"):

@@ -33,7 +33,7 @@ def same(a, b):
     return np.array_equal(a.images, b.images) and np.array_equal(a.labels, b.labels)
 
 
-def test_digits():
+def test_the_digits_are_split_alike_for_every_seed():
     first, second = data.load(DataConfig(), 0), data.load(DataConfig(), 1)
     sizes = [len(split.images) for split in (first.train, first.valid, first.test)]
     assert sizes == [1294, 144, 359]
@@ -90,7 +90,7 @@ def test_copies_never_leak_to_validation(mnist):
         ({"num_valids": -1, "valid_fraction": 0.5}, 30),
     ],
 )
-def test_valid_count(mnist, changes, count):
+def test_the_validation_split_has_the_size_asked_for(mnist, changes, count):
     assert len(data.load(dataclasses.replace(mnist, **changes), 0).valid.labels) == count
 
 
@@ -121,7 +121,7 @@ def test_a_fraction_that_is_given_counts_where_the_default_is_5000(tmp_path, fra
         ({"max_test_images": 2}, "--max_test_images=2"),
     ],
 )
-def test_counts_that_do_not_fit(mnist, changes, words):
+def test_counts_of_images_that_do_not_fit_are_refused(mnist, changes, words):
     with pytest.raises(UserError, match=words) as caught:
         data.load(dataclasses.replace(mnist, **changes), 0)
     assert "\n" not in str(caught.value)
@@ -135,14 +135,14 @@ def test_limits_are_exact_and_stratified(mnist):
     assert len(loaded.test.labels) == 30
 
 
-def test_resizing_and_colour(mnist):
+def test_images_are_resized_and_coloured_as_asked(mnist):
     loaded = data.load(dataclasses.replace(mnist, img_size="4", channel=3), 0)
     assert loaded.image_shape == (4, 4, 3)
     assert loaded.mean.shape == loaded.std.shape == (3,)
     assert np.array_equal(loaded.test.images[..., 0], loaded.test.images[..., 2])
 
 
-def test_shrinking_averages():
+def test_shrinking_an_image_averages_its_pixels():
     image = np.zeros((4, 4, 1), np.uint8)
     image[:2, :2] = np.array([[10, 20], [30, 40]])[..., None]
     assert image_tools.convert(image, Form(2, 2))[0, 0, 0] == 25
@@ -175,7 +175,7 @@ def test_stratified_keeps_shares():
     assert np.bincount(labels[drawn]).tolist() == [49, 5, 1]
 
 
-def test_class_too_small_to_split(tmp_path):
+def test_a_class_too_small_to_split_is_refused(tmp_path):
     write_folder(tmp_path, count=1)
     config = DataConfig(dataset="folder", data_dir=str(tmp_path), num_valids=1)
     with pytest.raises(UserError, match="--num_valids=1: class 'cat' has 1"):

@@ -51,7 +51,7 @@ def test_same_as_folders_and_nothing_extracted(plain, zipped, prefixed):
     assert sorted(path.name for path in zipped.iterdir()) == ["test.zip", "train.zip"]
 
 
-def test_valid_zip(zipped):
+def test_a_validation_zip_file_is_read(zipped):
     (zipped / "valid.zip").write_bytes((zipped / "test.zip").read_bytes())
     assert len(load(zipped).valid.labels) == 20
 
@@ -68,7 +68,7 @@ def test_clutter_is_ignored(zipped):
     assert len(load(zipped).test.labels) == 20
 
 
-def test_empty_class_in_zip(zipped):
+def test_a_class_without_images_in_a_zip_file_is_refused(zipped):
     with zipfile.ZipFile(zipped / "train.zip", "a") as archive:
         archive.writestr("eel/", b"")
     with pytest.raises(UserError, match="train.zip: empty class 'eel'"):
@@ -99,7 +99,7 @@ def info(name, mode=None, **attributes):
         (info("cat/x.png", compress_type=zipfile.ZIP_BZIP2), "compressed by method 12"),
     ],
 )
-def test_hostile_members(zipped, member, words):
+def test_hostile_members_of_a_zip_file_are_refused_and_write_nothing(zipped, member, words):
     with warnings.catch_warnings(), zipfile.ZipFile(zipped / "test.zip", "a") as archive:
         warnings.simplefilter("ignore")  # of the duplicate name
         archive.writestr(member, encoded(images(1, 4, 3)[0]))
@@ -110,7 +110,7 @@ def test_hostile_members(zipped, member, words):
     assert sorted(zipped.parent.rglob("*")) == before
 
 
-def test_encrypted(zipped):
+def test_an_encrypted_zip_file_is_refused(zipped):
     path = zipped / "test.zip"
     content = bytearray(path.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
@@ -119,7 +119,7 @@ def test_encrypted(zipped):
         load(zipped)
 
 
-def test_bombs(zipped, monkeypatch):
+def test_a_member_that_unpacks_to_too_much_is_refused(zipped, monkeypatch):
     path = zipped / "test.zip"
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("cat/bomb.png", bytes(5 * 2**20))
@@ -149,7 +149,7 @@ def test_member_that_lies_about_its_size(zipped):
         load(zipped)
 
 
-def test_damaged_and_truncated(zipped):
+def test_a_damaged_or_truncated_zip_file_is_refused(zipped):
     path = zipped / "test.zip"
     good = path.read_bytes()
     for content in (b"", b"no zip", good[: len(good) // 2]):
@@ -163,7 +163,7 @@ def test_damaged_and_truncated(zipped):
         load(zipped)
 
 
-def test_broken_image_in_zip(zipped):
+def test_a_broken_image_in_a_zip_file_is_named(zipped):
     with zipfile.ZipFile(zipped / "test.zip", "a") as archive:
         archive.writestr("cat/z.png", encoded(images(1, 9, 3)[0])[:-9])
     with pytest.raises(UserError, match="test.zip: member 'cat/z.png': truncated PNG"):

@@ -43,7 +43,7 @@ def test_the_images_that_the_cost_is_for(tmp_path):
     assert done.returncode == 2 and done.stderr.startswith("error: --img_size=14x: expected one number or HEIGHTxWIDTH")
 
 
-def test_an_arc_file(tmp_path):
+def test_an_arc_file_is_drawn(tmp_path):
     (tmp_path / "best_arc.txt").write_text(ARC + "\n")
     done = run(tmp_path, "--arc_file=best_arc.txt", "--output_dir=.")
     assert done.returncode == 0, done.stderr

@@ -151,7 +151,7 @@ def test_the_default_of_an_option_that_a_stored_run_does_not_know_is_that_of_its
 
 
 @pytest.mark.parametrize("text", ["1", "128", "1e4", "1e9", "65536.0"])
-def test_loss_scales(text):
+def test_a_loss_scale_in_its_range_is_taken(text):
     assert micro_config.ChildConfig(loss_scale=text).loss_scale == text
 
 

@@ -207,7 +207,7 @@ def test_scripts_check_what_they_are_given_before_anything_else(command, message
     assert not (ROOT / "x").exists()
 
 
-def test_other_endings(program):
+def test_signals_bugs_and_exit_codes_end_a_main_as_they_should(program):
     done = program("--seed=2")
     assert (done.returncode, done.stderr) == (130, "interrupted; run the same command again to go on\n")
     done = program("--seed=3")

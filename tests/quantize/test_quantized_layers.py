@@ -99,7 +99,7 @@ def close(got, expected, scheme, dtype):
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("depthwise", [False, True], ids=["full", "depthwise"])
-def test_convolutions(name, stride, depthwise):
+def test_convolutions_and_their_gradients_are_numpys(name, stride, depthwise):
     scheme = schemes.get(name)
     layer = ops.depthwise_conv2d if depthwise else ops.conv2d
     for k, height, width in ((3, 6, 5), (5, 7, 4), (1, 5, 4)):
@@ -117,7 +117,7 @@ def test_convolutions(name, stride, depthwise):
 
 @pytest.mark.parametrize("stride", [1, 2])
 @pytest.mark.parametrize("name", ALL)
-def test_separable(name, stride):
+def test_the_separable_convolution_and_its_gradients_are_numpys(name, stride):
     scheme = schemes.get(name)
     x, depth, point = values(2, 5, 6, 7).astype(scheme.dtype), latent(3, 3, 7, 1), latent(1, 1, 7, 4, seed=3)
     g = values(2, -(-5 // stride), 6 // stride, 4, seed=2)
@@ -136,7 +136,7 @@ def test_separable(name, stride):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_dense(name):
+def test_the_dense_layer_and_its_gradients_are_numpys(name):
     """Output in float32; binary and ternary weights scaled by every column's mean |w|, a constant of the gradient."""
     scheme = schemes.get(name)
     x, w, b, g = values(6, 11).astype(scheme.dtype), latent(11, 3), values(3, seed=4), values(6, 3, seed=2)
@@ -151,7 +151,7 @@ def test_dense(name):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_activate_and_input(name):
+def test_the_activation_and_the_quantized_input_are_the_schemes(name):
     scheme = schemes.get(name)
     x = values(2, 3, 4, 5, low=-6, high=6).astype(scheme.dtype)
     with tf.Graph().as_default(), tf.Session() as session:

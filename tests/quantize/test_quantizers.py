@@ -94,12 +94,12 @@ def check(name, x):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_grid(name):
+def test_quantizers_and_their_gradients_are_numpys_on_a_grid(name):
     check(name, grid())
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_level_set(name):
+def test_a_quantizer_has_exactly_its_levels(name):
     """Exactly the levels, bit for bit (the sign of zero apart), and all of them."""
     limit, count = CASES[name][2][1], CASES[name][3]
     x = np.linspace(-2 * limit, 2 * limit, 600_001, dtype=F)
@@ -130,7 +130,7 @@ NARROW = hnp.arrays(F, SHAPES, elements=st.floats(-1.5, 1.5, width=32, allow_sub
 @pytest.mark.parametrize("name", [name for name in CASES if not name.startswith("tanh")])
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(x=WIDE | NARROW)
-def test_random_arrays(name, x):
+def test_quantizers_and_their_gradients_are_numpys_on_random_arrays(name, x):
     check(name, x)
 
 
@@ -146,7 +146,7 @@ def test_denormals_are_zeros_or_themselves(name):
         np.testing.assert_array_equal(gradient[3:], 1)
 
 
-def test_exact_edges():
+def test_ties_and_limits_are_rounded_as_the_formulas_say():
     after, before = np.nextafter(F(0.5), F(1)), np.nextafter(F(0.5), F(0))
     x = np.array([0.5, -0.5, after, -after, before, -before, 0.0, -0.0], F)
     np.testing.assert_array_equal(runner("ternary")(x, x)[0], [0, 0, 1, -1, 0, 0, 0, 0])
@@ -157,14 +157,14 @@ def test_exact_edges():
 
 
 @pytest.mark.parametrize("name", ["linear4", "relu4", "relu7", "tanh8"])
-def test_nearest_level(name):
+def test_a_value_goes_to_its_nearest_level(name):
     x = np.linspace(CASES[name][2][0], CASES[name][2][1] - 0.13, 5000, dtype=F)
     levels = np.unique(runner(name)(grid(), grid())[0])
     nearest = np.abs(x[:, None] - levels[None]).min(1)
     np.testing.assert_allclose(np.abs(x - runner(name)(x, x)[0]), nearest, atol=1e-7)
 
 
-def test_bits_out_of_range():
+def test_a_number_of_bits_out_of_range_is_refused():
     for function, bits in (
         (schemes.linear_quant, 1),
         (schemes.linear_quant, 17),
@@ -176,7 +176,7 @@ def test_bits_out_of_range():
             function(tf.zeros([2]), bits)
 
 
-def test_inside_function_and_switch_case():
+def test_gradients_pass_straight_through_in_functions_and_switch_cases():
     """Straight-through gradients hold in branches of a switch_case in a tf.function, with respect to weights too."""
     names = ["binary", "ternary", "linear3", "relu2", "image"]
     x0 = grid()[::7]
@@ -205,7 +205,7 @@ def test_inside_function_and_switch_case():
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 4, 5), (6, 5)])
-def test_xnor(shape):
+def test_xnor_weights_and_their_gradient_are_numpys(shape):
     w = np.random.default_rng(1).uniform(-1.4, 1.4, shape).astype(F)
     w.flat[:3] = [0.0, 1.0, -1.0]
     upstream = np.random.default_rng(2).normal(size=shape).astype(F)
@@ -221,7 +221,7 @@ def test_xnor(shape):
     np.testing.assert_allclose(gradient, alpha * upstream * (np.abs(w) <= 1), rtol=1e-6)
 
 
-def test_table():
+def test_the_table_of_schemes_is_complete_and_frozen():
     assert set(schemes.SCHEMES) == set(config.SCHEMES)
     for name, scheme in schemes.SCHEMES.items():
         assert schemes.get(name) is scheme and scheme.name == name
@@ -235,7 +235,7 @@ def test_table():
     assert bits == expected | {f"k{k}": k for k in range(1, 9)}
 
 
-def test_unknown_scheme():
+def test_an_unknown_scheme_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="k9.*fp32.*binary.*k8"):
         schemes.get("k9")
 

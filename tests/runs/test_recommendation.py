@@ -84,6 +84,17 @@ def test_sampling_takes_the_settings_of_the_search(tmp_path):
         stored_settings.search_settings(search_config(tmp_path / "run"), {})
 
 
+def test_sampling_writes_an_arc_only_where_its_own_command_line_says(tmp_path):
+    stored = search_config(tmp_path / "run", recommended_arch=str(tmp_path / "best.json"))
+    run_directory.open_run(stored, "search").close()
+    sampling = search_config(tmp_path / "run", sampling_only=True)
+    assert stored_settings.search_settings(sampling, {}).recommendation.recommended_arch == ""
+    more = str(tmp_path / "more.json")
+    sampling = search_config(tmp_path / "run", sampling_only=True, recommended_arch=more)
+    found = stored_settings.search_settings(sampling, {"recommended_arch": more})
+    assert found.recommendation.recommended_arch == more
+
+
 def test_sampling_without_a_search_and_a_bad_file_are_told_at_once(tmp_path):
     with pytest.raises(UserError, match="expected a search of the micro space, for --sampling_only"):
         stored_settings.search_settings(search_config(tmp_path / "none", sampling_only=True), {})
