@@ -2,6 +2,8 @@
 
 import argparse
 import sys
+from collections.abc import Callable, Collection
+from typing import Any, NoReturn
 
 from enas.errors import UserError
 
@@ -11,14 +13,14 @@ MOST = 10**9
 class Parser(argparse.ArgumentParser):
     """Takes no abbreviations, and ends with one line on stderr and exit code 2 where an argument is wrong."""
 
-    def __init__(self, **settings):
+    def __init__(self, **settings: Any) -> None:
         super().__init__(allow_abbrev=False, **settings)
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         self.exit(2, f"error: {message}\n")
 
 
-def number(low, high=MOST, kind=int):
+def number(low: float, high: float = MOST, kind: type = int) -> Callable[[str], Any]:
     """A `type` for numbers of a range, both ends included."""
 
     def parse(word):
@@ -35,7 +37,7 @@ def number(low, high=MOST, kind=int):
     return parse
 
 
-def some_of(names):
+def some_of(names: Collection[str]) -> Callable[[str], list[str]]:
     """A `type` for names separated by commas; a list of them."""
 
     def parse(word):
@@ -48,7 +50,7 @@ def some_of(names):
     return parse
 
 
-def run_script(main):
+def run_script(main: Callable[[], int | None]) -> NoReturn:
     """Calls `main()` and exits with what it returns; a user's mistake and a file that can't be written are one line."""
     try:
         sys.exit(main())

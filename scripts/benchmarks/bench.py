@@ -19,7 +19,7 @@ from enas.commands import cli, environment
 from enas.options import flags
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Runs the benchmark the flags describe."""
     cli.no_arguments(arguments)
     settings = flags.parse_config(benchmark.BenchConfig)

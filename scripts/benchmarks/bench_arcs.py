@@ -1,5 +1,7 @@
 """The arcs and images that every side of the benchmark is given. Nothing here imports TensorFlow."""
 
+from typing import Any
+
 import numpy as np
 
 from enas.data import DataSet, Split
@@ -10,19 +12,19 @@ from enas.randomness import generator
 NUM_CLASSES = 10
 
 
-def random_arc(seed, step, child):
+def random_arc(seed: int, step: int, child: Any) -> arcs.Arc:
     """An `arcs.Arc` drawn uniformly from the search space of a `ChildConfig`, keyed by (seed, step)."""
     draw = generator(seed, "bench/arc", step)
     limits = [limit for node in range(child.num_cells) for limit in (node + 2, len(op_table(child))) * 2] * 2
     return arcs.for_child([draw.integers(limit) for limit in limits], child)
 
 
-def array(arc):
+def array(arc: arcs.Arc) -> np.ndarray:
     """An arc as int32 `[2, num_cells, 4]`."""
     return np.reshape(arc.to_list(), [2, arc.num_cells, 4]).astype(np.int32)
 
 
-def dataset(seed, batch_size, image_size):
+def dataset(seed: int, batch_size: int, image_size: int) -> DataSet:
     """A `DataSet` of random images: 10 training batches, two of validation and of test."""
     draw = generator(seed, "bench/images")
 

@@ -4,6 +4,7 @@ import concurrent.futures
 import os
 import subprocess
 import time
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,7 @@ _MATMUL_SIZE = 1536
 _COPY_BYTES = 64 * 2**20
 
 
-def describe():
+def describe() -> str:
     """One line: cores, processor, load."""
     model = "unknown processor"
     if os.path.exists("/proc/cpuinfo"):
@@ -27,7 +28,7 @@ def describe():
     return f"{environment.cores()} cores, {model}"
 
 
-def has_gpu():
+def has_gpu() -> bool:
     """True where NVIDIA's driver lists a GPU."""
     try:
         found = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
@@ -45,7 +46,7 @@ def _best(function, repeats=8):
     return min(times)
 
 
-def ceilings():
+def ceilings() -> Any:
     """{"matmul_gmacs": 10^9 float32 multiply-accumulates a second of a large matrix product, "copy_gb": 10^9 bytes a
     second, read and written, of a copy by all cores}, the best of eight."""
     a = np.ones([_MATMUL_SIZE, _MATMUL_SIZE], np.float32)
@@ -56,7 +57,7 @@ def ceilings():
     return {"matmul_gmacs": _MATMUL_SIZE**3 / _best(lambda: a @ a) / 1e9, "copy_gb": 2 * source.size / copy / 1e9}
 
 
-def forward_work(child, side, arc, channels=3):
+def forward_work(child: Any, side: int, arc: Any, channels: int = 3) -> tuple[int, int]:
     """(multiply-accumulates, values read or written) of one forward pass on one image, `[side, side, channels]`, by an arc
     of a `ChildConfig`.
 
@@ -108,7 +109,7 @@ def forward_work(child, side, arc, channels=3):
     return macs, values
 
 
-def bound(settings):
+def bound(settings: Any) -> Any:
     """The least time a child step can take on this machine, averaged over the arcs of the measured steps.
 
     The backward pass does twice the multiply-accumulates of the forward pass (gradients in the inputs and in the

@@ -14,7 +14,7 @@ import os
 import resource
 import statistics
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -55,7 +55,7 @@ class BenchConfig(configs.Settings):
     bench: BenchOptions = BenchOptions()
 
 
-def random_arc(settings, step):
+def random_arc(settings: Any, step: int) -> arcs.Arc:
     """The `arcs.Arc` of a step, drawn uniformly, keyed by (seed, step)."""
     draw, values = generator(settings.bench.seed, "bench/arc", step), []
     for layer in range(settings.child.num_layers):
@@ -66,7 +66,7 @@ def random_arc(settings, step):
 class Ours:
     """The search of this project."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: Any) -> None:
         import tensorflow.compat.v1 as tf
 
         from enas.data import DataSet, Split
@@ -93,7 +93,7 @@ class Ours:
         self.graph.scorer.start(self.session)
         self.nodes = len(tf.get_default_graph().get_operations())
 
-    def step(self, number):
+    def step(self, number: int) -> None:
         """One step of the shared weights on a new arc; returns the loss."""
         training = self.graph.training
         feeds = {training.rate: _RATE, self.graph.arc: random_arc(self.settings, number).to_list()}
@@ -103,7 +103,7 @@ class Ours:
 class Torch:
     """The same in eager PyTorch."""
 
-    def __init__(self, settings):
+    def __init__(self, settings: Any) -> None:
         import torch
 
         from scripts.benchmarks import bench_torch_macro
@@ -124,7 +124,7 @@ class Torch:
             # The fused step wants all of them; SGD would make each at its weights' first use.
             self.optimizer.state[weights]["momentum_buffer"] = torch.zeros_like(weights)
 
-    def step(self, number):
+    def step(self, number: int) -> None:
         """One step of the shared weights on a new arc; returns the loss."""
         self.net.train()
         logits = self.net(self.images, random_arc(self.settings, number))
@@ -160,7 +160,7 @@ def _serve(pipe, name, settings, spawned):
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6)
 
 
-def measure(settings):
+def measure(settings: Any) -> dict[str, Any]:
     """Runs the benchmark; returns {figure: value}.
 
     Raises:

@@ -8,7 +8,8 @@ one disturbs the others.
 import dataclasses
 import os
 import sys
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from enas import files
 from enas.errors import UserError
@@ -50,7 +51,7 @@ class BenchConfig(config.Settings):
     bench: BenchOptions = BenchOptions()
 
 
-def words(flag, text, allowed):
+def words(flag: str, text: str, allowed: Sequence[str]) -> list[str]:
     """The comma-separated words of a flag.
 
     Raises:
@@ -63,7 +64,7 @@ def words(flag, text, allowed):
     return found
 
 
-def check_comparable(side, parts, settings):
+def check_comparable(side: str, parts: list[str], settings: Any) -> None:
     """Checks that another implementation has something to compare, and that it computes the same network.
 
     Args:
@@ -98,7 +99,7 @@ class Bench:
       UserError: a flag names what there is not, or there is nothing to measure or to compare.
     """
 
-    def __init__(self, settings):
+    def __init__(self, settings: Any) -> None:
         self.settings, options = settings, settings.bench
         self.parts = words("parts", options.parts, PARTS)
         self.against = words("against", options.against, SIDES)
@@ -110,7 +111,7 @@ class Bench:
         self.figures = {"load": [round(os.getloadavg()[0], 2)], "settings": config.to_values(settings)}
         self.figures.update(note(options.steps))
 
-    def run(self):
+    def run(self) -> dict[str, Any]:
         """Measures everything asked for; returns the figures as a dict."""
         self.figures["machine"] = bench_machine.describe()
         if "search" in self.parts or "controller" in self.parts:
@@ -126,11 +127,11 @@ class Bench:
             bench_plot.draw(self.figures["cost"], self.settings.bench.plot)
         return self.figures
 
-    def workers(self, sides, **changes):
+    def workers(self, sides: list[str], **changes: Any) -> Any:
         """Starts one worker for each side; returns {side: worker}."""
         return {side: Worker(side, self.settings, **changes) for side in sides}
 
-    def alternate(self, workers, kind, name, chunk=2):
+    def alternate(self, workers: Any, kind: str, name: str, chunk: int = 2) -> Any:
         """Runs `--steps` steps of one kind on every worker, in turns; notes the figures under `name`."""
         runs = {side: [] for side in workers}
         for worker in workers.values():
@@ -146,14 +147,14 @@ class Bench:
             print(f"{key}: {self.figures[f'{key}_s']:.3f} s", file=sys.stderr, flush=True)
         return runs
 
-    def compare(self, name, runs, ours):
+    def compare(self, name: str, runs: Any, ours: str) -> Any:
         """Notes how much longer the median of each other side is than ours."""
         for side in runs:
             if side != ours:
                 ratio = self.figures[f"{side}_{name}_s"] / self.figures[f"{name}_s"]
                 self.figures[f"{name}_vs_{side}"] = round(ratio, 3)
 
-    def search_side(self):
+    def search_side(self) -> Any:
         """Start-up, the child's step and the controller's, and what limits the child's step."""
         workers = self.workers(["search", *self.against])
         try:
@@ -177,7 +178,7 @@ class Bench:
             for worker in workers.values():
                 worker.stop()
 
-    def fixed_side(self):
+    def fixed_side(self) -> Any:
         """The step and the evaluation of one arc."""
         workers = self.workers(["fixed"] + [f"{side}_fixed" for side in self.against if side == "torch"])
         workers = {side.replace("_fixed", ""): worker for side, worker in workers.items()}
@@ -193,7 +194,7 @@ class Bench:
             for worker in workers.values():
                 worker.stop()
 
-    def scheme_steps(self):
+    def scheme_steps(self) -> Any:
         """The child's step under every scheme asked for, over that of the fp32 child it took turns with."""
         self.figures["scheme_step_vs_fp32"] = {}
         for scheme in self.schemes:
@@ -207,11 +208,11 @@ class Bench:
             ratio = self.figures[f"{scheme}_scheme_step_s"] / self.figures[f"{beside}_scheme_step_s"]
             self.figures["scheme_step_vs_fp32"][scheme] = round(ratio, 3)
 
-    def of_scheme(self, scheme, **changes):
+    def of_scheme(self, scheme: str, **changes: Any) -> Any:
         """A worker whose child is under one scheme throughout."""
         return Worker("search", self.settings, child_scheme=scheme, search_precision="", **changes)
 
-    def half_precision(self):
+    def half_precision(self) -> Any:
         """fp16 against fp32 in images a second, at the CIFAR-10 preset's batch size, where there is a GPU."""
         if not bench_machine.has_gpu():
             return
@@ -226,7 +227,7 @@ class Bench:
         self.figures["gpu_fp16_vs_fp32"] = self.figures["fp32_gpu_step_s"] / self.figures["fp16_gpu_step_s"]
 
 
-def measure(settings):
+def measure(settings: Any) -> dict[str, Any]:
     """Runs the benchmark; returns {figure: value}.
 
     Raises:

@@ -1,5 +1,7 @@
 """Cost of a child step against the size of the network, measured and drawn."""
 
+from typing import Any
+
 import numpy as np
 
 from enas.options import config
@@ -9,7 +11,7 @@ from scripts.benchmarks.bench_worker import Worker
 STEPS = 12
 
 
-def axes(settings):
+def axes(settings: Any) -> Any:
     """{flag: its values}: half the settings' own, their own, half as much again and double, where allowed."""
     child, options = settings.child, settings.bench
     allowed = {
@@ -24,7 +26,7 @@ def axes(settings):
     }
 
 
-def measure(settings):
+def measure(settings: Any) -> Any:
     """{flag: [(value, median s, least s)]} of a search's child step with each flag varied by itself."""
     own = {flag: value for flag, value in config.to_values(settings).items() if flag in axes(settings)}
     cost, at_own = {}, _step(settings, own)
@@ -45,7 +47,7 @@ def _step(settings, changes):
     return figures["step_s"], figures["step_min_s"]
 
 
-def draw(cost, path):
+def draw(cost: Any, path: str) -> None:
     """Draws one panel for each flag, with the straight line that fits the medians, into a .png file."""
     import matplotlib
 

@@ -9,7 +9,7 @@ A search step takes a new random arc each time. The text is random too: its valu
 import dataclasses
 import statistics
 import time
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class BenchConfig(configs.Settings):
     bench: BenchOptions = BenchOptions()
 
 
-def measure(settings):
+def measure(settings: Any) -> dict[str, Any]:
     """Runs the benchmark; returns {figure: value}."""
     figures = {"settings": configs.to_values(settings), **note(settings.bench.steps)}
     for name, arc in (("search", None), ("fixed", _arc(settings, 0)), ("lstm", "lstm")):

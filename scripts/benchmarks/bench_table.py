@@ -1,16 +1,18 @@
 """The figures of the benchmark in words."""
 
+from typing import Any
+
 import numpy as np
 
 FEWEST_STEPS = 20  # a median of fewer says little on a machine that does other things too
 
 
-def note(steps):
+def note(steps: int) -> str:
     """{"note": words} where a figure is the median of fewer steps than it should be, else {}."""
     return {"note": f"fewer than {FEWEST_STEPS} steps"} if steps < FEWEST_STEPS else {}
 
 
-def summary(name, times):
+def summary(name: str, times: Any) -> dict[str, Any]:
     """Figures of steps, (wall s, CPU s) each: `{name}_s` is the median, `{name}_min_s` and `{name}_cpu_s` beside it."""
     wall, cpu = np.array(times).T
     return {
@@ -20,7 +22,7 @@ def summary(name, times):
     }
 
 
-def plain_table(figures):
+def plain_table(figures: dict[str, Any]) -> str:
     """The figures that are numbers, one a line, behind the note, if there is one."""
     lines = [figures["note"]] if "note" in figures else []
     return "\n".join(lines + [f"{name:<32} {value:>12,.3f}" for name, value in figures.items() if _is_number(value)])
@@ -30,7 +32,7 @@ def _is_number(value):
     return isinstance(value, int | float)
 
 
-def table(figures):
+def table(figures: dict[str, Any]) -> str:
     """All figures, one a line; the load at the end says how far to trust them."""
     lines = [figures["machine"], *([figures["note"]] if "note" in figures else []), ""]
     for name, value in figures.items():

@@ -1,6 +1,7 @@
 """The sides of the benchmark that run on this project's code: the search, the classic supernet, one fixed arc."""
 
 import dataclasses
+from typing import Any
 
 from enas.micro.config import SearchConfig, TrainConfig
 from enas.options import config
@@ -25,7 +26,7 @@ def _config(config_class, values):
 class Search:
     """The search's own graph and loops, started in the order that the search starts in."""
 
-    def __init__(self, values, clock):
+    def __init__(self, values: dict[str, Any], clock: Any) -> None:
         import tensorflow.compat.v1 as tf
 
         from enas.micro.space import SPACE as space
@@ -49,11 +50,11 @@ class Search:
         self.search.sample("child", range(self.graph.training.per_epoch), self.config.controller.warmup_epochs > 0)
         clock.mark("first_arcs_s")
 
-    def space(self, space):
+    def space(self, space: Any) -> Any:
         """The search space that is built."""
         return space
 
-    def child(self):
+    def child(self) -> None:
         """One step of the shared weights on a new arc."""
         arc = bench_arcs.random_arc(self.values["seed"], self.step, self.config.child)
         training, update = self.graph.training, self.graph.training.update
@@ -68,7 +69,7 @@ class Search:
         self.session.run(fetches, {training.rate: 0.05, self.graph.arc: bench_arcs.array(arc)})
         self.step += 1
 
-    def controller(self):
+    def controller(self) -> None:
         """One update of the controller: arcs sampled, each rewarded on a batch, one REINFORCE step."""
         for _ in self.search.train_controller(0, 0):
             pass
@@ -77,7 +78,7 @@ class Search:
 class Classic(Search):
     """The same search over a supernet that computes every op and picks one."""
 
-    def space(self, space):
+    def space(self, space: Any) -> Any:
         """The micro space with the classic child."""
         from enas.interfaces import Network
         from scripts.benchmarks import classic_supernet
@@ -89,7 +90,7 @@ class Classic(Search):
 class Fixed:
     """The training of one arc."""
 
-    def __init__(self, values, clock):
+    def __init__(self, values: dict[str, Any], clock: Any) -> None:
         import tensorflow.compat.v1 as tf
 
         from enas.micro.space import SPACE as space
@@ -109,12 +110,12 @@ class Fixed:
         self.graph.scorer.start(self.session)
         clock.mark("initialize_s")
 
-    def child(self):
+    def child(self) -> None:
         """One training step."""
         training = self.graph.training
         self.session.run([training.loss, training.correct, training.update.op], {training.rate: 0.05})
 
-    def evaluate(self):
+    def evaluate(self) -> Any:
         """One batch of an evaluation."""
         scorer = self.graph.scorer
         self.session.run(scorer.graph.correct, {scorer.graph.handle: scorer.handles["valid"]})

@@ -6,6 +6,7 @@ last or not) is whichever is faster in a short trial.
 """
 
 import time
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +21,17 @@ from enas.options import config
 from scripts.benchmarks import bench_arcs
 
 
-def norm(channels, shared):
+def norm(channels: int, shared: bool) -> nn.Module:
     """Batch norm; shared weights have no moving averages, and are normalised by the batch's own statistics always."""
     return nn.BatchNorm2d(channels, track_running_stats=not shared)
 
 
-def conv1x1(inputs, outputs, stride=1):
+def conv1x1(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
     """A 1x1 convolution without bias."""
     return nn.Conv2d(inputs, outputs, 1, stride, bias=False)
 
 
-def separable(channels, k, shared):
+def separable(channels: int, k: int, shared: bool) -> nn.Module:
     """ReLU, depthwise and pointwise convolution and batch norm, twice."""
     layers = []
     for _ in range(REPEATS):
@@ -42,12 +43,12 @@ def separable(channels, k, shared):
 class FactorizedReduction(nn.Module):
     """Halves height and width: two 1x1 convolutions of stride 2, the second one pixel further."""
 
-    def __init__(self, inputs, outputs, shared):
+    def __init__(self, inputs: int, outputs: int, shared: bool) -> None:
         super().__init__()
         self.paths = nn.ModuleList([conv1x1(inputs, outputs // 2, 2), conv1x1(inputs, outputs - outputs // 2, 2)])
         self.norm = norm(outputs, shared)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> torch.Tensor:
         """x `[N, Cin, H, W]` to `[N, Cout, ceil(H / 2), ceil(W / 2)]`."""
         x = functional.relu(x)
         shifted = x[:, :, 1:, 1:]
@@ -60,11 +61,11 @@ class FactorizedReduction(nn.Module):
 class Adapter(nn.Module):
     """A 1x1 convolution that brings a cell's input to its channels."""
 
-    def __init__(self, inputs, outputs, shared):
+    def __init__(self, inputs: int, outputs: int, shared: bool) -> None:
         super().__init__()
         self.conv, self.norm = conv1x1(inputs, outputs), norm(outputs, shared)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> torch.Tensor:
         """x `[N, Cin, H, W]` to `[N, Cout, H, W]`."""
         return self.norm(self.conv(functional.relu(x)))
 
@@ -72,7 +73,7 @@ class Adapter(nn.Module):
 class Cell(nn.Module):
     """One cell; `slots` holds the convolutions of every (node, side, source, op), or of one arc's."""
 
-    def __init__(self, channels, num_cells, adapters, cell=None):
+    def __init__(self, channels: int, num_cells: int, adapters: Any, cell: Any = None) -> None:
         super().__init__()
         self.adapters, self.channels = nn.ModuleList(adapters), channels
         keys = [
@@ -93,7 +94,7 @@ class Cell(nn.Module):
         self.combine = nn.Parameter(torch.randn(num_cells + 2, channels, channels) * 0.1)
         self.norm = norm(channels, cell is None)
 
-    def forward(self, inputs, cell, masks):
+    def forward(self, inputs: Any, cell: Any, masks: Any) -> torch.Tensor:
         """inputs: two of `[N, C, H, W]`; cell: an `arcs.Cell`; masks: `[num_cells, 2, N, 1, 1, 1]` or None."""
         nodes = [adapter(x) for adapter, x in zip(self.adapters, inputs, strict=True)]
         for i, node in enumerate(cell.nodes):
@@ -120,7 +121,7 @@ class Cell(nn.Module):
 class Child(nn.Module):
     """The child network of the micro space, shared by all arcs or of one."""
 
-    def __init__(self, flags, arc=None):
+    def __init__(self, flags: dict[str, Any], arc: Any = None) -> None:
         super().__init__()
         self.flags, width = flags, flags["child_out_filters"]
         third = flags["child_num_layers"] // 3
@@ -138,7 +139,7 @@ class Child(nn.Module):
         self.cells = nn.ModuleList(cells)
         self.classifier = nn.Linear(width, bench_arcs.NUM_CLASSES)
 
-    def forward(self, x, arc):
+    def forward(self, x: Any, arc: Any) -> Any:
         """x float32 `[N, 3, H, W]`; returns logits `[N, 10]`. Drops paths and units in training mode."""
         older = newer = self.stem(x)
         for layer, cell in enumerate(self.cells):
@@ -169,7 +170,7 @@ def _adapter(old, width, side, shared):
 class Controller(nn.Module):
     """The LSTM that samples a batch of arcs, decision by decision, as `enas.micro.controller` does."""
 
-    def __init__(self, flags):
+    def __init__(self, flags: dict[str, Any]) -> None:
         super().__init__()
         self.flags, size = flags, flags["controller_lstm_size"]
         self.lstm, self.first = nn.LSTMCell(size, size, bias=False), nn.Parameter(torch.randn(1, size) * 0.1)
@@ -177,7 +178,7 @@ class Controller(nn.Module):
         self.anchor, self.query = nn.Linear(size, size, bias=False), nn.Linear(size, size, bias=False)
         self.score = nn.Linear(size, 1, bias=False)
 
-    def forward(self, count):
+    def forward(self, count: int) -> Any:
         """Samples `count` arcs; returns a list of `arcs.Arc`, log-probabilities `[count]` and entropies `[count]`."""
         self.log_prob, self.entropy, decisions = 0.0, 0.0, []
         first, state = self.first.expand(count, -1), None
@@ -220,7 +221,7 @@ class Search:
 
     fixed = False
 
-    def __init__(self, flags, clock):
+    def __init__(self, flags: dict[str, Any], clock: Any) -> None:
         clock.mark("import_s")
         torch.manual_seed(flags["seed"])
         torch.set_num_threads(environment.cores())
@@ -252,7 +253,7 @@ class Search:
             optimizer.state[weights]["momentum_buffer"] = torch.zeros_like(weights)
         return optimizer
 
-    def child(self):
+    def child(self) -> None:
         """One training step on a new arc, or on the fixed one; after the first, the faster layout is chosen."""
         self._step()
         if self.step == 2 and not self.chosen:
@@ -285,13 +286,13 @@ class Search:
         self.step += 1
         return loss.item()
 
-    def evaluate(self, arc=None):
+    def evaluate(self, arc: Any = None) -> Any:
         """One batch of an evaluation; returns its accuracy."""
         self.net.eval()
         with torch.inference_mode():
             return (self.net(self.images, arc or self.arc).argmax(1) == self.labels).float().mean().item()
 
-    def controller(self):
+    def controller(self) -> None:
         """One update of the controller: arcs sampled, each rewarded on a batch, one REINFORCE step."""
         sampled, log_prob, entropy = self.policy(self.flags["controller_num_aggregate"])
         rewards = torch.tensor([self.evaluate(arc) for arc in sampled])

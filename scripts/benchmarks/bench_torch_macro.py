@@ -4,6 +4,8 @@ Every layer has weights for each op, a 1x1 convolution whose rows the skip conne
 halved weights of its own; outputs no later layer reads are not halved. See `bench_torch.py` for the rest.
 """
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -13,12 +15,12 @@ from enas.macro import arc as arcs
 NUM_CLASSES = 10
 
 
-def norm(channels, shared):
+def norm(channels: int, shared: bool) -> nn.Module:
     """Batch norm; shared weights have no moving averages, and are normalised by the batch's own statistics always."""
     return nn.BatchNorm2d(channels, track_running_stats=not shared)
 
 
-def op_module(op, channels, shared):
+def op_module(op: str, channels: int, shared: bool) -> nn.Module:
     """1x1 convolution, batch norm, ReLU, then the op (but for its batch norm's ReLU)."""
     layers = [nn.Conv2d(channels, channels, 1, bias=False), norm(channels, shared), nn.ReLU(inplace=True)]
     if op == "avg_pool_3x3":
@@ -37,12 +39,12 @@ def op_module(op, channels, shared):
 class Join(nn.Module):
     """1x1 convolution and batch norm of the outputs joined by skip connections, the layer's own last."""
 
-    def __init__(self, layer, channels, shared):
+    def __init__(self, layer: int, channels: int, shared: bool) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(layer + 1, channels, channels) * 0.1)
         self.norm = norm(channels, shared)
 
-    def forward(self, sources, outputs, y):
+    def forward(self, sources: Any, outputs: Any, y: torch.Tensor) -> torch.Tensor:
         """Outputs and y `[N, C, H, W]`; sources: numbers of the outputs joined."""
         x = torch.cat([*(outputs[i] for i in sources), y], 1)
         w = self.weight[[*sources, len(self.weight) - 1]].flatten(0, 1).t()
@@ -52,13 +54,13 @@ class Join(nn.Module):
 class Reduction(nn.Module):
     """Factorized reduction: two 1x1 convolutions of stride 2, the second one pixel further, batch norm, ReLU."""
 
-    def __init__(self, inputs, outputs, shared):
+    def __init__(self, inputs: int, outputs: int, shared: bool) -> None:
         super().__init__()
         widths = outputs // 2, outputs - outputs // 2
         self.paths = nn.ModuleList([nn.Conv2d(inputs, width, 1, 2, bias=False) for width in widths])
         self.norm = norm(outputs, shared)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> torch.Tensor:
         """x `[N, Cin, H, W]` to `[N, Cout, ceil(H / 2), ceil(W / 2)]`."""
         shifted = x[:, :, 1:, 1:] if x.shape[2] % 2 == 0 else functional.pad(x, (0, 1, 0, 1))[:, :, 1:, 1:]
         parts = [path(part) for path, part in zip(self.paths, (x, shifted), strict=True)]
@@ -68,7 +70,7 @@ class Reduction(nn.Module):
 class Child(nn.Module):
     """The child network of the macro space, shared by all arcs, or of one."""
 
-    def __init__(self, flags, arc=None):
+    def __init__(self, flags: dict[str, Any], arc: Any = None) -> None:
         super().__init__()
         self.flags, width, shared = flags, flags["child_out_filters"], arc is None
         self.num_layers = flags["child_num_layers"]
@@ -86,7 +88,7 @@ class Child(nn.Module):
         self.halvings = nn.ModuleDict(halvings)
         self.classifier = nn.Linear(width, NUM_CLASSES)
 
-    def forward(self, x, arc):
+    def forward(self, x: Any, arc: Any) -> torch.Tensor:
         """x float32 `[N, 3, H, W]`; returns logits `[N, 10]`. Drops units in training mode."""
         outputs = [self.stem(x).relu_()]
         for i, layer in enumerate(arc.layers):

@@ -10,6 +10,7 @@ import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -29,7 +30,7 @@ class Worker:
       UserError: the side could not start for want of a package.
     """
 
-    def __init__(self, side, settings, **changes):
+    def __init__(self, side: str, settings: Any, **changes: Any) -> None:
         from enas.options import config
 
         values = {**config.to_values(settings), **changes}
@@ -56,21 +57,21 @@ class Worker:
             raise UserError(answer["error"])
         return answer
 
-    def ask(self, **request):
+    def ask(self, **request: Any) -> dict[str, Any]:
         """Sends a request and returns its answer."""
         self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return self._answer()
 
-    def run(self, kind, steps):
+    def run(self, kind: str, steps: int) -> list[tuple[float, float]]:
         """Runs steps of a kind ("child", "controller", "evaluate"); returns a list of (wall s, CPU s)."""
         return self.ask(run=kind, steps=steps)["times"]
 
-    def peak_rss_mb(self):
+    def peak_rss_mb(self) -> float:
         """Largest resident set of the process so far, MB (10^6 bytes)."""
         return self.ask(run="rss")["peak_rss_mb"]
 
-    def stop(self):
+    def stop(self) -> None:
         """Ends the process."""
         self.process.stdin.close()
         self.process.wait()
@@ -96,7 +97,7 @@ class Clock:
     spawned: float
     phases: dict = dataclasses.field(default_factory=dict)
 
-    def mark(self, phase):
+    def mark(self, phase: str) -> None:
         """Notes that a phase ends now."""
         self.phases[phase] = time.time() - self.spawned - sum(self.phases.values())
 

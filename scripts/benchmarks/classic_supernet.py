@@ -5,6 +5,8 @@ be; only variables, masks and quantized layers come from the project. Variables 
 on its own, named as a fixed child's. There is no auxiliary head. `logits` can stand in for `enas.micro.child.logits`.
 """
 
+from typing import Any
+
 import tensorflow.compat.v1 as tf
 
 from enas.graph import layers
@@ -14,7 +16,7 @@ AUX_WEIGHT = 0.4
 BN_EPSILON = 1e-5
 
 
-def logits(build, images, arc):
+def logits(build: Any, images: Any, arc: Any) -> tuple[Any, Any]:
     """Builds the network.
 
     Args:
@@ -52,7 +54,7 @@ def logits(build, images, arc):
             return ops.dense(x, w, b, build.end_scheme), None
 
 
-def cell(build, inputs, arc, masks=None):
+def cell(build: Any, inputs: Any, arc: Any, masks: Any = None) -> Any:
     """One cell on two inputs `[N, H, W, C]`; arc int32 `[num_cells, 4]`; masks `[num_cells, 2, N]` or None."""
     nodes, channels, count = list(inputs), inputs[0].shape[-1], arc.shape[0]
     for node in range(count):

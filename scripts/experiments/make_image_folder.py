@@ -8,6 +8,7 @@ the images goes to test/. The same arguments make the same files.
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ TEST_SHARE = 10
 PERIOD = 0.08  # of a stripe, in heights of the image
 
 
-def image(seed, number, classes, height, width):
+def image(seed: int, number: int, classes: int, height: int, width: int) -> np.ndarray:
     """Returns image `number` of the set, uint8 [height, width, 3], of class `number % classes`."""
     rng = np.random.default_rng([seed, number])
     clouds = rng.integers(0, 256, (max(2, height // 40), max(2, width // 40), 3), np.uint8)
@@ -34,7 +35,7 @@ def image(seed, number, classes, height, width):
     return cv2.addWeighted(clouds, 0.5, cv2.merge([light] * 3), 0.5, 0)
 
 
-def write(arguments, number):
+def write(arguments: Any, number: int) -> None:
     """Writes image `number`; returns its bytes."""
     split = "test" if number // arguments.classes % TEST_SHARE == 0 else "train"
     pixels = image(arguments.seed, number, arguments.classes, arguments.height, arguments.width)
@@ -44,12 +45,12 @@ def write(arguments, number):
     return len(data)
 
 
-def folder(arguments, split, label):
+def folder(arguments: Any, split: str, label: str) -> str:
     """Path of a class's folder."""
     return os.path.join(arguments.out, split, f"stripes_{label:02d}")
 
 
-def main():
+def main() -> None:
     """Parses the arguments and writes the files."""
     parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="folder to make; it must not exist, or be empty")

@@ -12,6 +12,9 @@ import math
 import os
 import statistics
 import time
+from typing import Any
+
+import numpy as np
 
 from scripts.arguments import MOST, Parser, number, run_script
 
@@ -22,7 +25,7 @@ TURNS = 4
 KEPT = 256  # images handed over again
 
 
-def arguments():
+def arguments() -> Any:
     """Parses the command line."""
     parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--data_dir", required=True, help="class folders, as --dataset=folder reads them")
@@ -43,7 +46,7 @@ def arguments():
     return parser.parse_args()
 
 
-def rss_mb():
+def rss_mb() -> float:
     """Resident memory of this process, MB."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
@@ -52,18 +55,18 @@ def rss_mb():
 class Switch:
     """Reads images as `streamed` does, or, while `decoding` is off, hands over those that it decoded before."""
 
-    def __init__(self, streamed, count):
+    def __init__(self, streamed: Any, count: int) -> None:
         import numpy as np
 
         self.streamed, self.decoding = streamed, True
         self.kept = streamed.read(np.arange(count))
 
-    def read(self, which):
+    def read(self, which: np.ndarray) -> np.ndarray:
         """uint8 [len(which), H, W, C]."""
         return self.streamed.read(which) if self.decoding else self.kept[which % len(self.kept)]
 
 
-def prepared(options):
+def prepared(options: Any) -> Any:
     """Opens the data; returns (config, arc, data set, switch, figures)."""
     from enas import data
     from enas.data.dataset import Streamed
@@ -111,7 +114,7 @@ def prepared(options):
     )
 
 
-def memory(session, training, steps):
+def memory(session: Any, training: Any, steps: int) -> list[tuple[int, float]]:
     """Trains for `steps` steps; returns [(step, RSS in MB)], about 200 of them."""
     from tqdm import tqdm
 
@@ -123,7 +126,7 @@ def memory(session, training, steps):
     return [*samples, (steps, rss_mb())]
 
 
-def step_times(session, training, switch, steps):
+def step_times(session: Any, training: Any, switch: Any, steps: int) -> Any:
     """Times both kinds of step in turns; returns {kind: {"median_s", "min_s", "cpu_s"}}."""
     seconds = {"decoding": [], "not_decoding": []}
     cpu = dict.fromkeys(seconds, 0.0)
@@ -142,7 +145,7 @@ def step_times(session, training, switch, steps):
     }
 
 
-def draw(path, samples, batch_size):
+def draw(path: str, samples: list[tuple[int, float]], batch_size: int) -> None:
     """Draws memory over the images trained on."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -157,7 +160,7 @@ def draw(path, samples, batch_size):
     figure.savefig(path, format="png")
 
 
-def main():
+def main() -> None:
     """Measures, prints a table and writes the figures."""
     options = arguments()
     from enas.commands import environment
@@ -194,12 +197,12 @@ def main():
             json.dump({**figures, "settings": vars(options), "rss_samples": samples}, file, indent=2)
 
 
-def tell(what, words):
+def tell(what: str, words: str) -> None:
     """Prints a line of the table at once."""
     print(f"{what:28s}  {words}", flush=True)
 
 
-def tell_data(figures):
+def tell_data(figures: dict[str, Any]) -> None:
     """Prints what the pass over the data found."""
     shape = "x".join(map(str, figures["image_shape"]))
     tell("images", f"{figures['images']:,} ({figures['file_gb']:.2f} GB of files)")
@@ -209,14 +212,14 @@ def tell_data(figures):
     tell("graph", f"{figures['graph_mb']:.2f} MB")
 
 
-def tell_memory(figures):
+def tell_memory(figures: dict[str, Any]) -> None:
     """Prints what training did to memory."""
     rss, steps = figures["rss_mb"], f"{figures['epoch_steps']} steps of {figures['batch_size']}"
     words = f"{rss['first_tenth']:.0f} MB after a tenth, {rss['end']:.0f} MB at the end, at most {rss['most']:.0f} MB"
     tell(f"memory, {steps}", words)
 
 
-def tell_steps(figures):
+def tell_steps(figures: dict[str, Any]) -> None:
     """Prints how long steps took."""
     for kind, times in figures["steps"].items():
         median, least, cpu = (1e3 * times[name] for name in ("median_s", "min_s", "cpu_s"))

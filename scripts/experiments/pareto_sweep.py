@@ -16,7 +16,7 @@ from enas.options import flags
 from enas.runs import run_directory
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Runs the sweep the flags describe."""
     cli.no_arguments(arguments)
     settings = flags.parse_config(SweepConfig)

@@ -4,6 +4,8 @@ It tells whether a controller learns, without a child: each integer of the arc c
 rewards of random arcs have a spread of 0.027, the noise, of the size that one minibatch gives, has 0.035.
 """
 
+from typing import Any
+
 import numpy as np
 
 from enas.micro import arc as arcs
@@ -14,35 +16,35 @@ NOISE = 0.035
 TOP_SHARE = 0.001
 
 
-def random_arcs(rng, count, num_cells, num_ops):
+def random_arcs(rng: np.random.Generator, count: int, num_cells: int, num_ops: int) -> np.ndarray:
     """Uniformly random arcs, int `[count, 2, num_cells, 4]`."""
     choices = [[node + 2, num_ops, node + 2, num_ops] for node in range(num_cells)]
     return rng.integers(0, choices, (count, len(arcs.CELLS), num_cells, 4))
 
 
-def planted_arc(seed, num_cells, num_ops):
+def planted_arc(seed: int, num_cells: int, num_ops: int) -> np.ndarray:
     """The arc to be found, int `[2, num_cells, 4]`."""
     return random_arcs(generator(seed, "planted arc"), 1, num_cells, num_ops)[0]
 
 
-def rewards(sampled, planted):
+def rewards(sampled: np.ndarray, planted: np.ndarray) -> np.ndarray:
     """Noise-free rewards of arcs `[A, 2, num_cells, 4]`, float `[A]`: 0.4 for no integer of the planted arc, 0.8 for all."""
     return LOWEST + RANGE * (sampled == planted).mean((1, 2, 3))
 
 
-def noise(seed, step, count):
+def noise(seed: int, step: int, count: int) -> np.ndarray:
     """The noise of the rewards of update `step`, float `[count]`."""
     return generator(seed, "planted noise", step).normal(0, NOISE, count)
 
 
-def random_levels(planted, num_ops, count=100_000):
+def random_levels(planted: np.ndarray, num_ops: int, count: int = 100000) -> Any:
     """(mean reward, mean reward of the best 0.1%) of uniformly random arcs."""
     drawn = random_arcs(generator(0, "random level"), count, planted.shape[1], num_ops)
     found = np.sort(rewards(drawn, planted))
     return float(found.mean()), float(found[-round(TOP_SHARE * count) :].mean())
 
 
-def learn(config, child, seed, num_updates, planted):
+def learn(config: Any, child: Any, seed: int, num_updates: int, planted: np.ndarray) -> Any:
     """Trains a new controller; yields (mean noise-free reward of the update's arcs, their entropy as a share of what the
     logits' bounds let it move over) after each update.
 

@@ -33,7 +33,7 @@ SMOOTHED = 20  # updates whose mean is compared with a level
 COLOURS = {"controller": "#1d4ed8", "authors": "#c2410c"}
 
 
-def define_flags():
+def define_flags() -> None:
     """Defines this script's flags."""
     absl_flags.DEFINE_string("output_dir", "outputs/planted", "Folder for planted.png and planted.json.")
     absl_flags.DEFINE_integer("num_updates", 1000, "Controller updates.", SMOOTHED, 1_000_000)
@@ -41,7 +41,7 @@ def define_flags():
     flags.define(SearchConfig, names=CONTROLLER_FLAGS)
 
 
-def main(arguments):
+def main(arguments: list[str]) -> None:
     """Runs both controllers on all seeds."""
     cli.no_arguments(arguments)
     authors = {"controller_preset": "authors", **PRESETS["authors"]}

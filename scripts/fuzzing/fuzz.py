@@ -54,7 +54,7 @@ class Forbidden(BaseException):
     """Something that a reader must never do; not an Exception, so that no reader can swallow it."""
 
 
-def main():
+def main() -> int:
     """Runs the targets; returns the exit code."""
     names = list(fuzz_targets.TARGETS)
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

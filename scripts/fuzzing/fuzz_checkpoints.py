@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
@@ -90,7 +91,7 @@ class _Network:
         self.session.run(op, {self.prefix: path, self.names: names, **feeds})
 
 
-def damaged():
+def damaged() -> Callable:
     """Two checkpoints, of which one or both are damaged: what is restored is one of them, whole."""
     state = {}
 
@@ -119,7 +120,7 @@ def damaged():
     return target
 
 
-def other():
+def other() -> Callable:
     """A checkpoint whose checksums are right, but which is of another network, tells of impossible positions, or was damaged
     before it was committed: it is refused, or it is restored as it was stored and the run can go on."""
     state = {}

@@ -8,6 +8,7 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 
 import numpy as np
 
@@ -28,7 +29,7 @@ def _form(rng):
     )
 
 
-def idx():
+def idx() -> Callable:
     """The four files of an IDX set, one of them damaged before or after it was gzipped; all of it is read."""
 
     def file(array):
@@ -71,7 +72,7 @@ class _Call:
         return self.reduced
 
 
-def cifar():
+def cifar() -> Callable:
     """CIFAR-10's seven files, one of them damaged, or replaced by a pickle that asks for a call."""
     files = {}
     for seed, name in enumerate((*cifar_reader.BATCHES, "test_batch")):
@@ -143,7 +144,7 @@ def _fixed_png(data):
     return bytes(fixed) + data[position:]
 
 
-def images():
+def images() -> Callable:
     """One damaged PNG or JPEG in a folder of classes; all of it is read."""
     good = _encoded()
 
@@ -190,7 +191,7 @@ NAMES = (
 )
 
 
-def zips():
+def zips() -> Callable:
     """A train.zip with hostile members (paths, links, bombs, other methods), or a damaged one; all of it is read."""
     good = _encoded()
     plain = _zip({f"{name}/{number}.png": good[0] for name in ("cat", "dog") for number in range(2)})

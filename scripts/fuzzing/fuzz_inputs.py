@@ -1,8 +1,9 @@
 """How inputs are damaged, and what a target of the fuzzing is."""
 
 import dataclasses
+import random
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Target:
 INTERESTING = (0, 1, 2, 127, 128, 255, 256, 2**15, 2**16 - 1, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 
 
-def mutated(rng, data, others=()):
+def mutated(rng: random.Random, data: bytes, others: Sequence[bytes] = ()) -> bytes:
     """Returns bytes with one to eight changes: bits, bytes, numbers, cuts, copies, and pieces of other inputs."""
     data = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):

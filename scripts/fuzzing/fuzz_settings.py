@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+from collections.abc import Callable
 
 import numpy as np
 from absl import flags as absl_flags
@@ -17,7 +18,7 @@ from enas.runs import metadata, run_directory
 from scripts.fuzzing.fuzz_inputs import INTERESTING, mutated
 
 
-def arcs():
+def arcs() -> Callable:
     """A damaged arc file of any search space, as text, JSON or .npy; an arc that is read prints back to the same arc."""
     texts = (
         "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1\n",
@@ -62,7 +63,7 @@ def _npy(array):
     return buffer.getvalue()
 
 
-def run_directories():
+def run_directories() -> Callable:
     """A run directory whose config.json, or one of whose records, is damaged; it is checked, opened and read."""
     config = micro_config.SearchConfig()
     values = {"format": metadata.MARK, "kind": "search", "space": "micro", **configs.to_values(config)}
@@ -97,7 +98,7 @@ def run_directories():
     return target
 
 
-def flags():
+def flags() -> Callable:
     """A command line with one or two flags of any option and any value."""
     values = absl_flags.FlagValues()
     config_flags.define(micro_config.SearchConfig, values)

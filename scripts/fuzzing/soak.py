@@ -17,6 +17,7 @@ import signal
 import time
 import traceback
 from pathlib import Path
+from typing import Any
 
 from enas import signals, spaces
 from enas.commands import cli
@@ -41,7 +42,7 @@ SIGNALS = ("KILL", "TERM", "INT")
 COMPARED = ("metrics.jsonl", "arcs.jsonl", "best_arc.txt", "results.json")
 
 
-def main():
+def main() -> int:
     """Runs what the command line asks for; returns the exit code."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("kills", "steps"))
@@ -76,7 +77,7 @@ def _prepare():
     spaces.get("micro").load()
 
 
-def kills(arguments):
+def kills(arguments: Any) -> int:
     """Kills a run until it has been killed often enough, lets it end and compares."""
     folder, deadline = arguments.output_dir, time.monotonic() + 60 * arguments.minutes
     figures, tally = folder / "figures", folder / "kills"
@@ -110,7 +111,7 @@ def kills(arguments):
     return 1 if wrong else 0
 
 
-def steps(arguments):
+def steps(arguments: Any) -> int:
     """Runs a search for many steps and prints its memory and open files as it goes."""
     config = _config(arguments, arguments.output_dir / "long", **_long(arguments))
     process, seen, step = _started(config), [], 0
@@ -241,7 +242,7 @@ class _Watched:
         return os.waitstatus_to_exitcode(status) if ended else None
 
 
-def differences(one, other):
+def differences(one: Path, other: Path) -> list[str]:
     """Names what is not the same, byte for byte, in two run directories."""
     wrong = [name for name in COMPARED if _content(one / name) != _content(other / name)]
     for name in ("last", "best"):
