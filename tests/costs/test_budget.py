@@ -1,4 +1,4 @@
-"""What the budget takes from a reward; that arcs come to cost what they should is in tests/micro/test_controller.py."""
+"""What the budget takes from a reward; that arcs come to cost what they should is in tests/micro."""
 
 import types
 

@@ -1,4 +1,4 @@
-"""The figures and the report of an evaluation, from trainings that are made up; the whole program is in test_mains."""
+"""The figures and the report of an evaluation, from trainings that are made up; the whole program is in tests/micro."""
 
 import contextlib
 import json
