@@ -9,7 +9,6 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-
 def public(nodes):
     """The public functions among a module's or class's statements, those of public classes included."""
     for node in nodes:
