@@ -1,16 +1,28 @@
 """The op table: what the op ids of an arc stand for. Nothing here imports TensorFlow."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from enas.micro.config import ChildConfig
+from typing import NamedTuple, Protocol
 
 # An op's id is its position; the number of branches follows from it.
 OPS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "identity")
 # Kernel size of the ops that have weights: each is a separable convolution applied twice.
 KERNELS = {"sep_conv_3x3": 3, "sep_conv_5x5": 5}
 REPEATS = 2
+
+
+class Precisions(Protocol):
+    """What the op table depends on: a `ChildConfig`.
+
+    Attributes:
+      scheme: the scheme of all convolutions where precision is not searched.
+      precisions: the schemes that are searched; empty where precision is not.
+    """
+
+    @property
+    def scheme(self) -> str: ...
+
+    @property
+    def precisions(self) -> tuple[str, ...]: ...
 
 
 class Op(NamedTuple):
@@ -35,7 +47,7 @@ class Op(NamedTuple):
         return f"{self.kind} {self.scheme}".strip()
 
 
-def op_table(config: "ChildConfig") -> tuple[Op, ...]:
+def op_table(config: Precisions) -> tuple[Op, ...]:
     """The op table of a child: a tuple of `Op`, position = id.
 
     Where precision is searched each convolution comes once under every scheme, in the order of --search_precision; ops
@@ -50,7 +62,7 @@ def op_table(config: "ChildConfig") -> tuple[Op, ...]:
     return tuple(Op(kind, scheme, f"{kind}_{scheme}" if scheme else kind) for kind, scheme in pairs)
 
 
-def at_one_scheme(values: Sequence[int], child: "ChildConfig", scheme: str) -> list[int]:
+def at_one_scheme(values: Sequence[int], child: Precisions, scheme: str) -> list[int]:
     """An arc's integers with every convolution under one scheme.
 
     Args:

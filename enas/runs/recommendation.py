@@ -1,19 +1,36 @@
 """What comes of a search: when it is over, the arc it recommends, and more arcs of its controller."""
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
 
 from enas import programs, signals
 from enas.errors import UserError
+from enas.interfaces import SearchSpace
 from enas.metric import Metric, shown
 from enas.options import arc_input
 from enas.options.config import RecommendationConfig, given_flags
 from enas.runs.run_directory import RunDirectory
 
-if TYPE_CHECKING:
-    from enas.runs.search import Search
-
 SAMPLED_AT_ONCE = 1000
+
+
+class RunningSearch(Protocol):
+    """What a recommendation needs of a search that runs, `search.Search`."""
+
+    config: Any
+    run: RunDirectory
+    metric: Metric
+    space: SearchSpace
+    loop: Any
+
+    def sample(self, purpose: str, steps: Sequence[int], warmup: bool = False) -> np.ndarray: ...
+
+    def score_arc(self, values: np.ndarray, file: str, record: dict[str, Any]) -> None: ...
+
+    def is_over(self) -> bool: ...
 
 
 def stopped_early(config: RecommendationConfig, metric: Metric, run: RunDirectory) -> bool:
@@ -39,7 +56,7 @@ def recommended(config: RecommendationConfig, metric: Metric, scored: list[dict[
     return best_of(metric, scored)
 
 
-def sample_more(search: "Search") -> None:
+def sample_more(search: RunningSearch) -> None:
     """Samples and scores --num_sampling more arcs; none is sampled twice, however often this runs.
 
     Raises:
@@ -89,7 +106,7 @@ def _hand_over(search, best):
         arc_input.write(search.config.recommendation.recommended_arch, arc)
 
 
-def finish(search: "Search") -> None:
+def finish(search: RunningSearch) -> None:
     """Logs the recommended arc and what to do with it."""
     run, metric, space = search.run, search.metric, search.config.space
     scored = run.read("arcs.jsonl")
