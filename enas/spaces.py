@@ -11,7 +11,7 @@ from enas.interfaces import SearchSpace
 
 # --space -> the module whose SPACE is the `SearchSpace`.
 _MODULES = {"macro": "enas.macro.space", "micro": "enas.micro.space", "rnn": "enas.rnn.space"}
-_DEFAULT = "micro"
+DEFAULT = "micro"
 
 
 def register(name: str, module: str) -> None:
@@ -41,7 +41,7 @@ def get(name: str) -> SearchSpace:
 def define_flag(flag_values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines --space."""
     text = "Search space of the arc. Its own flags replace those of the default space."
-    flags.DEFINE_enum("space", _DEFAULT, names(), text, flag_values=flag_values)
+    flags.DEFINE_enum("space", DEFAULT, names(), text, flag_values=flag_values)
 
 
 def chosen(command_line: list[str]) -> str:
@@ -61,4 +61,4 @@ def chosen(command_line: list[str]) -> str:
         scan(command_line, known_only=True)
         return scan.space
     except (flags.Error, UnicodeDecodeError):
-        return _DEFAULT
+        return DEFAULT

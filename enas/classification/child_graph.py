@@ -124,7 +124,7 @@ def train_step(
     run = config.run
     stream = pipeline.training_batches(data, data.train, run.batch_size, run.seed, "train", config.data)
     images, labels, weights = pipeline.next_batch(stream)
-    step = tf.get_variable("global_step", [], tf.int64, tf.zeros_initializer(), trainable=False)
+    step = layers.counter("global_step")
     progress = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / float(stream.per_epoch * run.num_epochs))
     build = layers.BuildContext(
         config.child,

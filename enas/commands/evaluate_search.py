@@ -29,13 +29,12 @@ def run() -> None:
     child are the search's, but for flags that are given, e.g. --child_out_filters=16. Run it again to resume.
     """
     spaces.define_flag()
-    flags.define(_evaluated(spaces.chosen(sys.argv)))
+    # A space without an evaluation is refused once the flags are parsed.
+    for name in (spaces.chosen(sys.argv), spaces.DEFAULT):
+        if evaluation_config := spaces.get(name).evaluation_config:
+            flags.define(evaluation_config)
+            break
     cli.run(_main, usage=run.__doc__)
-
-
-def _evaluated(name: str) -> type:
-    """The config class of the evaluation of a space's searches; the default space's where it has none, see `_main`."""
-    return spaces.get(name).evaluation_config or spaces.get(spaces.chosen([""])).evaluation_config or type(None)
 
 
 def _main(arguments: list[str]) -> None:

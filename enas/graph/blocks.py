@@ -1,6 +1,6 @@
 """Parts of a child network that the search spaces of images share: the stem, the classifier, and what is between."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -119,6 +119,18 @@ def _max_pool_gradient(op: Operation, grad_y: Tensor) -> Tensor:
 def conv1x1_weights(build: BuildContext[ChildConfig], name: str, channels: int, filters: int) -> Tensor:
     """Makes the weights of a 1x1 convolution, `[1, 1, channels, filters]`."""
     return layers.weight(build, name, [1, 1, channels, filters], channels, build.scheme)
+
+
+def square_conv1x1_weights(
+    build: BuildContext[ChildConfig], name: str, rows: Sequence[int], used: float, channels: int
+) -> Tensor:
+    """Makes the weights `[*rows, C, C]` of 1x1 convolutions, which start around an identity.
+
+    Args:
+      used: how many of the rows typically add up to one output.
+    """
+    shape = [*rows, channels, channels]
+    return layers.weight(build, name, shape, used * channels, build.scheme, np.eye(channels))
 
 
 def act_conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor) -> Tensor:

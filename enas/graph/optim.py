@@ -125,8 +125,7 @@ def _loss_scale_variables(config: ChildConfig) -> tuple[Tensor, Tensor | None]:
     if config.loss_scale != "dynamic":
         return tf.constant(float(config.loss_scale)), None
     scale = tf.get_variable("loss_scale", [], tf.float32, tf.constant_initializer(FIRST_LOSS_SCALE), trainable=False)
-    good = tf.get_variable("good_steps", [], tf.int64, tf.zeros_initializer(), trainable=False)
-    return scale, good
+    return scale, layers.counter("good_steps")
 
 
 def _adapt_loss_scale(scale: Tensor, good_steps: Tensor | None, finite: Tensor) -> list[Operation]:

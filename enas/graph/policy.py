@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import finite_check, functions
+from enas.graph import finite_check, functions, layers
 from enas.options.config import ControllerConfig
-from enas.randomness import stateless_seed
 from enas.types import Operation, Tensor
 
 INITIAL_RANGE = 0.1
@@ -74,15 +73,8 @@ def variables(shapes: Mapping[str, Sequence[int]], seed: int, zeros: Sequence[st
       {name: variable}.
     """
 
-    def initial(name):
-        def draw(shape, dtype=tf.float32, partition_info=None):
-            del partition_info
-            if name in zeros:
-                return tf.zeros(shape, dtype)
-            key = stateless_seed(seed, f"initial/controller/{name}", 0)
-            return tf.random.stateless_uniform(shape, key, -INITIAL_RANGE, INITIAL_RANGE, dtype)
-
-        return draw
+    def initial(name: str) -> Any:
+        return tf.zeros_initializer() if name in zeros else layers.uniform(seed, f"controller/{name}", INITIAL_RANGE)
 
     return {
         name: tf.get_variable(name, shape, tf.float32, initial(name), use_resource=True)
@@ -116,7 +108,7 @@ def trained(
     with tf.variable_scope("controller"):
         baseline = tf.get_variable("baseline", [], tf.float32, tf.zeros_initializer(), trainable=False)
         square = tf.get_variable("advantage_square", [], tf.float32, tf.zeros_initializer(), trainable=False)
-        step = tf.get_variable("step", [], tf.int64, tf.zeros_initializer(), trainable=False)
+        step = layers.counter("step")
     entropy_weight = config.entropy_weight * tf.pow(config.entropy_decay, tf.cast(step, tf.float32))
     reward = rewards + entropy_weight * tf.stop_gradient(entropy) if config.entropy_in_reward else rewards
     mean_reward = tf.reduce_mean(reward)

@@ -159,18 +159,6 @@ def kernel_variables(build: BuildContext[ChildConfig], op: str, channels: int, o
         return [layers.weight(build, "w", [k, k, channels, outputs], k * k * channels, build.scheme, centre * eye)]
 
 
-def square_conv1x1_weights(
-    build: BuildContext[ChildConfig], name: str, rows: Sequence[int], used: float, channels: int
-) -> Tensor:
-    """Makes the weights `[*rows, C, C]` of 1x1 convolutions, which start around an identity.
-
-    Args:
-      used: how many of the rows typically add up to one output.
-    """
-    shape = [*rows, channels, channels]
-    return layers.weight(build, name, shape, used * channels, build.scheme, np.eye(channels))
-
-
 def scoped_norm(build: BuildContext[ChildConfig], name: str, shape: Sequence[int]) -> list[Tensor]:
     """Makes batch-norm variables in a scope of their own; see `layers.norm_variables`."""
     with tf.variable_scope(name):
@@ -237,7 +225,7 @@ class FixedLayers:
             return run_op(build, op, x, kernels, scoped_norm(build, "norm", [channels]))
 
     def _entrance(self, channels: int) -> tuple[Tensor, list[Tensor]]:
-        w = square_conv1x1_weights(self.build, "enter", (), 1, channels)
+        w = blocks.square_conv1x1_weights(self.build, "enter", (), 1, channels)
         return w, scoped_norm(self.build, "enter_norm", [channels])
 
     def _branches(self, chosen: arcs.Layer, x: Tensor) -> Tensor:
@@ -258,7 +246,7 @@ class FixedLayers:
         """Mixes y and what its skip connections join to it; see `Layers`."""
         sources = [self.outputs[i] for i in self.arc.layers[layer].sources]
         rows = len(sources) + 1
-        *w_sources, w_y = tf.unstack(square_conv1x1_weights(self.build, "w", (rows,), rows, y.shape[-1]))
+        *w_sources, w_y = tf.unstack(blocks.square_conv1x1_weights(self.build, "w", (rows,), rows, y.shape[-1]))
         total = conv1x1(self.build, y, w_y)
         for x, w in zip(sources, w_sources, strict=True):
             total += conv1x1(self.build, x, w)

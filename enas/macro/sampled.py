@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import functions
+from enas.graph import blocks, functions
 from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
 from enas.macro import cell as cells
@@ -38,7 +38,7 @@ class SampledLayers:
         build, x, choice = self.build, self.outputs[-1], self.choices[layer]
         channels = x.shape[-1]
         number = len(arcs.OPS)
-        enter_w = cells.square_conv1x1_weights(build, "enter", (number,), 1, channels)
+        enter_w = blocks.square_conv1x1_weights(build, "enter", (number,), 1, channels)
         enter_norm = cells.scoped_norm(build, "enter_norm", [number, channels])
         norm = cells.scoped_norm(build, "norm", [len(cells.KERNELS), channels])
         kernels = [w for op in cells.KERNELS for w in cells.kernel_variables(build, op, channels, channels)]
@@ -48,13 +48,13 @@ class SampledLayers:
             weights = [tf.gather(w, choice) for w in (enter_w, *enter_norm)] + [tf.gather(w, row) for w in norm]
             y = self.op_function(x, choice, *weights, *kernels)
             return tf.ensure_shape(y, x.shape)
-        mix = cells.square_conv1x1_weights(build, "mix", (number,), 1, channels)
+        mix = blocks.square_conv1x1_weights(build, "mix", (number,), 1, channels)
         y = self.op_function(x, choice, enter_w, *enter_norm, *norm, *kernels, mix)
         return cells.normed(build, tf.ensure_shape(y, x.shape), cells.scoped_norm(build, "mix_norm", [channels]))
 
     def join(self, layer: int, y: Tensor) -> Tensor:
         """Mixes y and what its skip connections join to it; see `cells.Layers`."""
-        bank = cells.square_conv1x1_weights(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
+        bank = blocks.square_conv1x1_weights(self.build, "w", (layer + 1,), 1 + layer / 2, y.shape[-1])
         # The outputs pass through, and so do their gradients: where a bit is not set nothing is added to them.
         tensors = [y, *self.outputs[:layer], *tf.unstack(bank)]
         total, *self.outputs[:layer] = functions.with_gradient(self._join(layer), *tensors)

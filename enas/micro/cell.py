@@ -40,13 +40,6 @@ def op_variables(build: BuildContext, op: Op, channels: int, rows: tuple[int, ..
     ]
 
 
-def combine_variable(build: BuildContext, rows: int, channels: int, num_loose: float) -> Tensor:
-    """Makes the 1x1 weights `[rows, C, C]` that mix loose ends, one row for each node that may be (or is) one; typically
-    `num_loose` of them are used at once."""
-    fan_in = num_loose * channels
-    return layers.weight(build, "combine", [rows, channels, channels], fan_in, build.scheme, np.eye(channels))
-
-
 def slot_row(node: int, side: int) -> int:
     """First row, in a bank, of slot (node, side): rows are ordered by node, side and source."""
     return node * (node + 3) + side * (node + 2)
@@ -66,7 +59,7 @@ class FixedCell:
             self.nodes.append(self.slot(node, 0) + self.slot(node, 1))
         loose = [self.nodes[i] for i in self.cell.loose_ends]
         channels = loose[0].shape[-1]
-        w = combine_variable(self.build, len(loose), channels, len(loose))
+        w = blocks.square_conv1x1_weights(self.build, "combine", (len(loose),), len(loose), channels)
         return tf.concat(loose, axis=3), tf.reshape(w, [1, 1, len(loose) * channels, channels])
 
     def slot(self, node: int, side: int) -> Tensor:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import functions
+from enas.graph import blocks, functions
 from enas.graph.layers import BuildContext
 from enas.micro import cell as cells
 from enas.micro import op_switch, ops
@@ -59,7 +59,8 @@ class SampledCell:
         tensors = [*self.inputs, *self._gather_banks()]
         x = functions.with_gradient(self._run, *tensors) if self.build.training else self._infer(*tensors)
         channels, loose = self.shape[-1], tf.reshape(tf.where(self.loose), [-1])
-        w = cells.combine_variable(self.build, self.num_nodes, channels, self.num_nodes - len(self.inputs))
+        typical = self.num_nodes - len(self.inputs)  # loose ends
+        w = blocks.square_conv1x1_weights(self.build, "combine", (self.num_nodes,), typical, channels)
         return x, tf.reshape(functions.gather_rows(w, tf.cast(loose, tf.int32)), [1, 1, -1, channels])
 
     def _gather_banks(self):

@@ -43,6 +43,7 @@ __all__ = [
     "options",
     "to_values",
     "with_arc",
+    "with_presets",
 ]
 
 
@@ -154,6 +155,15 @@ def given_flags(config: Any, sections: Sequence[str]) -> list[str]:
     return [f"--{name}={str(values[name]).lower() if type(values[name]) is bool else values[name]}" for name in named]
 
 
+def with_presets(config_class: type[Any], defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns defaults, {flag: value}, as the presets change them that `chosen`, {flag: value}, names."""
+    values = dict(defaults)
+    for flag, presets in config_class.presets.items():
+        value = chosen.get(flag)
+        values |= presets.get(value, {}) if isinstance(value, str) else {}
+    return values
+
+
 def completed(config_class: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
     """The values of a stored run, with those of options that it does not know yet: their defaults, under its presets.
 
@@ -161,11 +171,7 @@ def completed(config_class: type[Any], stored: Mapping[str, Any]) -> dict[str, A
       config_class: the config class of the run's kind and space.
       stored: a dict as in config.json, e.g. one that an older version wrote.
     """
-    values = to_values(config_class())
-    for flag, presets in config_class.presets.items():
-        chosen = stored.get(flag)
-        values |= presets.get(chosen, {}) if isinstance(chosen, str) else {}
-    return values | dict(stored)
+    return with_presets(config_class, to_values(config_class()), stored) | dict(stored)
 
 
 def differences(config: Any, stored: Mapping[str, Any]) -> list[str]:

@@ -60,9 +60,8 @@ def parse_config(
     Raises:
       UserError: a value out of its range or not among its choices; names the flag and both.
     """
-    values: dict[str, Any] = {name: flag_values[name].value for name, _, _ in config.options(config_class)}
-    for flag, presets in config_class.presets.items():
-        values |= presets[values[flag]]
+    found = {name: flag_values[name].value for name, _, _ in config.options(config_class)}
+    values = config.with_presets(config_class, found, found)
     return config.from_values(config_class, values | dict(defaults or {}) | given(config_class, flag_values))
 
 

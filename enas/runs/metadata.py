@@ -19,15 +19,10 @@ def stored_values(path: str) -> dict[str, Any] | None:
       UserError: config.json is there but is not one of ours.
     """
     name = os.path.join(path, "config.json")
-    try:
-        with open(name, encoding="utf-8") as file:
-            values = json.load(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{name}: can't be read as a run's configuration: {str(error)[:100]}") from None
-    if not isinstance(values, dict) or values.get("format") != MARK:
-        raise UserError(f"{name}: not the configuration of a run of this program")
+    wrong = "not the configuration of a run of this program"
+    values = _object(name, "a run's configuration", wrong)
+    if values is not None and values.get("format") != MARK:
+        raise UserError(f"{name}: {wrong}")
     return values
 
 
@@ -38,15 +33,25 @@ def read_data(path: str) -> dict[str, Any] | None:
       UserError: data.json is there but is no JSON object.
     """
     name = os.path.join(path, DATA)
+    return _object(name, "what a run stores of its data", "not what a run of this program stores of its data")
+
+
+def _object(path: str, what: str, wrong: str) -> dict[str, Any] | None:
+    """The object that a JSON file holds; None where there is no such file.
+
+    Args:
+      what: what the file should be read as, for messages.
+      wrong: what is said of a file that holds something else than an object.
+    """
     try:
-        with open(name, encoding="utf-8") as file:
+        with open(path, encoding="utf-8") as file:
             found = json.load(file)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{name}: can't be read as what a run stores of its data: {str(error)[:100]}") from None
+        raise UserError(f"{path}: can't be read as {what}: {str(error)[:100]}") from None
     if not isinstance(found, dict):
-        raise UserError(f"{name}: not what a run of this program stores of its data")
+        raise UserError(f"{path}: {wrong}")
     return found
 
 

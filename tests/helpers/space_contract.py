@@ -1,6 +1,7 @@
 """What holds of every search space. Each space's folder has a test class that derives from `SpaceContract`."""
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -9,16 +10,17 @@ from enas import interfaces
 from enas.options import config
 
 
-def another(field):
-    """A value of an option other than its default, within its range; the default where there is none."""
-    meta, kind = field.metadata, field.metadata["kind"]
-    if kind is bool:
-        return not field.default
-    if kind is str:
-        return next((choice for choice in meta["choices"] or () if choice != field.default), field.default)
-    low, high = meta["low"] if meta["low"] is not None else meta["above"], meta["high"]
-    found = field.default + 1 if high is None or field.default + 1 <= high else low
-    return kind(found) if found is not None and (meta["above"] is None or found > meta["above"]) else field.default
+def bounds(meta):
+    """(value that is just allowed, value that is just refused) for each bound in the metadata of an option."""
+    whole = meta["kind"] is int
+    below = (lambda v: v - 1) if whole else (lambda v: math.nextafter(v, -math.inf))
+    over = (lambda v: v + 1) if whole else (lambda v: math.nextafter(v, math.inf))
+    if meta["low"] is not None:
+        yield meta["low"], below(meta["low"])
+    if meta["above"] is not None:
+        yield over(meta["above"]), meta["above"]
+    if meta["high"] is not None:
+        yield meta["high"], over(meta["high"])
 
 
 class SpaceContract:
@@ -26,13 +28,16 @@ class SpaceContract:
 
     Attributes:
       space: the `SearchSpace`.
+      more_configs: config classes that the space has beside those of its `SearchSpace`.
     """
+
+    more_configs = ()
 
     @property
     def configs(self):
         """The config classes of the space."""
         found = (self.space.search_config, self.space.train_config, self.space.evaluation_config)
-        return [cls for cls in found if cls]
+        return [*filter(None, found), *self.more_configs]
 
     def test_the_space_supplies_what_the_interface_lists(self):
         assert self.space.name == self.space.search_config.space == self.space.train_config.space
@@ -55,11 +60,12 @@ class SpaceContract:
         for cls in self.configs:
             default = cls()
             assert config.from_values(cls, config.to_values(default)) == default
-            for name, _, field in config.options(cls):
-                changed = {name: another(field)}
-                other = config.from_values(cls, changed)
-                assert config.from_values(cls, json.loads(config.dumps(other))) == other
-                assert config.to_values(other).items() >= changed.items()
+            limits = {name: list(bounds(field.metadata)) for name, _, field in config.options(cls)}
+            changed = {name: values[0][0] for name, values in limits.items() if values}
+            other = config.from_values(cls, changed)
+            assert other != default
+            assert config.from_values(cls, json.loads(config.dumps(other))) == other
+            assert config.to_values(other).items() >= changed.items()
 
     def test_a_flag_names_one_setting(self):
         for cls in self.configs:

@@ -85,7 +85,7 @@ print(len(list(modules())))
 def test_every_module_imports_where_the_system_has_no_posix_modules():
     """As on Windows and macOS: no fcntl of the project's own, no resource, no processor affinity."""
     code = """
-import sys, types
+import sys
 import tensorflow, portalocker  # they know these systems themselves
 for name in ("fcntl", "resource"):
     sys.modules[name] = None
@@ -114,11 +114,11 @@ def installed(tmp_path_factory):
     """A fresh environment that has the project's wheel, and the packages of this one."""
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
-    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
     source = folder / "source"
     # setuptools leaves build/ and *.egg-info beside what it builds.
     _copy(source)
-    subprocess.run([*build[:-1], str(source)], check=True, capture_output=True, text=True)
+    build = [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(source)]
+    subprocess.run(build, check=True, capture_output=True)
     [wheel] = folder.glob("*.whl")
     venv.create(folder / "venv", with_pip=False)
     site = next((folder / "venv").glob("lib/python*/site-packages"))

@@ -2,6 +2,7 @@ import dataclasses
 import math
 
 import pytest
+from space_contract import bounds
 
 from enas.errors import UserError
 from enas.macro import config as macro_config
@@ -33,19 +34,6 @@ def build(option, value):
 def flag(option):
     """The flag of an option."""
     return option.split()[-1]
-
-
-def bounds(meta):
-    """(value that is just allowed, value that is just refused) for each bound in the metadata of an option."""
-    whole = meta["kind"] is int
-    below = (lambda v: v - 1) if whole else (lambda v: math.nextafter(v, -math.inf))
-    over = (lambda v: v + 1) if whole else (lambda v: math.nextafter(v, math.inf))
-    if meta["low"] is not None:
-        yield meta["low"], below(meta["low"])
-    if meta["above"] is not None:
-        yield over(meta["above"]), meta["above"]
-    if meta["high"] is not None:
-        yield meta["high"], over(meta["high"])
 
 
 @pytest.mark.parametrize("option", OPTIONS)
