@@ -241,8 +241,12 @@ class Scheme:
       dtype: "float32" or "float16", of the layers' inputs and outputs. Quantized values are exact in float32.
       latent: True where the float32 weights are latent. They are then initialised uniformly in [-1, 1] and clipped to it
         after every update (BinaryNet, arXiv 1602.02830, section 1.2).
-      norm_scale: the scale that a batch norm before the activation should start with. It is 0.25 for quantized_relu, so
-        that even sums of several such values lie below its clip at 1, beyond which no gradient passes.
+      norm_scale: the scale that a batch norm before the activation should start with, as published. It is 0.25 for
+        quantized_relu, so that even sums of several such values lie below its clip at 1, beyond which no gradient passes.
+      input_scale: what values of unit variance are multiplied by before the activation, in a network that keeps real
+        values of that variance between its convolutions. For quantized_relu it puts the clip where the uniform quantizer
+        with the least squared error of a half-wave Gaussian has it (HWGQ, arXiv 1702.00953, section 3.2; fitted here to
+        levels that begin at 0).
     """
 
     name: str
@@ -251,6 +255,7 @@ class Scheme:
     dtype: str = "float32"
     latent: bool = True
     norm_scale: float = 1.0
+    input_scale: float = 1.0
 
     @property
     def bits(self) -> int:
@@ -263,10 +268,15 @@ class Scheme:
         return self.weights in (binary, ternary)
 
 
+# Bits: `Scheme.input_scale`.
+_INPUT_SCALES = {1: 1.0, 2: 0.6, 3: 0.45, 4: 0.37, 5: 0.31, 6: 0.28, 7: 0.25, 8: 0.25}
+
+
 def _k_bits(bits: int) -> Scheme:
     """The scheme with k-bit weights and activations. The weights of k1 are `binary`; `linear_quant` says why."""
     weights = binary if bits == 1 else functools.partial(linear_quant, bits=bits)
-    return Scheme(f"k{bits}", weights, functools.partial(quantized_relu, bits=bits), norm_scale=0.25)
+    activation = functools.partial(quantized_relu, bits=bits)
+    return Scheme(f"k{bits}", weights, activation, norm_scale=0.25, input_scale=_INPUT_SCALES[bits])
 
 
 _ALL = (

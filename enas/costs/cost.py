@@ -13,8 +13,8 @@ class Cost:
       parameters: number of weights, batch-norm scales and offsets, and biases.
       macs: multiply-accumulates of its convolutions and dense layers.
       bitops: bit operations, the sum over these layers of MACs x bits of a weight x bits of an activation. A layer's
-        activation is what its quantizer put out. The 1x1 half of a separable convolution counts with the bits that the
-        depthwise half reads, since nothing is quantized in between.
+        activation is what its quantizer put out. As published, nothing quantizes what the 1x1 half of a separable
+        convolution reads; it then counts with the bits of the sums of the depthwise half (`quantize.bits.sum_bits`).
       model_bytes: bytes of the parameters: weights at the bit width of their scheme, everything else as float32.
     """
 

@@ -117,25 +117,32 @@ def _max_pool_gradient(op: Operation, grad_y: Tensor) -> Tensor:
 
 
 def conv1x1_weights(build: BuildContext[ChildConfig], name: str, channels: int, filters: int) -> Tensor:
-    """Makes the weights of a 1x1 convolution, `[1, 1, channels, filters]`."""
-    return layers.weight(build, name, [1, 1, channels, filters], channels, build.scheme)
+    """Makes the weights of a 1x1 convolution of the glue, `[1, 1, channels, filters]`."""
+    return layers.weight(build, name, [1, 1, channels, filters], channels, build.glue)
 
 
 def square_conv1x1_weights(
-    build: BuildContext[ChildConfig], name: str, rows: Sequence[int], used: float, channels: int
+    build: BuildContext[ChildConfig],
+    name: str,
+    rows: Sequence[int],
+    used: float,
+    channels: int,
+    scheme: Scheme | None = None,
 ) -> Tensor:
     """Makes the weights `[*rows, C, C]` of 1x1 convolutions, which start around an identity.
 
     Args:
       used: how many of the rows typically add up to one output.
+      scheme: of the convolutions; None: the glue's.
     """
     shape = [*rows, channels, channels]
-    return layers.weight(build, name, shape, used * channels, build.scheme, np.eye(channels))
+    return layers.weight(build, name, shape, used * channels, scheme or build.glue, np.eye(channels))
 
 
 def act_conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor) -> Tensor:
-    """Applies the activation, then a 1x1 convolution, to x `[N, H, W, C]`; w is `[1, 1, C, D]`."""
-    return ops.conv2d(ops.activate(x, build.scheme), w, build.scheme)
+    """Applies the glue's activation, then its 1x1 convolution, to x `[N, H, W, C]`; w is `[1, 1, C, D]`."""
+    y = ops.conv2d(ops.activate(layers.fitted(build, build.glue, x), build.glue), w, build.glue)
+    return tf.cast(y, build.scheme.dtype)
 
 
 def classifier(build: BuildContext[ChildConfig], x: Tensor) -> Tensor:

@@ -17,9 +17,14 @@ from enas.options.config import ChildConfig
 from enas.randomness import stateless_seed
 from enas.types import Tensor
 from quantize import schemes
+from quantize.bits import sum_bits
 from quantize.schemes import Scheme
 
 BN_EPSILON = 1e-5
+# Of a channel that low-bit convolutions hardly use, 1e-5 would turn rounding into a signal.
+LOW_BIT_BN_EPSILON = 1e-3
+# What the scale of a batch norm with a shortcut round it starts at: a low-bit convolution starts near an identity.
+SHORTCUT_SCALE = 0.3
 BN_DECAY = 0.9
 
 Config = TypeVar("Config", covariant=True)  # the class of a space's child settings
@@ -62,6 +67,22 @@ class BuildContext(Generic[Config]):
     def scheme(self: "BuildContext[ChildConfig]") -> Scheme:
         """The scheme of all layers but the stem and the classifier."""
         return schemes.get(self.config.scheme)
+
+    @property
+    def glue(self: "BuildContext[ChildConfig]") -> Scheme:
+        """The scheme of the 1x1 convolutions between the ops."""
+        return schemes.get(self.config.glue)
+
+    @property
+    def norm_scale(self: "BuildContext[ChildConfig]") -> float:
+        """The scale that batch norms start with. Where convolutions are low-bit all through, real values of unit variance
+        run between them, whatever scheme reads them; `fitted` scales them for it."""
+        return 1.0 if self.config.low_bit else self.scheme.norm_scale
+
+    @property
+    def norm_epsilon(self: "BuildContext[ChildConfig]") -> float:
+        """What batch norms add to a variance."""
+        return LOW_BIT_BN_EPSILON if self.config.low_bit else BN_EPSILON
 
     @property
     def end_scheme(self: "BuildContext[ChildConfig]") -> Scheme:
@@ -124,8 +145,8 @@ def uniform(seed: int, name: str, limit: float) -> Callable[[Sequence[int], tf.D
     return initial
 
 
-def constant_variable(name: str, shape: Sequence[int], value: float, trainable: bool = True) -> Tensor:
-    """Makes a float32 variable that starts at `value` everywhere."""
+def constant_variable(name: str, shape: Sequence[int], value: float | np.ndarray, trainable: bool = True) -> Tensor:
+    """Makes a float32 variable that starts at `value`: a number everywhere, or an array of its shape."""
     return tf.get_variable(
         name, shape, tf.float32, tf.constant_initializer(value), trainable=trainable, use_resource=True
     )
@@ -136,13 +157,37 @@ def counter(name: str) -> Tensor:
     return tf.get_variable(name, [], tf.int64, tf.zeros_initializer(), trainable=False)
 
 
-def norm_variables(build: BuildContext[ChildConfig], shape: Sequence[int]) -> list[Tensor]:
+def is_low_bit(build: BuildContext[ChildConfig], scheme: Scheme) -> bool:
+    """Whether convolutions under a scheme are low-bit all through: what each reads is quantized, and a shortcut of real
+    values runs round it."""
+    return build.config.low_bit and scheme.latent
+
+
+def pointwise_bits(build: BuildContext[ChildConfig], scheme: Scheme, kernel: int) -> int:
+    """Bits of what the 1x1 half of a separable convolution reads, behind a depthwise half of this kernel size."""
+    return scheme.bits if is_low_bit(build, scheme) else sum_bits(scheme.name, kernel * kernel)
+
+
+def fitted(build: BuildContext[ChildConfig], scheme: Scheme, x: Tensor) -> Tensor:
+    """Fits x to what the activation of a scheme takes: its dtype, and the range that suits it."""
+    start = scheme.input_scale if build.config.low_bit else scheme.norm_scale
+    x, factor = tf.cast(x, scheme.dtype), start / build.norm_scale
+    return x if factor == 1.0 else x * factor
+
+
+def norm_variables(
+    build: BuildContext[ChildConfig], shape: Sequence[int], scale: float | np.ndarray | None = None
+) -> list[Tensor]:
     """Makes the variables of one batch norm, or of several stacked ones, each of `shape` (channels last).
+
+    Args:
+      scale: what the scales start at, of a shape that broadcasts to `shape`; None: `BuildContext.norm_scale`.
 
     Returns:
       Scale and offset, then, if the build keeps them, moving mean and variance.
     """
-    variables = [constant_variable("scale", shape, build.scheme.norm_scale), constant_variable("offset", shape, 0.0)]
+    start = np.broadcast_to(build.norm_scale if scale is None else scale, shape)
+    variables = [constant_variable("scale", shape, start), constant_variable("offset", shape, 0.0)]
     if build.moving_averages:
         variables += [
             constant_variable("moving_mean", shape, 0.0, trainable=False),
@@ -152,7 +197,7 @@ def norm_variables(build: BuildContext[ChildConfig], shape: Sequence[int]) -> li
 
 
 def batch_norm(
-    build: BuildContext,
+    build: BuildContext[ChildConfig],
     x: Tensor,
     scale: Tensor,
     offset: Tensor,
@@ -178,23 +223,25 @@ def batch_norm(
         offset=offset,
         mean=moving_mean,
         variance=moving_variance,
-        epsilon=BN_EPSILON,
+        epsilon=build.norm_epsilon,
         is_training=build.batch_statistics,
     )
     return y, mean, variance, kept
 
 
-def batch_norm_gradient(x: Tensor, scale: Tensor, kept: Sequence[Tensor], grad_y: Tensor) -> Sequence[Tensor]:
+def batch_norm_gradient(
+    build: BuildContext[ChildConfig], x: Tensor, scale: Tensor, kept: Sequence[Tensor], grad_y: Tensor
+) -> Sequence[Tensor]:
     """Computes the gradients of x, scale and offset from that of `batch_norm` of x by the batch's own statistics."""
     reserved = {f"reserve_space_{i}": tensor for i, tensor in enumerate(kept, 1)}
     gradients = tf.raw_ops.FusedBatchNormGradV3(
-        y_backprop=grad_y, x=x, scale=scale, epsilon=BN_EPSILON, is_training=True, **reserved
+        y_backprop=grad_y, x=x, scale=scale, epsilon=build.norm_epsilon, is_training=True, **reserved
     )
     return gradients[:3]
 
 
 def batch_norm_of(
-    build: BuildContext,
+    build: BuildContext[ChildConfig],
     function: Callable[..., Tensor],
     tensors: Sequence[Tensor],
     scale: Tensor,
@@ -221,7 +268,7 @@ def batch_norm_of(
         def gradient(grad_y: Tensor, *_: Tensor) -> list[Tensor]:
             inputs = functions.capture(tensors, after=[grad_y])
             x = function(*inputs)
-            grad_x, grad_scale, grad_offset = batch_norm_gradient(x, scale, kept, grad_y)
+            grad_x, grad_scale, grad_offset = batch_norm_gradient(build, x, scale, kept, grad_y)
             return [grad_scale, grad_offset, *functions.gradients(x, inputs, grad_x)]
 
         return [y, mean, variance], gradient

@@ -1,4 +1,5 @@
-"""The child's optimizer: learning-rate schedule, loss scaling, clipping, weight decay, Nesterov momentum."""
+"""The child's optimizer: learning-rate schedule, loss scaling, clipping, weight decay, Nesterov momentum, and Adam for
+latent weights."""
 
 import dataclasses
 import math
@@ -6,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import finite_check, functions, layers
+from enas.graph import adam, finite_check, functions, layers
 from enas.graph.finite_check import FiniteCheck
 from enas.graph.layers import BuildContext
 from enas.options.config import ChildConfig
@@ -64,11 +65,12 @@ def update(
     """Builds the training step.
 
     The gradients of `objective` times the loss scale are divided by the loss scale and clipped. They then gain the
-    weight decay 2 * l2_reg * w, the gradient of l2_reg * sum(w^2) over all trainable variables.
+    weight decay 2 * l2_reg * w, the gradient of l2_reg * sum(w^2) over all trainable variables that momentum trains.
 
     In a search, weights that the arc does not use have no gradient of their own (or zeros: the other ops' rows of a
     slot in use), but their momentum goes on. A bank's row is used once in tens of steps. If its momentum stood still in
-    between, a gradient would take as many visits as momentum has memory to have its effect.
+    between, a gradient would take as many visits as momentum has memory to have its effect. Adam's steps do not depend on
+    the size of a gradient; its rows stand still (`adam.py`).
 
     If the loss, a gradient or a batch's statistics are not finite, the step is skipped: no weight, momentum or moving
     average changes, and a dynamic loss scale halves (arXiv 1710.03740, section 3.2).
@@ -99,12 +101,16 @@ def update(
     check = finite_check.build_check(objective, checked, variables, norm_of_all_gradients=norm, **_statistics(build))
 
     def apply() -> Operation:
-        optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
         averages = [v.assign_sub((1 - layers.BN_DECAY) * (v - value)) for v, value in build.moving_updates]
-        moved = _apply(optimizer, rate, variables, moves, rows, gradients)
-        with tf.control_dependencies([moved, *averages]):
+        steps = list(zip(variables, moves, rows, gradients, strict=True))
+        latent_rate = rate * (build.config.latent_lr / build.config.lr_max)
+        by_adam = [adam.step(v, row, g, latent_rate) for v, _, row, g in steps if _by_adam(build, v)]
+        moved = _apply_momentum(rate, [step for step in steps if not _by_adam(build, step[0])])
+        with tf.control_dependencies([moved]):
             # BinaryConnect (arXiv 1511.00363, section 2.4) clips latent weights.
-            return tf.group(*[v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in variables if v.name in build.latent])
+            latent = [v for v in variables if v.name in build.latent and not _by_adam(build, v)]
+            clipped = [v.assign(tf.clip_by_value(v, -1.0, 1.0)) for v in latent]
+        return tf.group(moved, *by_adam, *clipped, *averages)
 
     taken, skipped = finite_check.guarded(check, apply, step)
     with tf.control_dependencies([taken]):
@@ -154,23 +160,26 @@ def _moves(
     return [d if row is not None else d + g for d, row, g in zip(decay, rows, gradients, strict=True)]
 
 
-def _apply(
-    optimizer: tf.train.Optimizer,
-    rate: Tensor,
-    variables: Sequence[Tensor],
-    moves: Sequence[Tensor],
-    rows: Sequence[Tensor | None],
-    gradients: Sequence[Tensor],
-) -> Operation:
+def _by_adam(build: BuildContext[ChildConfig], variable: Tensor) -> bool:
+    """Whether Adam trains a variable; momentum trains all others."""
+    return build.config.latent_optimizer == "adam" and variable.name in build.latent
+
+
+def _apply_momentum(rate: Tensor, steps: Sequence[tuple[Tensor, Tensor, Tensor | None, Tensor]]) -> Operation:
     """Applies Nesterov momentum with weight decay.
 
     The step is linear in the gradient, so a bank takes it in two parts: decay and momentum of all its rows, and the
     gradients of the rows in use. A gradient of the whole bank, nearly all zeros, is never made.
+
+    Args:
+      rate: float32 scalar, the learning rate.
+      steps: (variable, what momentum takes, the rows of the gradient or None, the gradient) of each variable.
     """
-    moved = optimizer.apply_gradients(zip(moves, variables, strict=True))
+    optimizer = tf.train.MomentumOptimizer(rate, MOMENTUM, use_nesterov=True)
+    moved = optimizer.apply_gradients([(move, v) for v, move, _, _ in steps])
     additions = []
     with tf.control_dependencies([moved]):
-        for v, row, g in zip(variables, rows, gradients, strict=True):
+        for v, _, row, g in steps:
             if row is not None:
                 additions.append(optimizer.get_slot(v, "momentum").scatter_add(tf.IndexedSlices(g, row)))
                 additions.append(v.scatter_sub(tf.IndexedSlices(rate * (1.0 + MOMENTUM) * g, row)))

@@ -1,21 +1,16 @@
 """The layers of the macro network: one definition, run by a fixed arc (Python values) or by a sampled arc (tensors).
 
-A layer reads the output before it. Its op begins with a 1x1 convolution, batch norm and activation, as in the ENAS
-authors' code. Then comes the convolution or pooling itself. The layer's result and the outputs that its skip bits name
-are concatenated and mixed by a 1x1 convolution. That convolution is computed as a sum, one addend for each output, so
-nothing is copied. Outputs are kept activated, since every reader wants them so. Factorized reductions halve them all
-together.
+A layer reads the output before it and runs its op. The op's result and the outputs that the layer's skip bits name are
+concatenated and mixed by a 1x1 convolution. That convolution is computed as a sum, one addend for each output, so
+nothing is copied. Outputs are kept activated, since every reader but the next op wants them so. Factorized reductions
+halve them all together.
 
-Where channels are a choice, all six ops run on the same input. Each gives the channels that the arc says, and a 1x1
-convolution mixes them before the skip connections do.
-
-`enter`, `run_op`, `run_branches`, `conv1x1` and `reduce` are the same code in both cases. A fixed arc has variables for
-what it uses. A sampled arc has banks, with a row or channels for all that it might use. Functions, kept out of line as
-in the micro space, switch between the ops of a layer, and halve an output if it is read. Skip connections are edges of
-the data flow that their bits switch.
+What is computed is the same code in both cases (`enas/macro/ops.py`). A fixed arc has variables for what it uses. A
+sampled arc (`enas/macro/sampled.py`) has banks, with a row or channels for all that it might use. Functions, kept out of
+line as in the micro space, switch between the ops of a layer, and halve an output if it is read. Skip connections are
+edges of the data flow that their bits switch.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -24,157 +19,9 @@ import tensorflow.compat.v1 as tf
 from enas.graph import blocks, layers
 from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
+from enas.macro import ops
 from enas.macro.config import ChildConfig
 from enas.types import Tensor
-from quantize import ops
-
-# Kernel size of the ops that have weights of their own; their ids are the first ones.
-KERNELS = {"conv_3x3": 3, "sep_conv_3x3": 3, "conv_5x5": 5, "sep_conv_5x5": 5}
-
-
-def enter(build: BuildContext[ChildConfig], x: Tensor, w: Tensor, norm: Sequence[Tensor]) -> Tensor:
-    """Computes what every op begins with: 1x1 convolution, batch norm, activation.
-
-    Args:
-      x: `[N, H, W, C]`, activated.
-      w: float32 `[C, C]`.
-      norm: scale and offset `[C]` (and, where the build keeps them, moving mean and variance).
-
-    Returns:
-      `[N, H, W, C]`.
-    """
-    return ops.activate(normed(build, ops.conv2d(x, _1x1(w), build.scheme), norm), build.scheme)
-
-
-def run_op(
-    build: BuildContext[ChildConfig], op: str, x: Tensor, kernels: Sequence[Tensor], norm: Sequence[Tensor]
-) -> Tensor:
-    """Applies the op itself, to what `enter` computed.
-
-    Args:
-      op: its name in `arcs.OPS`.
-      x: `[N, H, W, C]`, activated.
-      kernels: of a convolution `[k, k, C, D]`; of a separable one `[k, k, C, 1]` and `[C, D]`; of a pooling none.
-      norm: of a convolution, scale and offset `[D]` (and moving mean and variance).
-
-    Returns:
-      `[N, H, W, D]`, not activated; of a pooling `[N, H, W, C]`.
-    """
-    if op not in KERNELS:
-        return blocks.pool_3x3(op, x)
-    if len(kernels) == 2:
-        depthwise, pointwise = kernels
-        x = ops.separable_conv2d(x, depthwise, _1x1(pointwise), build.scheme)
-    else:
-        [w] = kernels
-        x = ops.conv2d(x, w, build.scheme)
-    return normed(build, x, norm)
-
-
-def run_branches(
-    build: BuildContext[ChildConfig],
-    x: Tensor,
-    entrances: Sequence[tuple[Tensor, Sequence[Tensor]]],
-    branches: Sequence[tuple],
-    mix: Tensor,
-) -> Tensor:
-    """Runs all ops side by side and mixes them by a 1x1 convolution.
-
-    Args:
-      x: `[N, H, W, C]`, activated.
-      entrances: for each op, the (w, norm) of `enter`.
-      branches: for each convolution, the (kernels, norm) of `run_op`; for each pooling, (first channel, number of
-        channels).
-      mix: float32 `[D, C]`, D being the channels of all branches.
-
-    Returns:
-      `[N, H, W, C]`, not normalised.
-    """
-    outputs = []
-    for op, (w, norm), branch in zip(arcs.OPS, entrances, branches, strict=True):
-        y = enter(build, x, w, norm)
-        if op in KERNELS:
-            outputs.append(run_op(build, op, y, *branch))
-        else:
-            first, count = branch
-            outputs.append(run_op(build, op, y[..., first : first + count], (), ()))
-    return ops.conv2d(ops.activate(tf.concat(outputs, axis=3), build.scheme), _1x1(mix), build.scheme)
-
-
-def conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor) -> Tensor:
-    """Computes what x `[N, H, W, C]` adds to a 1x1 convolution of concatenated outputs.
-
-    Args:
-      w: float32 `[C, C]`, the rows of the convolution's weights that belong to x.
-    """
-    return ops.conv2d(x, _1x1(w), build.scheme)
-
-
-def reduce(
-    build: BuildContext[ChildConfig], x: Tensor, first: Tensor, second: Tensor, norm: Sequence[Tensor]
-) -> Tensor:
-    """Applies a factorized reduction (ENAS, section 2.4) and the activation.
-
-    Args:
-      x: `[N, H, W, C]`, activated.
-      first, second: float32 `[C, D1]` and `[C, D2]`, the 1x1 convolutions of its two paths.
-      norm: scale and offset `[D1 + D2]` (and moving mean and variance).
-
-    Returns:
-      `[N, ceil(H / 2), ceil(W / 2), D1 + D2]`.
-    """
-    paths = zip(blocks.reduction_inputs(x), (first, second), strict=True)
-    x = tf.concat([ops.conv2d(path, _1x1(w), build.scheme) for path, w in paths], axis=3)
-    return ops.activate(normed(build, x, norm), build.scheme)
-
-
-def _1x1(w: Tensor) -> Tensor:
-    """`[C, D]` as the weights of a 1x1 convolution, without a slice, whose gradient would be slow."""
-    return tf.expand_dims(tf.expand_dims(w, 0), 0)
-
-
-def normed(build: BuildContext[ChildConfig], x: Tensor, norm: Sequence[Tensor]) -> Tensor:
-    """Applies batch norm to x `[N, H, W, C]`. Its moving averages, if any, are updated by the training step.
-
-    Args:
-      norm: as of `enter`.
-    """
-    y, mean, variance, _ = layers.batch_norm(build, x, *norm)
-    layers.track(build, norm[2:], mean, variance)
-    return y
-
-
-def kernel_variables(build: BuildContext[ChildConfig], op: str, channels: int, outputs: int) -> list[Tensor]:
-    """Makes the kernels of a convolution op, from `channels` to `outputs` channels, in a scope of the op's name."""
-    k = KERNELS[op]
-    centre = np.zeros([k, k, 1, 1])
-    centre[k // 2, k // 2] = 1.0
-    eye = np.eye(channels)[:, :outputs]
-    with tf.variable_scope(op):
-        if op.startswith("sep"):
-            return [
-                layers.weight(build, "depthwise", [k, k, channels, 1], k * k, build.scheme, centre),
-                layers.weight(build, "pointwise", [channels, outputs], channels, build.scheme, eye),
-            ]
-        return [layers.weight(build, "w", [k, k, channels, outputs], k * k * channels, build.scheme, centre * eye)]
-
-
-def scoped_norm(build: BuildContext[ChildConfig], name: str, shape: Sequence[int]) -> list[Tensor]:
-    """Makes batch-norm variables in a scope of their own; see `layers.norm_variables`."""
-    with tf.variable_scope(name):
-        return layers.norm_variables(build, shape)
-
-
-def reduction_variables(
-    build: BuildContext[ChildConfig], rows: Sequence[int], channels: int, filters: int
-) -> list[Tensor]:
-    """Makes the weights of `reduce`, each with leading dimensions `rows`: first, second, and the norm's."""
-    widths = filters // 2, filters - filters // 2
-    paths = [
-        layers.weight(build, f"path_{i}", [*rows, channels, width], channels, build.scheme)
-        for i, width in enumerate(widths)
-    ]
-    return [*paths, *layers.norm_variables(build, [*rows, filters])]
 
 
 class Layers(Protocol):
@@ -182,9 +29,11 @@ class Layers(Protocol):
 
     Attributes:
       outputs: the stem's output and those of the layers so far, `[N, H, W, C]`, activated.
+      x: what the next layer's op reads: the last output, as real values where convolutions are low-bit all through.
     """
 
     outputs: list[Tensor]
+    x: Tensor
 
     def op(self, layer: int) -> Tensor:
         """What the layer's op computes from the output before it, `[N, H, W, C]`, not activated."""
@@ -206,27 +55,30 @@ class FixedLayers:
       stem: the stem's output, `[N, H, W, C]`, not activated.
     """
 
+    x: Tensor
+
     def __init__(self, build: BuildContext[ChildConfig], arc: arcs.Arc, stem: Tensor) -> None:
         self.build, self.arc = build, arc
-        self.outputs = [ops.activate(stem, build.scheme)]
+        self.outputs: list[Tensor] = []
+        set_output(build, self, 0, stem)
 
     def op(self, layer: int) -> Tensor:
         """Runs the layer's op; see `Layers`."""
-        build, chosen, x = self.build, self.arc.layers[layer], self.outputs[-1]
+        build, chosen, x = self.build, self.arc.layers[layer], self.x
         channels = x.shape[-1]
         if chosen.op is None:
             return self._branches(chosen, x)
         op = arcs.OPS[chosen.op]
         with tf.variable_scope(f"op_{op}"):
-            x = enter(build, x, *self._entrance(channels))
-            if op not in KERNELS:
-                return run_op(build, op, x, (), ())
-            kernels = kernel_variables(build, op, channels, channels)
-            return run_op(build, op, x, kernels, scoped_norm(build, "norm", [channels]))
+            x = ops.enter(build, x, *self._entrance(channels))
+            if op not in ops.KERNELS:
+                return ops.run_op(build, op, x, (), ())
+            kernels = ops.kernel_variables(build, op, channels, channels)
+            return ops.run_op(build, op, x, kernels, ops.op_norm(build, "norm", [channels]))
 
     def _entrance(self, channels: int) -> tuple[Tensor, list[Tensor]]:
-        w = blocks.square_conv1x1_weights(self.build, "enter", (), 1, channels)
-        return w, scoped_norm(self.build, "enter_norm", [channels])
+        w = blocks.square_conv1x1_weights(self.build, "enter", (), 1, channels, self.build.scheme)
+        return w, ops.op_norm(self.build, "enter_norm", [channels])
 
     def _branches(self, chosen: arcs.Layer, x: Tensor) -> Tensor:
         build, channels = self.build, x.shape[-1]
@@ -234,22 +86,23 @@ class FixedLayers:
         for op, (first, count) in zip(arcs.OPS, chosen.channels, strict=True):
             with tf.variable_scope(f"op_{op}"):
                 entrances.append(self._entrance(channels))
-                kernels = kernel_variables(build, op, channels, count) if op in KERNELS else None
-                branches.append((kernels, scoped_norm(build, "norm", [count])) if kernels else (first, count))
+                kernels = ops.kernel_variables(build, op, channels, count) if op in ops.KERNELS else []
+                norm = ops.op_norm(build, "norm", [count]) if kernels else []
+                branches.append((slice(first, first + count), kernels, norm))
         total = sum(count for _, count in chosen.channels)
         eye = np.concatenate([np.eye(channels)[first : first + count] for first, count in chosen.channels])
-        mix = layers.weight(build, "mix", [total, channels], total, build.scheme, eye)
-        x = run_branches(build, x, entrances, branches, mix)
-        return normed(build, x, scoped_norm(build, "mix_norm", [channels]))
+        mix = layers.weight(build, "mix", [total, channels], total, build.glue, eye)
+        x = ops.run_branches(build, x, entrances, branches, mix)
+        return ops.normed(build, x, ops.scoped_norm(build, "mix_norm", [channels]))
 
     def join(self, layer: int, y: Tensor) -> Tensor:
         """Mixes y and what its skip connections join to it; see `Layers`."""
         sources = [self.outputs[i] for i in self.arc.layers[layer].sources]
         rows = len(sources) + 1
         *w_sources, w_y = tf.unstack(blocks.square_conv1x1_weights(self.build, "w", (rows,), rows, y.shape[-1]))
-        total = conv1x1(self.build, y, w_y)
+        total = ops.conv1x1(self.build, y, w_y)
         for x, w in zip(sources, w_sources, strict=True):
-            total += conv1x1(self.build, x, w)
+            total += ops.conv1x1(self.build, x, w)
         return total
 
     def reduce(self, layer: int, filters: int) -> None:
@@ -258,8 +111,20 @@ class FixedLayers:
         for i, x in enumerate(self.outputs):
             if i in later or i + 1 == len(self.outputs):
                 with tf.variable_scope(f"output_{i}"):
-                    first, second, *norm = reduction_variables(self.build, (), x.shape[-1], filters)
-                    self.outputs[i] = reduce(self.build, x, first, second, norm)
+                    first, second, *norm = ops.reduction_variables(self.build, (), x.shape[-1], filters)
+                    set_output(self.build, self, i, ops.reduce(self.build, x, first, second, norm))
+
+
+def set_output(build: BuildContext[ChildConfig], runner: Layers, i: int, y: Tensor) -> None:
+    """Keeps y `[N, H, W, C]`, not activated, as output i; the last one is also what the next op reads.
+
+    Args:
+      i: the number of an output, or, for a new one, of outputs so far.
+    """
+    activated = ops.activated(build, y)
+    runner.outputs[i:] = [activated, *runner.outputs[i + 1 :]]
+    if i + 1 == len(runner.outputs):
+        runner.x = y if build.config.low_bit else activated
 
 
 def run_layer(build: BuildContext[ChildConfig], runner: Layers, layer: int) -> Tensor:
@@ -271,7 +136,7 @@ def run_layer(build: BuildContext[ChildConfig], runner: Layers, layer: int) -> T
     y = runner.op(layer)
     if layer:
         with tf.variable_scope("join"):
-            y = layers.norm(build, runner.join(layer, ops.activate(y, build.scheme)))
+            y = layers.norm(build, runner.join(layer, ops.activated(build, y)))
     if layer + 1 < build.config.num_layers:
-        runner.outputs.append(ops.activate(y, build.scheme))
+        set_output(build, runner, len(runner.outputs), y)
     return y

@@ -8,9 +8,9 @@ from enas.graph import blocks, functions
 from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
 from enas.macro import cell as cells
+from enas.macro import ops
 from enas.macro.config import ChildConfig
 from enas.types import Tensor
-from quantize import ops
 
 
 class SampledLayers:
@@ -19,6 +19,8 @@ class SampledLayers:
     Args:
       stem: the stem's output, `[N, H, W, C]`, not activated.
     """
+
+    x: Tensor
 
     def __init__(self, build: BuildContext[ChildConfig], arc: Tensor, stem: Tensor) -> None:
         self.build, self.config = build, build.config
@@ -31,26 +33,27 @@ class SampledLayers:
             self.bits.append(arc[middle : middle + layer])
         self.op_function = functions.out_of_line(_switch(build) if whole_channels else _all_branches(build))
         self.reduce_function = functions.out_of_line(_reduce_if_used(build))
-        self.outputs = [ops.activate(stem, build.scheme)]
+        self.outputs: list[Tensor] = []
+        cells.set_output(build, self, 0, stem)
 
     def op(self, layer: int) -> Tensor:
         """Runs the layer's op; see `cells.Layers`."""
-        build, x, choice = self.build, self.outputs[-1], self.choices[layer]
+        build, x, choice = self.build, self.x, self.choices[layer]
         channels = x.shape[-1]
         number = len(arcs.OPS)
-        enter_w = blocks.square_conv1x1_weights(build, "enter", (number,), 1, channels)
-        enter_norm = cells.scoped_norm(build, "enter_norm", [number, channels])
-        norm = cells.scoped_norm(build, "norm", [len(cells.KERNELS), channels])
-        kernels = [w for op in cells.KERNELS for w in cells.kernel_variables(build, op, channels, channels)]
+        enter_w = blocks.square_conv1x1_weights(build, "enter", (number,), 1, channels, build.scheme)
+        enter_norm = ops.op_norm(build, "enter_norm", [number, channels])
+        norm = ops.op_norm(build, "norm", [len(ops.KERNELS), channels])
+        kernels = [w for op in ops.KERNELS for w in ops.kernel_variables(build, op, channels, channels)]
         if self.config.controller_search_whole_channels:
             # A pooling has no norm of its own and does not read the row that it is given.
-            row = tf.minimum(choice, len(cells.KERNELS) - 1)
+            row = tf.minimum(choice, len(ops.KERNELS) - 1)
             weights = [tf.gather(w, choice) for w in (enter_w, *enter_norm)] + [tf.gather(w, row) for w in norm]
             y = self.op_function(x, choice, *weights, *kernels)
             return tf.ensure_shape(y, x.shape)
         mix = blocks.square_conv1x1_weights(build, "mix", (number,), 1, channels)
         y = self.op_function(x, choice, enter_w, *enter_norm, *norm, *kernels, mix)
-        return cells.normed(build, tf.ensure_shape(y, x.shape), cells.scoped_norm(build, "mix_norm", [channels]))
+        return ops.normed(build, tf.ensure_shape(y, x.shape), ops.scoped_norm(build, "mix_norm", [channels]))
 
     def join(self, layer: int, y: Tensor) -> Tensor:
         """Mixes y and what its skip connections join to it; see `cells.Layers`."""
@@ -66,7 +69,7 @@ class SampledLayers:
         bits = tf.unstack(tf.equal(self.bits[layer], 1)) if layer else []
 
         def weighted(x: Tensor, w: Tensor) -> Tensor:
-            return cells.conv1x1(self.build, x, w)
+            return ops.conv1x1(self.build, x, w)
 
         def grad_weighted(x: Tensor, w: Tensor, grad_mixed: Tensor) -> list[Tensor]:
             inputs = functions.capture([x, w])
@@ -96,18 +99,19 @@ class SampledLayers:
     def reduce(self, layer: int, filters: int) -> None:
         """Halves the outputs that layers after this one read; see `cells.Layers`. Zeros stand in for the others."""
         batch, height, width, channels = self.outputs[-1].shape
-        weights = cells.reduction_variables(self.build, (len(self.outputs),), channels, filters)
+        weights = ops.reduction_variables(self.build, (len(self.outputs),), channels, filters)
         shape = [batch, -(-height // 2), -(-width // 2), filters]
         for i, rows in enumerate(zip(*map(tf.unstack, weights), strict=True)):
             later = [self.bits[after][i] for after in range(layer + 1, len(self.bits)) if i < after]
             used = tf.equal(tf.reduce_max(later), 1) if i + 1 < len(self.outputs) else tf.constant(True)
-            self.outputs[i] = tf.ensure_shape(self.reduce_function(self.outputs[i], used, *rows), shape)
+            halved = tf.ensure_shape(self.reduce_function(self.outputs[i], used, *rows), shape)
+            cells.set_output(self.build, self, i, halved)
 
 
-def _split_kernels(kernels: Sequence[Tensor]) -> dict[str, list[Tensor]]:
+def _split_kernels(build: BuildContext[ChildConfig], kernels: Sequence[Tensor]) -> dict[str, list[Tensor]]:
     """Splits the kernels of all convolutions, one after the other, into {op: its kernels}."""
-    remaining = iter(kernels)
-    return {op: [next(remaining) for _ in range(2 if op.startswith("sep") else 1)] for op in cells.KERNELS}
+    remaining, separable = iter(kernels), 4 if build.config.low_bit else 2
+    return {op: [next(remaining) for _ in range(separable if op.startswith("sep") else 1)] for op in ops.KERNELS}
 
 
 def _switch(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
@@ -123,11 +127,11 @@ def _switch(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
         offset: Tensor,
         *kernels: Tensor,
     ) -> Tensor:
-        x = cells.enter(build, x, enter_w, (enter_scale, enter_offset))
-        op_kernels = _split_kernels(kernels)
+        x = ops.enter(build, x, enter_w, (enter_scale, enter_offset))
+        op_kernels = _split_kernels(build, kernels)
 
         def branch(name: str) -> Callable[[], Tensor]:
-            return lambda: cells.run_op(build, name, x, op_kernels.get(name, ()), (scale, offset))
+            return lambda: ops.run_op(build, name, x, op_kernels.get(name, ()), (scale, offset))
 
         return tf.switch_case(op, [branch(name) for name in arcs.OPS])
 
@@ -148,19 +152,19 @@ def _all_branches(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
         *rest: Tensor,
     ) -> Tensor:
         *kernels, mix = rest
-        op_kernels, branches, rows = _split_kernels(kernels), [], []
+        op_kernels, rows = _split_kernels(build, kernels), []
+        branches: list[tuple[slice, Sequence[Tensor], Sequence[Tensor]]] = []
         for i, op in enumerate(arcs.OPS):
-            first, count = channels[i, 0], channels[i, 1]
-            part = slice(first, first + count)
+            part = slice(channels[i, 0], channels[i, 0] + channels[i, 1])
             rows.append(mix[i, part])
-            if op in cells.KERNELS:
-                *depthwise, last = op_kernels[op]
-                branches.append(((*depthwise, last[..., part]), (scale[i, part], offset[i, part])))
+            if op in ops.KERNELS:
+                *first, last = op_kernels[op]
+                branches.append((part, (*first, last[..., part]), (scale[i, part], offset[i, part])))
             else:
-                branches.append((first, count))
+                branches.append((part, (), ()))
         norms = zip(tf.unstack(enter_scale), tf.unstack(enter_offset), strict=True)
         entrances = list(zip(tf.unstack(enter_w), norms, strict=True))
-        return cells.run_branches(build, x, entrances, branches, tf.concat(rows, axis=0))
+        return ops.run_branches(build, x, entrances, branches, tf.concat(rows, axis=0))
 
     return run
 
@@ -172,7 +176,7 @@ def _reduce_if_used(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
         batch, height, width, _ = x.shape
         shape = [batch, -(-height // 2), -(-width // 2), scale.shape[0]]
         return tf.cond(
-            used, lambda: cells.reduce(build, x, first, second, (scale, offset)), lambda: tf.zeros(shape, x.dtype)
+            used, lambda: ops.reduce(build, x, first, second, (scale, offset)), lambda: tf.zeros(shape, x.dtype)
         )
 
     return run

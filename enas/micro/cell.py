@@ -1,7 +1,7 @@
 """The micro cell: one definition, run by a fixed arc (Python values) or by a sampled arc (tensors).
 
-A cell has inputs h[i-1] and h[i] as nodes 0 and 1. Each of its own nodes adds two slots; a slot (node, side) reads an
-earlier node, its source, and applies an op. The loose ends are concatenated, activated and mixed by a 1x1 convolution
+A cell has inputs h[i-1] and h[i] as nodes 0 and 1. Each of its own nodes adds two slots (`add`); a slot (node, side) reads
+an earlier node, its source, and applies an op. The loose ends are concatenated, activated and mixed by a 1x1 convolution
 (ENAS, section 2.4). Weights belong to (layer, node, side, source, op).
 
 What a slot computes (enas/micro/ops.py) is the same code in both cases. A fixed arc has variables for the ops it uses. For
@@ -30,19 +30,26 @@ def op_variables(build: BuildContext, op: Op, channels: int, rows: tuple[int, ..
       rows: () for one slot; (n,) for a bank of n slots, one row each.
     """
     k, scheme = op.kernel, schemes.get(op.scheme)
-    depthwise, pointwise, norm, _ = ops.weight_shapes(op, channels)
+    depthwise, pointwise, norm, _ = ops.weight_shapes(build, op, channels)
+    between_bits = layers.pointwise_bits(build, scheme, k)
     centre = np.zeros([k, k, 1, 1])
     centre[k // 2, k // 2] = 1.0
     return [
         layers.weight(build, "depthwise", [*rows, *depthwise], k * k, scheme, centre),
-        layers.weight(build, "pointwise", [*rows, *pointwise], channels, scheme, np.eye(channels)),
-        *layers.norm_variables(build, [*rows, *norm]),
+        layers.weight(build, "pointwise", [*rows, *pointwise], channels, scheme, np.eye(channels), between_bits),
+        *layers.norm_variables(build, [*rows, *norm], ops.norm_start(build, op)),
     ]
 
 
 def slot_row(node: int, side: int) -> int:
     """First row, in a bank, of slot (node, side): rows are ordered by node, side and source."""
     return node * (node + 3) + side * (node + 2)
+
+
+def add(build: BuildContext, left: Tensor, right: Tensor) -> Tensor:
+    """Adds the slots of a node. Where shortcuts carry real values through all ops it takes half the sum, so that the values
+    do not grow from node to node."""
+    return (left + right) * 0.5 if build.config.low_bit else left + right
 
 
 class FixedCell:
@@ -56,7 +63,7 @@ class FixedCell:
         """Runs the nodes; returns the concatenated loose ends and the weights that mix them: `[N, H, W, L * C]` and
         `[1, 1, L * C, C]`."""
         for node in range(len(self.cell.nodes)):
-            self.nodes.append(self.slot(node, 0) + self.slot(node, 1))
+            self.nodes.append(add(self.build, self.slot(node, 0), self.slot(node, 1)))
         loose = [self.nodes[i] for i in self.cell.loose_ends]
         channels = loose[0].shape[-1]
         w = blocks.square_conv1x1_weights(self.build, "combine", (len(loose),), len(loose), channels)

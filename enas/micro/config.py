@@ -8,7 +8,7 @@ from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
 from enas.options import config, option, other_default
 from enas.options.budget import BudgetConfig
-from enas.options.config import SCHEMES, DataConfig, RunConfig, ScoreConfig
+from enas.options.config import RECIPES, SCHEMES, DataConfig, RunConfig, ScoreConfig
 from enas.options.evaluation import SweepOptions
 
 
@@ -58,9 +58,9 @@ class ChildConfig(config.ChildConfig):
         return tuple(self.search_precision.split(",")) if self.search_precision else ()
 
     @property
-    def schemes(self) -> tuple[str, ...]:
-        """All schemes the child may compute under."""
-        return (self.scheme, *self.precisions)
+    def op_schemes(self) -> tuple[str, ...]:
+        """The schemes that ops may compute under."""
+        return self.precisions or (self.scheme,)
 
     def __post_init__(self):
         super().__post_init__()
@@ -173,7 +173,7 @@ def op_prior(controller: ControllerConfig, num_ops: int = len(OPS)) -> list[floa
 class SearchConfig(_WithOps, config.SearchConfig):
     """Everything a search of the micro space needs."""
 
-    presets: ClassVar[dict] = {"controller_preset": PRESETS}
+    presets: ClassVar[dict] = {"child_recipe": RECIPES, "controller_preset": PRESETS}
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
     budget: BudgetConfig = BudgetConfig()
@@ -209,7 +209,7 @@ class SweepRunConfig(RunConfig):
 class SweepConfig(_WithOps):
     """Everything that searches at several cost targets, and the trainings of their arcs, need."""
 
-    presets: ClassVar[dict] = {"controller_preset": PRESETS}
+    presets: ClassVar[dict] = {"child_recipe": RECIPES, "controller_preset": PRESETS}
     sweep: SweepOptions = SweepOptions()
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()

@@ -12,7 +12,7 @@ from enas.costs.cost import IMAGE_BITS, Cost
 from enas.micro.arc import Arc
 from enas.micro.config import ChildConfig
 from enas.micro.op_table import REPEATS, op_table
-from quantize.bits import BITS
+from quantize.bits import BITS, FLOATING, sum_bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +76,10 @@ def cost(arc: Arc, config: ChildConfig, image_shape: Sequence[int], num_classes:
 
 def _network(arc, config, image_shape, num_classes):
     """Yields the `_Weights` and `_Floats` of the whole network."""
-    bits = BITS[config.scheme]
+    bits, glue = BITS[config.scheme], BITS[config.glue]
     end_bits = bits if config.quantize_ends else 32
     # Floats stay as they are; images of a quantized stem get 8 bits; the classifier's input is never quantized.
-    floating = config.scheme in ("fp32", "fp16")
+    floating = config.scheme in FLOATING
     image_bits = IMAGE_BITS if config.quantize_ends and not floating else end_bits
     pooled_bits = end_bits if floating else 32
     x = _Map(image_shape[0], image_shape[1], 3 * config.out_filters)
@@ -91,8 +91,8 @@ def _network(arc, config, image_shape, num_classes):
         filters *= 2 if reduction else 1
         size = pair[1].halved(filters) if reduction else dataclasses.replace(pair[1], channels=filters)
         for x in pair:
-            yield from _calibration(x, size, bits)
-        yield from _cell(arc.reduction if reduction else arc.normal, table, size, bits)
+            yield from _calibration(x, size, glue)
+        yield from _cell(arc.reduction if reduction else arc.normal, table, size, glue, config.low_bit)
         pair = (pair[1], size)
     yield _Weights(filters * num_classes, 1, end_bits, pooled_bits)
     yield _Floats(num_classes)
@@ -110,15 +110,17 @@ def _calibration(x, size, bits):
         yield _Floats(2 * size.channels)
 
 
-def _cell(cell, table, size, bits):
-    """The ops of a cell, and the 1x1 convolution of its loose ends."""
+def _cell(cell, table, size, bits, low_bit):
+    """The ops of a cell, and the 1x1 convolution, of these bits, of its loose ends."""
     for node in cell.nodes:
         for _, id in node.sides:
             op = table[id]
             if op.kernel:
-                op_bits = BITS[op.scheme]
-                for count in (op.kernel**2 * size.channels, size.channels**2):
-                    yield _Weights(REPEATS * count, size.pixels, op_bits, op_bits)
-                yield _Floats(REPEATS * 2 * size.channels)
+                op_bits, taps = BITS[op.scheme], op.kernel**2
+                quantized = low_bit and op.scheme not in FLOATING
+                between = op_bits if quantized else sum_bits(op.scheme, taps)
+                yield _Weights(REPEATS * taps * size.channels, size.pixels, op_bits, op_bits)
+                yield _Weights(REPEATS * size.channels**2, size.pixels, op_bits, between)
+                yield _Floats(REPEATS * (4 if quantized else 2) * size.channels)
     yield _Weights(len(cell.loose_ends) * size.channels**2, size.pixels, bits, bits)
     yield _Floats(2 * size.channels)

@@ -80,9 +80,10 @@ class _Row:
     """A row of `flat`, float32 `[P]`: the weights of all convolutions for one slot of a number of channels."""
 
     def __init__(self, build, weights, channels):
-        self.weights, self.channels, self.places, end = weights, channels, {}, 0
+        self.build, self.weights, self.channels = build, weights, channels
+        self.places, end = {}, 0
         for op in ops.convolutions(build):
-            start, end = end, end + sum(map(math.prod, ops.weight_shapes(op, channels)))
+            start, end = end, end + sum(map(math.prod, ops.weight_shapes(build, op, channels)))
             self.places[op] = start, end
 
     def of(self, op):
@@ -90,7 +91,7 @@ class _Row:
         if not op.kernel:
             return []
         start, end = self.places[op]
-        shapes = ops.weight_shapes(op, self.channels)
+        shapes = ops.weight_shapes(self.build, op, self.channels)
         parts = tf.split(self.weights[start:end], list(map(math.prod, shapes)))
         return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
 

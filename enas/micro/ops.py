@@ -7,6 +7,7 @@ between the ops (enas/micro/op_switch.py). Both run `forward` and `backward`, so
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas.graph import blocks, functions, layers
@@ -23,8 +24,8 @@ def run_op(build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor] = (
       build: the `layers.BuildContext`.
       op: an `op_table.Op`.
       x: `[N, H, W, C]`, in the dtype of the build's scheme.
-      weights: for a convolution, its depthwise `[2, k, k, C, 1]`, pointwise `[2, C, C]`, batch-norm scale and offset
-        `[2, C]` (and, where the build keeps them, moving mean and variance), the 2 being the times it is applied.
+      weights: for a convolution, its depthwise `[2, k, k, C, 1]`, pointwise `[2, C, C]`, batch-norm scale and offset (and,
+        where the build keeps them, moving mean and variance) as in `weight_shapes`, the 2 being the times it is applied.
 
     Returns:
       `[N, H, W, C]`, x's dtype.
@@ -68,10 +69,21 @@ def convolutions(build: BuildContext) -> list[Op]:
     return [op for op in op_table(build.config) if op.kernel]
 
 
-def weight_shapes(op: Op, channels: int) -> tuple[list[int], ...]:
-    """Shapes of a convolution's depthwise and pointwise weights and batch-norm scale and offset."""
-    norm = [REPEATS, channels]
+def weight_shapes(build: BuildContext, op: Op, channels: int) -> tuple[list[int], ...]:
+    """Shapes of a convolution's depthwise and pointwise weights and batch-norm scale and offset: `[2, 2, C]` where low-bit
+    convolutions have a batch norm between their halves and one behind them, else `[2, C]`."""
+    norm = [REPEATS, 2, channels] if layers.is_low_bit(build, schemes.get(op.scheme)) else [REPEATS, channels]
     return [REPEATS, op.kernel, op.kernel, channels, 1], [REPEATS, channels, channels], norm, norm
+
+
+def norm_start(build: BuildContext, op: Op) -> np.ndarray | None:
+    """What the scales of a convolution's batch norms start at, to be broadcast to `weight_shapes`; None: as all others.
+
+    A low-bit op starts near an identity, by its shortcut and a small scale behind it, as an op of more bits does by its
+    weights.
+    """
+    scheme = schemes.get(op.scheme)
+    return np.array([[scheme.input_scale], [layers.SHORTCUT_SCALE]]) if layers.is_low_bit(build, scheme) else None
 
 
 NORM_KEPT = 3  # tensors
@@ -90,16 +102,30 @@ class Repeat(NamedTuple):
 def forward(
     build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor]
 ) -> tuple[Tensor, list[Repeat], list[Tensor]]:
-    """Returns y, the `Repeat`s that `backward` takes ([] of ops without weights), and the means and variances of all batch
-    norms, `[2, C]`."""
+    """Computes an op: depthwise and 1x1 convolution, then batch norm, twice; or a pool, or nothing.
+
+    Where the scheme is low-bit all through, each time is x + BN(conv(q(BN(depthwise(q(x)))))), q being the scheme's
+    activation: a shortcut of real values, as in Bi-Real Net (arXiv 1808.00278), round a convolution of which both halves
+    read few bits.
+
+    Returns:
+      y, the `Repeat`s that `backward` takes ([] of ops without weights), and the means and variances of all batch norms,
+      of the shape of their scales.
+    """
     if not op.kernel:
         return (x if op.kind == "identity" else blocks.pool_3x3(op.kind, x)), [], []
     scheme, dtype, kept, statistics = schemes.get(op.scheme), x.dtype, [], []
+    low_bit = layers.is_low_bit(build, scheme)
     for depthwise, pointwise, *norm in _repeats(weights):
         between = _depthwise(build, scheme, x, depthwise)
-        y, mean, variance, norm_kept = layers.batch_norm(build, _pointwise(scheme, between, pointwise), *norm)
+        if low_bit:
+            first, norm = zip(*map(tf.unstack, norm), strict=True)
+            between, *of_first, _ = layers.batch_norm(build, between, *first)
+        y, *of_norm, norm_kept = layers.batch_norm(build, _pointwise(build, scheme, between, pointwise), *norm)
         kept.append(Repeat(x, norm_kept))
-        statistics.append((mean, variance))
+        if low_bit:
+            y, of_norm = y + tf.cast(x, y.dtype), [tf.stack(pair) for pair in zip(of_first, of_norm, strict=True)]
+        statistics.append(of_norm)
         x = y
     return tf.cast(x, dtype), kept, [tf.stack(values) for values in zip(*statistics, strict=True)]
 
@@ -117,15 +143,39 @@ def backward(
     scheme = schemes.get(op.scheme)
     grad_weights: list[tuple[Tensor, ...]] = []
     grad_x = tf.cast(grad_y, scheme.dtype)
-    for repeat, (depthwise, pointwise, scale, _) in reversed(list(zip(kept, _repeats(weights), strict=True))):
-        x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_x])
-        between = _depthwise(build, scheme, x, depthwise)
-        product = _pointwise(scheme, between, pointwise)
-        grad_product, *grad_norm = layers.batch_norm_gradient(product, scale, repeat.norm, grad_x)
-        grad_between, grad_pointwise = functions.gradients(product, [between, pointwise], grad_product)
-        grad_x, grad_depthwise = functions.gradients(between, [x, depthwise], grad_between)
-        grad_weights.insert(0, (grad_depthwise, grad_pointwise, *grad_norm))
+    grad_repeat = _grad_low_bit_repeat if layers.is_low_bit(build, scheme) else _grad_repeat
+    for repeat, repeat_weights in reversed(list(zip(kept, _repeats(weights), strict=True))):
+        grad_x, *gradients = grad_repeat(build, scheme, repeat, repeat_weights, grad_x)
+        grad_weights.insert(0, tuple(gradients))
     return grad_x, [tf.stack(gradients) for gradients in zip(*grad_weights, strict=True)]
+
+
+def _grad_repeat(build, scheme, repeat, weights, grad_y):
+    """The gradients of x, depthwise, pointwise, scale and offset of one repeat, from that of what it gives."""
+    depthwise, pointwise, scale, _ = weights
+    x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_y])
+    between = _depthwise(build, scheme, x, depthwise)
+    product = _pointwise(build, scheme, between, pointwise)
+    grad_product, *grad_norm = layers.batch_norm_gradient(build, product, scale, repeat.norm, grad_y)
+    grad_between, grad_pointwise = functions.gradients(product, [between, pointwise], grad_product)
+    grad_x, grad_depthwise = functions.gradients(between, [x, depthwise], grad_between)
+    return grad_x, grad_depthwise, grad_pointwise, *grad_norm
+
+
+def _grad_low_bit_repeat(build, scheme, repeat, weights, grad_y):
+    """As `_grad_repeat`, of a repeat with a batch norm and a quantizer between its halves, and a shortcut."""
+    depthwise, pointwise, scales, offsets = weights
+    x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_y])
+    (first_scale, scale), first_offset = tf.unstack(scales), offsets[0]
+    raw = _depthwise(build, scheme, x, depthwise)
+    between, *_, first_kept = layers.batch_norm(build, raw, first_scale, first_offset)
+    product = _pointwise(build, scheme, between, pointwise)
+    grad_product, *grad_last = layers.batch_norm_gradient(build, product, scale, repeat.norm, grad_y)
+    grad_between, grad_pointwise = functions.gradients(product, [between, pointwise], grad_product)
+    grad_raw, *grad_first = layers.batch_norm_gradient(build, raw, first_scale, first_kept, grad_between)
+    grad_x, grad_depthwise = functions.gradients(raw, [x, depthwise], grad_raw)
+    grad_norms = [tf.stack(pair) for pair in zip(grad_first, grad_last, strict=True)]
+    return grad_x + grad_y, grad_depthwise, grad_pointwise, *grad_norms
 
 
 def _repeats(weights):
@@ -133,15 +183,9 @@ def _repeats(weights):
 
 
 def _depthwise(build, scheme, x, w):
-    return ops.depthwise_conv2d(ops.activate(_in_range_of(scheme, build, x), scheme), w, scheme)
+    return ops.depthwise_conv2d(ops.activate(layers.fitted(build, scheme, x), scheme), w, scheme)
 
 
-def _pointwise(scheme, x, w):
+def _pointwise(build, scheme, x, w):
+    x = ops.activate(x, scheme) if layers.is_low_bit(build, scheme) else x
     return ops.conv2d(x, tf.reshape(w, [1, 1, *w.shape]), scheme)
-
-
-def _in_range_of(scheme, build, x):
-    """x as an op under `scheme` would get it in a network that is all under that scheme: its dtype, and the scale that
-    batch norms start with there."""
-    x, factor = tf.cast(x, scheme.dtype), scheme.norm_scale / build.scheme.norm_scale
-    return x if factor == 1.0 else x * factor

@@ -95,7 +95,10 @@ class SampledCell:
             grad_weights: list[Tensor] = []
             for slot, (x, packed) in reversed(list(enumerate(taken))):
                 settings = self.ops[slot], weights[slot], self.masks[slot]
-                grad_y = grad_nodes[len(self.inputs) + slot // 2]
+                node = len(self.inputs) + slot // 2
+                if slot % 2 and self.build.config.low_bit:
+                    grad_nodes[node] = 0.5 * grad_nodes[node]  # the gradient of `cells.add`, for both slots
+                grad_y = grad_nodes[node]
                 grad_x, grad_w = self.shared_slot.backward(x, *settings, grad_y, *packed)
                 grad_weights.insert(0, grad_w)
                 self._add(slot, grad_nodes, grad_x)
@@ -108,7 +111,7 @@ class SampledCell:
         nodes, weights = list(tensors[: len(self.inputs)]), tensors[len(self.inputs) :]
         for first in range(0, self.num_slots, 2):
             sides = [run_slot(slot, self._source_of(slot, nodes), weights[slot]) for slot in (first, first + 1)]
-            nodes.append(tf.ensure_shape(sides[0] + sides[1], self.shape))
+            nodes.append(tf.ensure_shape(cells.add(self.build, *sides), self.shape))
         nothing, parts = tf.zeros([*self.shape[:3], 0], nodes[0].dtype), []
         for node, loose in zip(nodes, tf.unstack(self.loose), strict=True):
             part = functions.merge([functions.switch_false(loose, nothing), functions.switch_true(loose, node)])

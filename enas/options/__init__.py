@@ -2,7 +2,7 @@
 
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from enas.errors import UserError
@@ -20,6 +20,7 @@ def option(
     above: float | None = None,
     flexible: bool = False,
     prefixed: bool = True,
+    before: Callable[[Mapping[str, Any]], Any] | None = None,
 ) -> Any:
     """Returns a dataclass field.
 
@@ -30,6 +31,7 @@ def option(
       choices: the allowed values.
       flexible: True when a resumed run may change it.
       prefixed: False where the flag lacks its section's prefix.
+      before: what a run had that is older than the option, from the stored values of its other options; None: the default.
     """
     kind = type(default)
     if high is None and choices is None and kind in (int, float):
@@ -42,6 +44,7 @@ def option(
         "choices": choices,
         "flexible": flexible,
         "prefixed": prefixed,
+        "before": before,
     }
     return dataclasses.field(default=default, metadata={**meta, "kind": kind})
 

@@ -2,12 +2,22 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from enas.errors import UserError
 from enas.options import option
-from quantize.bits import BITS
+from quantize.bits import BITS, FLOATING
 
 SCHEMES = tuple(BITS)
+# --child_recipe: the defaults it changes.
+RECIPES = {"low_bit": {}, "published": {"child_latent_optimizer": "sgd"}}
+
+
+def _first_recipe(stored: Mapping[str, Any]) -> str:
+    """The recipe of a run that is older than --child_recipe; floats are the same under both."""
+    names = (stored.get("child_scheme", "fp32"), *str(stored.get("search_precision", "")).split(","))
+    return "low_bit" if set(names) <= {*FLOATING, ""} else "published"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +69,35 @@ class ChildConfig:
         "norm: each variable's own norm; none. ENAS authors' presets: none.",
         choices=("none", "norm", "global"),
     )
+    recipe: str = option(
+        "low_bit",
+        "How convolutions of few bits are built and trained. low_bit: each of them reads what its scheme has quantized; a "
+        "shortcut of real values runs round each repeat of a convolution; the 1x1 convolutions between the ops have "
+        "--child_glue_scheme; Adam trains latent weights. published: as in the papers; the 1x1 half of a separable "
+        "convolution reads the sums of its depthwise half. Other flags that are given override the recipe's. Floats are the "
+        "same under both. docs/low_bit.md has the measurements.",
+        choices=tuple(RECIPES),
+        before=_first_recipe,
+    )
+    glue_scheme: str = option(
+        "auto",
+        "Arithmetic of the glue: the 1x1 convolutions that combine loose ends or outputs, fit inputs, and reduce. auto: k8 "
+        "under --child_recipe=low_bit where --child_scheme quantizes, else --child_scheme.",
+        choices=("auto", *SCHEMES),
+    )
+    latent_optimizer: str = option(
+        "adam",
+        "Optimizer of latent weights, those that are quantized. adam: Adam, whose moments and step count stand still "
+        "while a row of a shared bank is not used, without weight decay; sgd: Nesterov momentum, as of all other weights. "
+        "--child_recipe=published: sgd.",
+        choices=("adam", "sgd"),
+    )
+    latent_lr: float = option(
+        0.02,
+        "Adam's highest learning rate for latent weights; it follows the schedule of --child_lr_max.",
+        above=0.0,
+        high=10.0,
+    )
     loss_scale: str = option(
         "dynamic",
         "Loss scale where fp16 is among the schemes: a number, or dynamic (halved at an overflow, "
@@ -68,11 +107,33 @@ class ChildConfig:
     )
 
     @property
+    def glue(self) -> str:
+        """The scheme of the 1x1 convolutions between the ops."""
+        if self.glue_scheme != "auto":
+            return self.glue_scheme
+        return "k8" if self.recipe == "low_bit" and self.scheme not in FLOATING else self.scheme
+
+    @property
+    def op_schemes(self) -> tuple[str, ...]:
+        """The schemes that ops may compute under."""
+        return (self.scheme,)
+
+    @property
     def schemes(self) -> tuple[str, ...]:
         """All schemes the child may compute under."""
-        return (self.scheme,)
+        return (self.scheme, *self.op_schemes, self.glue)
+
+    @property
+    def low_bit(self) -> bool:
+        """Whether the child has convolutions of few bits that are so all through; see --child_recipe."""
+        return self.recipe == "low_bit" and not set(self.op_schemes) <= set(FLOATING)
 
     def __post_init__(self):
         number = re.fullmatch(r"[0-9]{1,20}(\.[0-9]{1,20})?(e\+?[0-9]{1,2})?", self.loss_scale, re.ASCII)
         if self.loss_scale != "dynamic" and not (number and 1 <= float(self.loss_scale) <= 1e9):
             raise UserError(f"--loss_scale={self.loss_scale}: expected a number from 1 to 1e9, or dynamic")
+        default = type(self).__dataclass_fields__["latent_lr"].default
+        if self.latent_optimizer == "sgd" and self.latent_lr != default:
+            raise UserError(
+                f"--child_latent_lr={self.latent_lr}: is Adam's, but --child_latent_optimizer is sgd; leave one of them out"
+            )

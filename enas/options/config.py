@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from enas.options import checked
-from enas.options.child import SCHEMES, ChildConfig
+from enas.options.child import RECIPES, SCHEMES, ChildConfig
 from enas.options.controller import ControllerConfig, RecommendationConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
@@ -26,6 +26,7 @@ __all__ = [
     "DataConfig",
     "EvaluationConfig",
     "FixedArcConfig",
+    "RECIPES",
     "RecommendationConfig",
     "RetrainConfig",
     "RunConfig",
@@ -59,7 +60,7 @@ class Settings:
     """
 
     space: ClassVar[str]
-    presets: ClassVar[dict[str, dict[str, dict[str, Any]]]] = {}
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     arc_flags: ClassVar[tuple[str, ...]] = ()
     data: Any
     child: Any
@@ -75,6 +76,8 @@ class Settings:
 class SearchConfig(Settings):
     """The sections that the search of a space of images has; a space puts its own child and controller in."""
 
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"child_recipe": RECIPES}
+
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
@@ -87,6 +90,8 @@ class SearchConfig(Settings):
 class TrainConfig(Settings):
     """The sections that the training of an arc of a space of images has; a space puts its own child in."""
 
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"child_recipe": RECIPES}
+
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     arc: RetrainConfig = RetrainConfig()
@@ -97,6 +102,8 @@ class TrainConfig(Settings):
 class EvaluationConfig(Settings):
     """The sections that the evaluation of a search of a space of images has; a space puts its own child in. Data and child
     are those of the trainings from scratch."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {"child_recipe": RECIPES}
 
     evaluation: EvaluationOptions = EvaluationOptions()
     data: DataConfig = DataConfig()
@@ -165,13 +172,17 @@ def with_presets(config_class: type[Any], defaults: Mapping[str, Any], chosen: M
 
 
 def completed(config_class: type[Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a stored run, with those of options that it does not know yet: their defaults, under its presets.
+    """The values of a stored run, with those of options that are newer than it: what was done before there was the option,
+    or the default, under its presets.
 
     Args:
       config_class: the config class of the run's kind and space.
       stored: a dict as in config.json, e.g. one that an older version wrote.
     """
-    return with_presets(config_class, to_values(config_class()), stored) | dict(stored)
+    before = {name: field.metadata["before"] for name, _, field in options(config_class)}
+    older = {name: of(stored) for name, of in before.items() if of is not None and name not in stored}
+    values = {**older, **stored}
+    return with_presets(config_class, to_values(config_class()), values) | values
 
 
 def differences(config: Any, stored: Mapping[str, Any]) -> list[str]:
