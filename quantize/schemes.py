@@ -263,6 +263,11 @@ class Scheme:
         return BITS[self.name]
 
     @property
+    def of_zero(self) -> float:
+        """What the activation makes of 0."""
+        return 1.0 if self.activation is binary else 0.0
+
+    @property
     def scaled(self) -> bool:
         """Whether a layer that no batch norm follows needs `xnor_scale`: its weights are only -1, (0,) 1."""
         return self.weights in (binary, ternary)

@@ -1,6 +1,7 @@
 """What a built network costs: counted from its graph."""
 
 import math
+from collections.abc import Iterator
 from typing import Protocol
 
 import tensorflow.compat.v1 as tf
@@ -31,15 +32,22 @@ def measure(graph: ScoringGraph) -> Cost:
     variables = [v for v in tf.trainable_variables("child/") if "/aux_head/" not in v.name]
     counts = {v.name: math.prod(v.shape.as_list()) for v in variables}
     model_bytes = sum(math.ceil(count * build.weight_bits.get(name, 32) / 8) for name, count in counts.items())
-    names = {v.op.name: v.name for v in variables}
     macs = bitops = 0
+    for op, name in products(graph):
+        count = _macs(op)
+        macs += count
+        bitops += count * build.weight_bits[name] * build.activation_bits[name]
+    return Cost(sum(counts.values()), macs, bitops, model_bytes)
+
+
+def products(graph: ScoringGraph) -> Iterator[tuple[Operation, str]]:
+    """Yields (operation, name of the variable that its weights come from) of each convolution and matrix product of a
+    fixed child. Its inputs are activations, then weights."""
+    names = {v.op.name: v.name for v in tf.trainable_variables("child/")}
     for op in _ancestors(graph.correct.op):
         if op.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
-            count = _macs(op)
             [name] = {names[o.name] for o in _ancestors(op.inputs[1].op) if o.name in names}
-            macs += count
-            bitops += count * build.weight_bits[name] * build.activation_bits[name]
-    return Cost(sum(counts.values()), macs, bitops, model_bytes)
+            yield op, name
 
 
 def _ancestors(op: Operation) -> set[Operation]:

@@ -25,18 +25,21 @@ def stem(build: BuildContext[ChildConfig], images: Tensor, filters: int) -> Tens
         return tf.cast(x, build.scheme.dtype)
 
 
-def reduction_inputs(x: Tensor) -> list[Tensor]:
+def reduction_inputs(x: Tensor, beyond: float = 0.0) -> list[Tensor]:
     """Returns what the two 1x1 convolutions of a factorized reduction read (ENAS, section 2.4): of x `[N, H, W, C]`
     every second pixel of every second row, beginning with the first of each, and beginning with the second.
 
-    Beyond an odd side lies zero. Pixels are gathered, in the gradient too, because slices with strides are slow there.
+    Pixels are gathered, in the gradient too, because slices with strides are slow there.
+
+    Args:
+      beyond: what lies beyond an odd side.
 
     Returns:
       Two tensors `[N, ceil(H / 2), ceil(W / 2), C]`.
     """
     _, height, width, _ = x.shape
     if height % 2 or width % 2:
-        x = tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]])
+        x = tf.pad(x, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]], constant_values=beyond)
     return functions.with_gradient(_two_of_four, x)
 
 

@@ -131,7 +131,7 @@ def reduce(
     Returns:
       `[N, ceil(H / 2), ceil(W / 2), D1 + D2]`, not activated.
     """
-    paths = zip(blocks.reduction_inputs(x), (first, second), strict=True)
+    paths = zip(blocks.reduction_inputs(x, build.glue.of_zero), (first, second), strict=True)
     return normed(build, tf.concat([conv1x1(build, path, w) for path, w in paths], axis=3), norm)
 
 

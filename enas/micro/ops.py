@@ -175,7 +175,7 @@ def _grad_low_bit_repeat(build, scheme, repeat, weights, grad_y):
     grad_raw, *grad_first = layers.batch_norm_gradient(build, raw, first_scale, first_kept, grad_between)
     grad_x, grad_depthwise = functions.gradients(raw, [x, depthwise], grad_raw)
     grad_norms = [tf.stack(pair) for pair in zip(grad_first, grad_last, strict=True)]
-    return grad_x + grad_y, grad_depthwise, grad_pointwise, *grad_norms
+    return grad_x + tf.cast(grad_y, grad_x.dtype), grad_depthwise, grad_pointwise, *grad_norms
 
 
 def _repeats(weights):

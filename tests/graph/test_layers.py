@@ -88,12 +88,29 @@ def test_no_moving_averages_where_none_are_kept():
     assert len(tf.global_variables()) == 2
 
 
-@pytest.mark.parametrize("scheme", ["fp32", "binary", "k4"])
-def test_scale_starts_where_the_scheme_says_and_offset_at_zero(start, scheme):
-    scale, offset = layers.norm_variables(build_of(scheme=scheme), [2, 3])
+@pytest.mark.parametrize(
+    "scheme, recipe, expected",
+    [("fp32", "low_bit", 1.0), ("binary", "published", 1.0), ("k4", "published", 0.25), ("k4", "low_bit", 1.0)],
+)
+def test_scale_starts_where_the_recipe_and_the_scheme_say_and_offset_at_zero(start, scheme, recipe, expected):
+    scale, offset = layers.norm_variables(build_of(scheme=scheme, recipe=recipe), [2, 3])
     scale, offset = start().run([scale, offset])
-    np.testing.assert_array_equal(scale, np.full((2, 3), schemes.get(scheme).norm_scale))
+    np.testing.assert_array_equal(scale, np.full((2, 3), np.float32(expected)))
     np.testing.assert_array_equal(offset, np.zeros((2, 3)))
+
+
+def test_scales_may_start_at_values_of_their_own(start):
+    scale, _ = layers.norm_variables(build_of(), [3, 2, 4], np.array([[0.5], [0.25]]))
+    np.testing.assert_array_equal(start().run(scale), np.broadcast_to([[0.5], [0.25]], [3, 2, 4]))
+
+
+@pytest.mark.parametrize("recipe, factor", [("published", 0.25), ("low_bit", schemes.get("k2").input_scale)])
+def test_what_a_scheme_reads_is_scaled_to_its_range(start, recipe, factor):
+    """In a network around it that is under another scheme, whose batch norms start at 1."""
+    build = build_of(scheme="ternary", recipe=recipe)
+    np.testing.assert_array_equal(
+        start().run(layers.fitted(build, schemes.get("k2"), tf.constant(X))), X * np.float32(factor)
+    )
 
 
 # Weights.

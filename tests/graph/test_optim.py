@@ -10,6 +10,7 @@ from enas.graph import functions, layers, optim
 from enas.options.config import ChildConfig
 
 PLAIN = {"l2_reg": 0.0}
+SGD = {"latent_optimizer": "sgd"}
 RATE = 0.25
 
 
@@ -119,7 +120,7 @@ def test_steps_are_those_of_nesterov_momentum(start):
 
 def test_weight_decay_is_twice_l2_reg_times_the_weight(start):
     """Of latent weights too, whose own gradients are scaled; grad_norm is the norm before decay."""
-    problem = Problem(start, {"w": [1.0, -0.5], "v": [0.25]}, {"l2_reg": 0.02}, {"v": 50})
+    problem = Problem(start, {"w": [1.0, -0.5], "v": [0.25]}, {"l2_reg": 0.02, **SGD}, {"v": 50})
     after = problem.step(w=0.0, v=0.0)
     shrunk = 1 - RATE * 1.9 * 2 * 0.02
     np.testing.assert_allclose(after["w"], shrunk * np.array([1.0, -0.5]), rtol=1e-6)
@@ -146,7 +147,8 @@ def test_gradients_are_clipped_to_the_bound(start, mode, factor):
 
 
 def test_latent_weights_stay_in_their_range_and_others_do_not(start):
-    problem = Problem(start, {"latent": [0.9, -0.9, 0.0], "plain": [0.9, -0.9, 0.0]}, latent={"latent": 2})
+    values = {"latent": [0.9, -0.9, 0.0], "plain": [0.9, -0.9, 0.0]}
+    problem = Problem(start, values, {**PLAIN, **SGD}, latent={"latent": 2})
     after = problem.step(latent=[-1.0, 1.0, 0.1], plain=[-1.0, 1.0, 0.1])
     moved = np.array([0.9, -0.9, 0.0]) - RATE * 1.9 * np.array([-1.0, 1.0, 0.1])
     np.testing.assert_allclose(after["latent"], np.clip(moved, -1, 1), rtol=1e-6)
@@ -157,7 +159,7 @@ def test_latent_weights_stay_in_their_range_and_others_do_not(start):
 def test_gradients_of_latent_weights_grow_with_half_the_fan_in(start):
     """Never shrink, and clip before they grow."""
     fan_in = {"wide": 30, "two": 2, "one": 1}
-    config = {"l2_reg": 0.0, "clip_mode": "norm", "grad_bound": 0.001}
+    config = {"l2_reg": 0.0, "clip_mode": "norm", "grad_bound": 0.001, **SGD}
     problem = Problem(start, {name: [0.0] for name in (*fan_in, "plain")}, config, fan_in)
     after = problem.step(wide=0.01, two=0.01, one=0.01, plain=0.0005)
     step = RATE * 1.9 * 0.001
@@ -189,13 +191,71 @@ def test_rows_that_a_step_does_not_use_move_on_by_their_momentum(start):
         np.testing.assert_allclose(session.run(bank), w, rtol=1e-5)
 
 
+class Adam:
+    """Adam in NumPy, on a bank whose rows have moments and step counts of their own (arXiv 1412.6980, algorithm 1)."""
+
+    def __init__(self, w):
+        self.w, self.m, self.v, self.steps = w.copy(), np.zeros_like(w), np.zeros_like(w), np.zeros(len(w), int)
+
+    def step(self, rows, gradients, rate):
+        for row, g in zip(rows, gradients, strict=True):
+            self.steps[row] += 1
+            self.m[row] = 0.9 * self.m[row] + 0.1 * g
+            self.v[row] = 0.99 * self.v[row] + 0.01 * g**2
+            m, v = self.m[row] / (1 - 0.9 ** self.steps[row]), self.v[row] / (1 - 0.99 ** self.steps[row])
+            self.w[row] = np.clip(self.w[row] - rate * m / (np.sqrt(v) + 1e-7), -1, 1)
+
+
+LATENT_RATE = RATE * 0.02 / 0.05  # --child_latent_lr over --child_lr_max
+
+
+def test_latent_weights_take_the_steps_of_adam_without_weight_decay(start):
+    """Whatever the fan-in, at a rate of their own, and clipped; all others take those of momentum."""
+    w = np.array([[0.98, -0.98], [0.1, -0.2]])
+    problem, expected = Problem(start, {"latent": w, "plain": w}, {"l2_reg": 0.1}, {"latent": 2}), Adam(w)
+    rng, momentum, plain = np.random.default_rng(0), 0, w
+    for step in range(5):
+        g = rng.normal(size=w.shape) + [-2.0, 2.0]
+        after = problem.step(latent=g, plain=g)
+        expected.step(range(2), g, LATENT_RATE)
+        momentum = 0.9 * momentum + g + 0.2 * plain
+        plain = plain - RATE * (g + 0.2 * plain + 0.9 * momentum)
+        np.testing.assert_allclose(after["latent"], expected.w, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(after["plain"], plain, rtol=1e-4)
+        if step == 0:
+            np.testing.assert_allclose(after["latent"], np.clip(w - LATENT_RATE * np.sign(g), -1, 1), rtol=1e-5)
+    assert np.abs(after["latent"]).max() == 1.0
+
+
+def test_rows_that_a_step_does_not_use_stand_still_under_adam(start):
+    """A gathered bank of latent weights: moments and step counts are each row's own."""
+    build, w = layers.BuildContext(ChildConfig(l2_reg=0.01), 2, 0), np.array([[0.1, 0.2], [0.3, 0.4], [0.5, 0.6]])
+    with tf.variable_scope("child"):
+        bank, plain, step = variable("bank", w), variable("plain", 1.0), variable("step", 0, False, tf.int64)
+    build.latent[bank.name] = 2
+    rows, g = tf.placeholder(tf.int32, [2]), tf.placeholder(tf.float32, [2, 2])
+    objective = tf.reduce_sum(functions.gather_rows(bank, rows) * g) + plain
+    update = optim.update(build, objective, [bank, plain], tf.constant(RATE), step)
+    session, expected, rng = start(), Adam(w), np.random.default_rng(1)
+    for chosen in ([0, 2], [2, 0], [0, 1], [2, 0]):
+        gradients, before = rng.normal(size=(2, 2)), session.run(bank)
+        session.run(update.op, {rows: chosen, g: gradients})
+        expected.step(chosen, gradients, LATENT_RATE)
+        after = session.run(bank)
+        np.testing.assert_allclose(after, expected.w, rtol=1e-4, atol=1e-6)
+        [still] = {0, 1, 2} - set(chosen)
+        np.testing.assert_array_equal(after[still], before[still])
+
+
 @pytest.mark.parametrize("bad", [np.inf, -np.inf, np.nan])
-def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(start, bad):
-    """Under fp32 as well: weights, momentum and moving averages stay; the step counts, and as skipped."""
-    problem = Problem(start, {"w": [0.5, 0.5], "v": [0.5]}, {"l2_reg": 0.1, "clip_mode": "global"}, {"v": 10})
+@pytest.mark.parametrize("optimizer, state", [("sgd", "v/Momentum:0"), ("adam", "v/m:0")])
+def test_a_step_with_a_gradient_that_is_not_finite_changes_nothing(start, bad, optimizer, state):
+    """Under fp32 as well: weights, moments and moving averages stay; the step counts, and as skipped."""
+    config = {"l2_reg": 0.1, "clip_mode": "global", "latent_optimizer": optimizer}
+    problem = Problem(start, {"w": [0.5, 0.5], "v": [0.5]}, config, {"v": 10})
     problem.step(w=0.1, v=0.1)
     before = problem.state()
-    assert any("Momentum" in name for name in before)
+    assert any("w/Momentum" in name for name in before) and any(name.endswith(state) for name in before)
     np.testing.assert_allclose(problem.of("average"), [1.2, 1.7])  # 0.9 * [1, 2] + 0.1 * [3, -1]
     problem.step(w=[bad, 0.1], v=0.1)
     for name, value in problem.state().items():

@@ -99,7 +99,7 @@ def _pick(shared, name, arc):
         return bank[op]
     if rest.startswith("norm"):
         return bank[op][part]
-    return bank if rest.endswith("depthwise") else bank[..., part]
+    return bank if "depthwise" in rest or "between_norm" in rest else bank[..., part]
 
 
 def gradients(logits, variables):

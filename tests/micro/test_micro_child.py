@@ -322,8 +322,8 @@ def test_the_shared_child_is_the_classic_supernet(start):
 
 @pytest.mark.parametrize("scheme", ["fp16", "binary", "k4"])
 def test_a_sampled_cell_is_the_classic_cell(start, scheme):
-    """Quantized, on random arcs: one cell, so that both quantize the same numbers."""
-    build = build_of(dataclasses.replace(CONFIG, scheme=scheme), training=True)
+    """Quantized, on random arcs: one cell, so that both quantize the same numbers. The classic one is as published."""
+    build = build_of(dataclasses.replace(CONFIG, scheme=scheme, recipe="published"), training=True)
     inputs, masks = cell_inputs(build)
     fed = tf.placeholder(tf.int32, [2, 4])
     with tf.variable_scope("shared"):
@@ -408,25 +408,25 @@ def conv(k, inputs, outputs, a):
     return k * k * inputs * outputs, k * k * inputs * outputs * a * a
 
 
-def op_size(op, c, a):
-    """(weights, batch-norm parameters, MACs) of one op."""
+def op_size(op, c, a, norms):
+    """(weights, batch-norm parameters, MACs) of one op, with so many batch norms each time it is applied."""
     if op > 1:
         return 0, 0, 0
     k = (3, 5)[op]
     weights = 2 * (k * k * c + c * c)
-    return weights, 2 * 2 * c, weights * a * a
+    return weights, norms * 2 * 2 * c, weights * a * a
 
 
-def cell_size(cell, c, a):
-    ops = [op_size(op, c, a) for node in cell.nodes for _, op in node.sides]
+def cell_size(cell, c, a, norms):
+    ops = [op_size(op, c, a, norms) for node in cell.nodes for _, op in node.sides]
     weights, norms, macs = (sum(column) for column in zip(*ops, strict=True))
     mixing = len(cell.loose_ends) * c * c
-    return weights + mixing, norms + 2 * c, macs + mixing * a * a
+    return weights, mixing, norms + 2 * c, macs + mixing * a * a
 
 
-def network_size(arc):
-    """(weights, other parameters, MACs) between stem and classifier of the child of CONFIG on 8x8 images: layers of
-    4, 8, 8, 16, 16 filters on 8, 4, 4, 2, 2 pixels, the second and the fourth reduction cells."""
+def network_size(arc, norms):
+    """(weights of ops, weights of the glue, other parameters, MACs) between stem and classifier of the child of CONFIG on
+    8x8 images: layers of 4, 8, 8, 16, 16 filters on 8, 4, 4, 2, 2 pixels, the second and the fourth reduction cells."""
     # (layer, inputs, outputs, pixels): 1x1 convolutions, or for a reduction the two of half the filters each.
     adapters = [
         (12, 4, 8),
@@ -438,9 +438,9 @@ def network_size(arc):
         (8, 16, 2),  # layer 3, a reduction: layers 1 and 2
         (8, 16, 2),  # layer 4: layer 2 halved, layer 3 fits
     ]
-    parts = [(i * o, 2 * o, i * o * a * a) for i, o, a in adapters]
+    parts = [(0, i * o, 2 * o, i * o * a * a) for i, o, a in adapters]
     for kind, c, a in zip("NRNRN", (4, 8, 8, 16, 16), (8, 4, 4, 2, 2), strict=True):
-        parts.append(cell_size(arc.normal if kind == "N" else arc.reduction, c, a))
+        parts.append(cell_size(arc.normal if kind == "N" else arc.reduction, c, a, norms))
     return [sum(column) for column in zip(*parts, strict=True)]
 
 
@@ -449,12 +449,18 @@ MIXED = "0 2 0 4 1 3 1 0   0 2 0 3 1 4 2 2"
 
 
 @pytest.mark.parametrize(
-    "text, scheme, bits, ends",
-    [(SEPARABLE_ONLY, "k4", 4, False), (SEPARABLE_ONLY, "binary", 1, True), (MIXED, "fp16", 16, False)],
+    "text, scheme, recipe, bits, glue_bits, ends",
+    [
+        (SEPARABLE_ONLY, "k4", "low_bit", 4, 8, False),
+        (SEPARABLE_ONLY, "binary", "low_bit", 1, 8, True),
+        (SEPARABLE_ONLY, "k4", "published", 4, 4, False),
+        (MIXED, "fp16", "low_bit", 16, 16, False),
+    ],
 )
-def test_size_is_what_arithmetic_says(text, scheme, bits, ends):
-    """Parameters, MACs and bytes of two arcs; the auxiliary head, here in the training graph, does not count."""
-    config = dataclasses.replace(CONFIG, scheme=scheme, quantize_ends=ends, use_aux_heads=True)
+def test_size_is_what_arithmetic_says(text, scheme, recipe, bits, glue_bits, ends):
+    """Parameters, MACs and bytes of two arcs; the auxiliary head, here in the training graph, does not count. A low-bit
+    convolution has a batch norm between its halves too."""
+    config = dataclasses.replace(CONFIG, scheme=scheme, recipe=recipe, quantize_ends=ends, use_aux_heads=True)
     arc = arcs.parse(text)
     training = build_of(config, training=True, step=tf.constant(0, tf.int64), progress=tf.constant(0.5))
     _, aux = child.logits(training, images(), arc)
@@ -464,16 +470,16 @@ def test_size_is_what_arithmetic_says(text, scheme, bits, ends):
     assert none is None
     measured = size.measure(child_graph.EvalGraph(None, scoring, tf.reduce_sum(logits), None))
 
-    weights, norms, macs = network_size(arc)
+    weights, glue, norms, macs = network_size(arc, 2 if recipe == "low_bit" and bits < 16 else 1)
     stem, stem_macs = conv(3, 3, 12, 8)
     dense = 16 * CLASSES
-    assert measured.parameters == weights + norms + stem + 2 * 12 + dense + CLASSES
+    assert measured.parameters == weights + glue + norms + stem + 2 * 12 + dense + CLASSES
     assert measured.macs == macs + stem_macs + dense
     end_bits = bits if ends else 32
     floats = norms + 2 * 12 + CLASSES
     # At these widths no variable but the stem's and the classifier's ends within a byte, and those are rounded up.
     ends_bytes = math.ceil(stem * end_bits / 8) + math.ceil(dense * end_bits / 8)
-    assert measured.model_bytes == weights * bits // 8 + ends_bytes + 4 * floats
+    assert measured.model_bytes == weights * bits // 8 + glue * glue_bits // 8 + ends_bytes + 4 * floats
 
 
 def test_size_of_an_arc_worked_out_by_hand():

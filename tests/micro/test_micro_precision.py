@@ -63,19 +63,23 @@ def test_the_shared_child_of_mixed_precision_is_the_fixed_one(start, base):
     assert schemes == {"ternary", "k4", "fp16"}
 
 
-@pytest.mark.parametrize("scheme", ["k4", "binary", "fp32"])
-def test_an_op_is_the_same_in_a_mixed_network_as_in_a_uniform_one(start, scheme):
+@pytest.mark.parametrize(
+    "recipe, scheme",
+    [("published", "k4"), ("published", "binary"), ("published", "fp32"), ("low_bit", "k4"), ("low_bit", "binary")],
+)
+def test_an_op_is_the_same_in_a_mixed_network_as_in_a_uniform_one(start, recipe, scheme):
     """Up to the scale that batch norms start with, which the op undoes; the network around it is under another scheme."""
-    other = "fp32" if scheme == "k4" else "k4"
-    mixed = build_of(dataclasses.replace(CONFIG, scheme=other, search_precision=f"{scheme},{other}"))
-    uniform = build_of(dataclasses.replace(CONFIG, scheme=scheme))
+    other, config = "fp32" if scheme == "k4" else "k4", dataclasses.replace(CONFIG, recipe=recipe)
+    mixed = build_of(dataclasses.replace(config, scheme=other, search_precision=f"{scheme},{other}"))
+    uniform = build_of(dataclasses.replace(config, scheme=scheme))
     op, plain = op_table(mixed.config)[0], op_table(uniform.config)[0]
     assert (op.kind, op.scheme, plain.scheme) == ("sep_conv_3x3", scheme, scheme)
     x = tf.constant(np.random.default_rng(0).normal(size=(BATCH, 4, 4, 4)), tf.float32)
     with tf.variable_scope("op"):
         weights = cells.op_variables(mixed, op, 4)
-    ratio = uniform.scheme.norm_scale / mixed.scheme.norm_scale
-    scaled = [*weights[:2], weights[2] * [[ratio], [1.0]], weights[3]]
+    ratio = uniform.norm_scale / mixed.norm_scale
+    scaled = [*weights[:2], weights[2] * [[ratio], [1.0]] if recipe == "published" else weights[2], weights[3]]
+    assert (ratio == 1.0) == (recipe == "low_bit" or scheme == other)
     actual, expected = ops.run_op(mixed, op, x, weights), ops.run_op(uniform, plain, ratio * x, scaled)
     actual, expected = start().run([actual, expected])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
