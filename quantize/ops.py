@@ -56,16 +56,17 @@ def _apply(function: Callable[[Tensor, Tensor], Tensor], scheme: Scheme, x: Tens
     return function(tf.cast(x, tf.float32), w)
 
 
-def activate(x: Tensor, scheme: Scheme) -> Tensor:
+def activate(x: Tensor, scheme: Scheme, unit_variance: bool = False) -> Tensor:
     """Applies the scheme's activation, which takes ReLU's place.
 
     Args:
       x: scheme.dtype, any shape.
+      unit_variance: x has about unit variance; see `Scheme.unit_activation`.
 
     Returns:
       Shape and dtype of x.
     """
-    return scheme.activation(x)
+    return scheme.unit_activation(x) if unit_variance and scheme.unit_activation else scheme.activation(x)
 
 
 def quantize_input(x: Tensor, scheme: Scheme) -> Tensor:

@@ -48,7 +48,11 @@ def _pass_inside(low: float, high: float) -> str:
     return name
 
 
-_PASS_UNIT = _pass_inside(0.0, 1.0)  # 0 <= x <= 1
+# Bits: where the activation of a scheme clips values of unit variance. This leaves a half-wave Gaussian the least squared
+# error (the idea of HWGQ, arXiv 1702.00953, section 3.2).
+UNIT_CLIPS = {1: 1.22, 2: 1.95, 3: 2.47, 4: 2.9, 5: 3.27, 6: 3.61, 7: 3.93, 8: 4.25}
+
+_PASS_BELOW = {clip: _pass_inside(0.0, clip) for clip in (1.0, *UNIT_CLIPS.values())}  # 0 <= x <= clip
 _PASS_SIGNED = _pass_inside(-1.0, 1.0)  # |x| <= 1
 _PASS_INPUT = _pass_inside(-4.0, 4.0)  # |x| <= 4
 
@@ -129,18 +133,19 @@ def linear_quant(x: Tensor, bits: int) -> Tensor:
     return _fixed_point(x, bits, -1.0, 1.0 - 2.0 ** (1 - bits), _PASS_SIGNED)
 
 
-def quantized_relu(x: Tensor, bits: int) -> Tensor:
-    """Applies the unsigned k-bit activation on [0, 1], with 2^k levels j / (2^k - 1) (quantize_k of DoReFa-Net, arXiv
-    1606.06160, section 2, on activations clipped to [0, 1]; QNN, arXiv 1609.07061, section 3).
+def quantized_relu(x: Tensor, bits: int, clip: float = 1.0) -> Tensor:
+    """Applies the unsigned k-bit activation on [0, clip], with 2^k levels j clip / (2^k - 1) (quantize_k of DoReFa-Net,
+    arXiv 1606.06160, section 2, on activations clipped to [0, 1]; QNN, arXiv 1609.07061, section 3).
 
-    Formula: round(clip(x, 0, 1) n) / n with n = 2^k - 1. Like tf.round, round takes halves to the even neighbour. Level j
-    is the float32 product of j and float32(1 / n). It is exact for one and two bits, and at most one unit in the last
-    place from j / n for more. The lowest level is 0 and the highest exactly 1.
-    Gradient: 1 where 0 <= x <= 1, else 0.
+    Formula: round(clip(x, 0, c) n / c) c / n with n = 2^k - 1. Like tf.round, round takes halves to the even neighbour.
+    Level j is the float32 product of j and float32(c / n). For c = 1 it is exact for one and two bits, and at most one unit
+    in the last place from j / n for more. The lowest level is 0, and the highest of c = 1 exactly 1.
+    Gradient: 1 where 0 <= x <= c, else 0.
 
     Args:
       x: float32, any shape.
       bits: k, 1 to 16.
+      clip: c, 1 or one of `UNIT_CLIPS`.
 
     Returns:
       float32, shape of x.
@@ -149,7 +154,7 @@ def quantized_relu(x: Tensor, bits: int) -> Tensor:
       ValueError: bits is out of range.
     """
     _check_bits(bits, 1)
-    return _fixed_point(x, bits, 0.0, 1.0, _PASS_UNIT)
+    return _fixed_point(x, bits, 0.0, clip, _PASS_BELOW[clip])
 
 
 def quantized_tanh(x: Tensor, bits: int) -> Tensor:
@@ -243,10 +248,8 @@ class Scheme:
         after every update (BinaryNet, arXiv 1602.02830, section 1.2).
       norm_scale: the scale that a batch norm before the activation should start with, as published. It is 0.25 for
         quantized_relu, so that even sums of several such values lie below its clip at 1, beyond which no gradient passes.
-      input_scale: what values of unit variance are multiplied by before the activation, in a network that keeps real
-        values of that variance between its convolutions. For quantized_relu it puts the clip where the uniform quantizer
-        with the least squared error of a half-wave Gaussian has it (HWGQ, arXiv 1702.00953, section 3.2; fitted here to
-        levels that begin at 0).
+      unit_activation: the activation of values of about unit variance, in a network that keeps such values between its
+        convolutions; None: `activation`. That of quantized_relu clips at one of `UNIT_CLIPS`.
     """
 
     name: str
@@ -255,7 +258,7 @@ class Scheme:
     dtype: str = "float32"
     latent: bool = True
     norm_scale: float = 1.0
-    input_scale: float = 1.0
+    unit_activation: Quantizer | None = None
 
     @property
     def bits(self) -> int:
@@ -273,15 +276,11 @@ class Scheme:
         return self.weights in (binary, ternary)
 
 
-# Bits: `Scheme.input_scale`.
-_INPUT_SCALES = {1: 1.0, 2: 0.6, 3: 0.45, 4: 0.37, 5: 0.31, 6: 0.28, 7: 0.25, 8: 0.25}
-
-
 def _k_bits(bits: int) -> Scheme:
     """The scheme with k-bit weights and activations. The weights of k1 are `binary`; `linear_quant` says why."""
     weights = binary if bits == 1 else functools.partial(linear_quant, bits=bits)
-    activation = functools.partial(quantized_relu, bits=bits)
-    return Scheme(f"k{bits}", weights, activation, norm_scale=0.25, input_scale=_INPUT_SCALES[bits])
+    activation, unit = (functools.partial(quantized_relu, bits=bits, clip=clip) for clip in (1.0, UNIT_CLIPS[bits]))
+    return Scheme(f"k{bits}", weights, activation, norm_scale=0.25, unit_activation=unit)
 
 
 _ALL = (

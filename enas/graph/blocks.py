@@ -144,7 +144,7 @@ def square_conv1x1_weights(
 
 def act_conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor) -> Tensor:
     """Applies the glue's activation, then its 1x1 convolution, to x `[N, H, W, C]`; w is `[1, 1, C, D]`."""
-    y = ops.conv2d(ops.activate(layers.fitted(build, build.glue, x), build.glue), w, build.glue)
+    y = ops.conv2d(layers.activate(build, build.glue, x), w, build.glue)
     return tf.cast(y, build.scheme.dtype)
 
 

@@ -16,7 +16,7 @@ from enas.graph import functions
 from enas.options.config import ChildConfig
 from enas.randomness import stateless_seed
 from enas.types import Tensor
-from quantize import schemes
+from quantize import ops, schemes
 from quantize.bits import sum_bits
 from quantize.schemes import Scheme
 
@@ -75,8 +75,8 @@ class BuildContext(Generic[Config]):
 
     @property
     def norm_scale(self: "BuildContext[ChildConfig]") -> float:
-        """The scale that batch norms start with. Where convolutions are low-bit all through, real values of unit variance
-        run between them, whatever scheme reads them; `fitted` scales them for it."""
+        """The scale that batch norms start with. Where convolutions are low-bit all through, real values of about unit
+        variance run between them, whatever scheme reads them."""
         return 1.0 if self.config.low_bit else self.scheme.norm_scale
 
     @property
@@ -168,11 +168,14 @@ def pointwise_bits(build: BuildContext[ChildConfig], scheme: Scheme, kernel: int
     return scheme.bits if is_low_bit(build, scheme) else sum_bits(scheme.name, kernel * kernel)
 
 
-def fitted(build: BuildContext[ChildConfig], scheme: Scheme, x: Tensor) -> Tensor:
-    """Fits x to what the activation of a scheme takes: its dtype, and the range that suits it."""
-    start = scheme.input_scale if build.config.low_bit else scheme.norm_scale
-    x, factor = tf.cast(x, scheme.dtype), start / build.norm_scale
-    return x if factor == 1.0 else x * factor
+def activate(build: BuildContext[ChildConfig], scheme: Scheme, x: Tensor) -> Tensor:
+    """Applies the activation of a scheme, which may be another than that of the network around it, to x of any shape, and
+    returns it in the dtype of the scheme. As published, x is scaled to what batch norms give in a network under it."""
+    x = tf.cast(x, scheme.dtype)
+    if build.config.low_bit:
+        return ops.activate(x, scheme, unit_variance=True)
+    factor = scheme.norm_scale / build.norm_scale
+    return ops.activate(x if factor == 1.0 else x * factor, scheme)
 
 
 def norm_variables(

@@ -70,7 +70,7 @@ def run_op(
     if first:
         depthwise, *first_norm = first
         x = ops.depthwise_conv2d(x, depthwise, build.scheme)
-        x = ops.activate(normed(build, x, first_norm), build.scheme) if first_norm else x
+        x = _quantized(build, normed(build, x, first_norm)) if first_norm else x
         w = _1x1(w)
     y = normed(build, ops.conv2d(x, w, build.scheme), norm)
     return own + y if build.config.low_bit else y
@@ -105,7 +105,7 @@ def run_branches(
 
 def activated(build: BuildContext[ChildConfig], x: Tensor) -> Tensor:
     """Applies the activation that the glue's 1x1 convolutions read, to x `[N, H, W, C]`."""
-    return ops.activate(layers.fitted(build, build.glue, x), build.glue)
+    return layers.activate(build, build.glue, x)
 
 
 def conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor) -> Tensor:
@@ -148,7 +148,7 @@ def normed(build: BuildContext[ChildConfig], x: Tensor, norm: Sequence[Tensor]) 
 
 def _quantized(build: BuildContext[ChildConfig], x: Tensor) -> Tensor:
     """What a convolution under the child's scheme reads of the real values x."""
-    return ops.activate(layers.fitted(build, build.scheme, x), build.scheme)
+    return layers.activate(build, build.scheme, x)
 
 
 def _1x1(w: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ def kernel_variables(build: BuildContext[ChildConfig], op: str, channels: int, o
     with tf.variable_scope(op):
         if not op.startswith("sep"):
             return [layers.weight(build, "w", [k, k, channels, outputs], k * k * channels, scheme, centre * eye)]
-        norm = scoped_norm(build, "between_norm", [channels], scheme.input_scale) if build.config.low_bit else []
+        norm = scoped_norm(build, "between_norm", [channels]) if build.config.low_bit else []
         between_bits = layers.pointwise_bits(build, scheme, k)
         return [
             layers.weight(build, "depthwise", [k, k, channels, 1], k * k, scheme, centre),

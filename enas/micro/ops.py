@@ -83,7 +83,7 @@ def norm_start(build: BuildContext, op: Op) -> np.ndarray | None:
     weights.
     """
     scheme = schemes.get(op.scheme)
-    return np.array([[scheme.input_scale], [layers.SHORTCUT_SCALE]]) if layers.is_low_bit(build, scheme) else None
+    return np.array([[build.norm_scale], [layers.SHORTCUT_SCALE]]) if layers.is_low_bit(build, scheme) else None
 
 
 NORM_KEPT = 3  # tensors
@@ -183,9 +183,9 @@ def _repeats(weights):
 
 
 def _depthwise(build, scheme, x, w):
-    return ops.depthwise_conv2d(ops.activate(layers.fitted(build, scheme, x), scheme), w, scheme)
+    return ops.depthwise_conv2d(layers.activate(build, scheme, x), w, scheme)
 
 
 def _pointwise(build, scheme, x, w):
-    x = ops.activate(x, scheme) if layers.is_low_bit(build, scheme) else x
+    x = layers.activate(build, scheme, x) if layers.is_low_bit(build, scheme) else x
     return ops.conv2d(x, tf.reshape(w, [1, 1, *w.shape]), scheme)

@@ -15,6 +15,7 @@ from enas import files
 from enas.errors import UserError
 from enas.micro.config import ChildConfig, ControllerConfig
 from enas.options import config, option
+from quantize.bits import FLOATING
 from scripts.benchmarks import bench_machine, bench_plot
 from scripts.benchmarks.bench_table import note, summary, table
 from scripts.benchmarks.bench_worker import Worker
@@ -36,7 +37,11 @@ class BenchOptions:
     steps: int = option(20, "Steps each figure is the median of.", 1)
     parts: str = option("search,controller,fixed,eval,half", f"What to measure, of {', '.join(PARTS)}.")
     against: str = option("", "Implementations to compare with: classic, torch, or both separated by a comma.")
-    schemes: str = option("", "Schemes whose child step is compared with fp32's, separated by commas.")
+    schemes: str = option(
+        "",
+        "Schemes, separated by commas, whose child step is compared with fp32's and, where they quantize, with that of "
+        "--child_recipe=published.",
+    )
     json: str = option("", "File the figures are written to, as JSON.")
     plot: str = option("", "Picture (.png) of the step's cost against the network's size; takes 5 minutes more.")
 
@@ -195,18 +200,24 @@ class Bench:
                 worker.stop()
 
     def scheme_steps(self) -> Any:
-        """The child's step under every scheme asked for, over that of the fp32 child it took turns with."""
-        self.figures["scheme_step_vs_fp32"] = {}
+        """The child's step under every scheme asked for, over that of the children that it took turns with: fp32, and as
+        published. Also its largest resident set."""
         for scheme in self.schemes:
-            beside = f"fp32_beside_{scheme}"
-            workers = {scheme: self.of_scheme(scheme), beside: self.of_scheme("fp32")}
+            workers = {scheme: self.of_scheme(scheme), f"fp32_beside_{scheme}": self.of_scheme("fp32")}
+            if scheme not in FLOATING:
+                workers[f"published_beside_{scheme}"] = self.of_scheme(
+                    scheme, child_recipe="published", child_latent_optimizer="sgd"
+                )
             try:
                 self.alternate(workers, "child", "scheme_step")
+                self.figures[f"{scheme}_peak_rss_mb"] = workers[scheme].peak_rss_mb()
             finally:
                 for worker in workers.values():
                     worker.stop()
-            ratio = self.figures[f"{scheme}_scheme_step_s"] / self.figures[f"{beside}_scheme_step_s"]
-            self.figures["scheme_step_vs_fp32"][scheme] = round(ratio, 3)
+            for beside in list(workers)[1:]:
+                ratio = self.figures[f"{scheme}_scheme_step_s"] / self.figures[f"{beside}_scheme_step_s"]
+                key = f"scheme_step_vs_{beside.partition('_')[0]}"
+                self.figures.setdefault(key, {})[scheme] = round(ratio, 3)
 
     def of_scheme(self, scheme: str, **changes: Any) -> Any:
         """A worker whose child is under one scheme throughout."""

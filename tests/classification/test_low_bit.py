@@ -126,9 +126,9 @@ def quantizers(scheme):
     if scheme == "ternary":
         return (lambda x: np.sign(x) * (np.abs(x) > 0.5),) * 2
     bits = int(scheme[1:])
-    steps, half = 2**bits - 1, 2 ** (bits - 1)
+    steps, half, clip = 2**bits - 1, 2 ** (bits - 1), schemes.UNIT_CLIPS[bits]
     return (
-        lambda x: np.round(np.clip(x, 0, 1) * steps) / steps,
+        lambda x: np.round(np.clip(x / clip, 0, 1) * steps) * clip / steps,
         lambda w: np.clip(np.round(w * half), -half, half - 1) / half,
     )
 
@@ -176,9 +176,9 @@ def test_a_micro_op_is_x_plus_its_normalised_low_bit_convolution_twice(start, sc
     y, session = micro_ops.run_op(build, op, tf.constant(x, tf.float32), weights), start()
     depthwise, pointwise, scale, offset = randomised(session, weights)
     q, q_weights = quantizers(scheme)
-    expected, factor = x, schemes.get(scheme).input_scale
+    expected = x
     for i in range(2):
-        between = np.einsum("nhwijc,ijc->nhwc", seen(q(factor * expected), kernel), q_weights(depthwise[i, ..., 0]))
+        between = np.einsum("nhwijc,ijc->nhwc", seen(q(expected), kernel), q_weights(depthwise[i, ..., 0]))
         between = q(normalised(between, scale[i, 0], offset[i, 0]))
         expected = expected + normalised(between @ q_weights(pointwise[i]), scale[i, 1], offset[i, 1])
     assert_nearly_all_close(session.run(y), expected)
@@ -196,9 +196,8 @@ def test_a_macro_op_is_x_plus_its_normalised_low_bit_convolutions(start, scheme,
     y, session = macro_ops.run_op(build, op, y, kernels, norm), start()
     w, enter_scale, enter_offset, *kernels, scale, offset = randomised(session, [*enter, *kernels, *norm])
     q, q_weights = quantizers(scheme)
-    factor = schemes.get(scheme).input_scale
-    expected = x + normalised(q(factor * x) @ q_weights(w), enter_scale, enter_offset)
-    windows = seen(q(factor * expected), int(op[-1]))
+    expected = x + normalised(q(x) @ q_weights(w), enter_scale, enter_offset)
+    windows = seen(q(expected), int(op[-1]))
     if op.startswith("sep"):
         depthwise, between_scale, between_offset, pointwise = kernels
         between = np.einsum("nhwijc,ijc->nhwc", windows, q_weights(depthwise[..., 0]))

@@ -104,13 +104,15 @@ def test_scales_may_start_at_values_of_their_own(start):
     np.testing.assert_array_equal(start().run(scale), np.broadcast_to([[0.5], [0.25]], [3, 2, 4]))
 
 
-@pytest.mark.parametrize("recipe, factor", [("published", 0.25), ("low_bit", schemes.get("k2").input_scale)])
-def test_what_a_scheme_reads_is_scaled_to_its_range(start, recipe, factor):
-    """In a network around it that is under another scheme, whose batch norms start at 1."""
+@pytest.mark.parametrize("recipe, clip", [("published", 4.0), ("low_bit", schemes.UNIT_CLIPS[2])])
+def test_a_scheme_reads_its_levels_of_what_a_network_under_another_scheme_gives(start, recipe, clip):
+    """Whose batch norms start at 1: as published values are scaled by 1/4, else clipped where it suits unit variance."""
     build = build_of(scheme="ternary", recipe=recipe)
-    np.testing.assert_array_equal(
-        start().run(layers.fitted(build, schemes.get("k2"), tf.constant(X))), X * np.float32(factor)
-    )
+    levels = np.rint(np.clip(X / clip, 0, 1) * 3)
+    found = start().run(layers.activate(build, schemes.get("k2"), tf.constant(X)))
+    unit = 1.0 if recipe == "published" else clip
+    np.testing.assert_allclose(found, levels * unit / 3, rtol=1e-6)
+    assert len(np.unique(levels)) > 2
 
 
 # Weights.

@@ -34,17 +34,17 @@ def np_linear(x, bits):
     return (np.clip(np.rint(x.astype(np.float64) * steps), -steps, steps - 1) / steps).astype(F)
 
 
-def np_relu(x, bits):
-    n = F(2**bits - 1)
-    return np.rint(np.clip(x, F(0), F(1)) * n) * (F(1) / n)
+def np_relu(x, bits, clip=F(1)):
+    n, clip = F(2**bits - 1), F(clip)
+    return np.rint(np.clip(x, F(0), clip) * (n / clip)) * (clip / n)
 
 
 def np_image(x):
     return (np.clip(np.rint(x.astype(np.float64) * 32), -128, 127) / 32).astype(F)
 
 
-def bound(function, bits):
-    return functools.partial(function, bits=bits)
+def bound(function, bits, **settings):
+    return functools.partial(function, bits=bits, **settings)
 
 
 # name: (quantizer, NumPy's, range its gradient passes in, number of levels)
@@ -60,6 +60,8 @@ for k in range(2, 9):
 for k in range(1, 9):
     CASES[f"relu{k}"] = (bound(schemes.quantized_relu, k), bound(np_relu, k), (0, 1), 2**k)
 CASES["linear16"] = (bound(schemes.linear_quant, 16), bound(np_linear, 16), (-1, 1), 2**16)
+for k, c in schemes.UNIT_CLIPS.items():
+    CASES[f"relu{k} to {c}"] = (bound(schemes.quantized_relu, k, clip=c), bound(np_relu, k, clip=c), (0, c), 2**k)
 CASES["relu16"] = (bound(schemes.quantized_relu, 16), bound(np_relu, 16), (0, 1), 2**16)
 
 
@@ -104,8 +106,10 @@ def test_a_quantizer_has_exactly_its_levels(name):
     limit, count = CASES[name][2][1], CASES[name][3]
     x = np.linspace(-2 * limit, 2 * limit, 600_001, dtype=F)
     output, _ = runner(name)(x, x)
-    bits = int(name.lstrip("abcdefghijklmnopqrstuvwxyz") or 1)
-    if name.startswith("relu"):
+    bits = count.bit_length() - 1
+    if name.startswith("relu") and limit != 1:
+        levels = np.arange(count, dtype=F) * (F(limit) / F(count - 1))
+    elif name.startswith("relu"):
         n = 2**bits - 1
         levels = np.arange(n + 1, dtype=F) * (F(1) / F(n))
         ulps = np.abs(levels.view(np.int32) - (np.arange(n + 1) / n).astype(F).view(np.int32))
@@ -228,11 +232,33 @@ def test_the_table_of_schemes_is_complete_and_frozen():
         assert scheme.dtype == ("float16" if name == "fp16" else "float32")
         assert scheme.latent == (not name.startswith("fp"))
         assert scheme.scaled == (name in ("binary", "ternary", "k1"))
+
         with pytest.raises(dataclasses.FrozenInstanceError):
             scheme.name = "other"
     bits = {name: s.bits for name, s in schemes.SCHEMES.items()}
     expected = {"fp32": 32, "fp16": 16, "binary": 1, "ternary": 2}
     assert bits == expected | {f"k{k}": k for k in range(1, 9)}
+
+
+def test_of_zero_is_what_the_activation_makes_of_zero():
+    with tf.Graph().as_default(), tf.Session() as session:
+        for scheme in schemes.SCHEMES.values():
+            assert session.run(scheme.activation(tf.zeros([], scheme.dtype))) == scheme.of_zero
+
+
+def test_values_of_unit_variance_are_clipped_where_a_half_wave_gaussian_loses_least():
+    """The squared error at the clip is not above that at clips around it."""
+    z = np.maximum(np.random.default_rng(0).normal(size=1_000_000), 0).astype(F)
+    assert set(schemes.UNIT_CLIPS) == set(range(1, 9))
+    for bits, clip in schemes.UNIT_CLIPS.items():
+        here, below, above = (np.mean((z - np_relu(z, bits, c)) ** 2) for c in (clip, 0.95 * clip, 1.05 * clip))
+        assert here < min(below, above), bits
+
+
+def test_only_k_bit_schemes_have_another_activation_of_values_of_unit_variance():
+    assert {name for name, scheme in schemes.SCHEMES.items() if scheme.unit_activation} == {
+        f"k{bits}" for bits in range(1, 9)
+    }
 
 
 def test_an_unknown_scheme_is_refused_with_the_known_ones():
