@@ -70,7 +70,7 @@ def _stored(search_dir: str, space: str, needed: Sequence[str]) -> dict[str, Any
         if name not in stored:
             path = os.path.join(search_dir, "config.json")
             raise UserError(f"{path}: has no {name}; expected the configuration of a search by search_{space}.py")
-    return stored
+    return config.completed(spaces.get(space).search_config, stored)
 
 
 def _defaults(evaluation_config: type, stored: dict[str, Any]) -> dict[str, Any]:

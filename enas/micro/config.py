@@ -2,7 +2,8 @@
 
 import dataclasses
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
@@ -180,6 +181,16 @@ class SearchConfig(_WithOps, config.SearchConfig):
 
     def __post_init__(self):
         op_prior(self.controller, len(op_table(self.child)))
+
+    def obstacle(self, stored: Mapping[str, Any]) -> str:
+        """A search under a budget of bit operations that is older than --child_recipe counted them otherwise."""
+        budget = self.budget.cost_target and self.budget.cost == "bitops"
+        if "child_recipe" in stored or not budget or self.child.recipe != "published":
+            return ""
+        return (
+            f"--cost_target={self.budget.cost_target:g}: its search counts too few bit operations, those of the 1x1 half of a "
+            "separable convolution with the bits of its scheme in place of the bits of what it reads"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,6 +71,10 @@ class Settings:
         """What config.json says of the run beside its settings, e.g. {"ops": [the op that each op id stands for]}."""
         return {}
 
+    def obstacle(self, stored: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Why a run with these stored values can't go on, other settings apart; "" if it can."""
+        return ""
+
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig(Settings):

@@ -263,9 +263,13 @@ def _check_same(config, kind, stored, path):
         )
     names = configs.differences(config, stored)
     if names:
-        values = configs.to_values(config)
-        changes = ", ".join(f"--{name}={values[name]} (was {stored.get(name)})" for name in names)
+        values, was = configs.to_values(config), configs.completed(type(config), stored)
+        changes = ", ".join(f"--{name}={values[name]} (was {was[name]})" for name in names)
         raise UserError(
             f"--output_dir={path}: holds a run with other settings: {changes}; choose another directory, or add "
             "--reset_output_dir to delete that run"
+        )
+    if obstacle := config.obstacle(stored):
+        raise UserError(
+            f"--output_dir={path}: {obstacle}; choose another directory, or add --reset_output_dir to delete that run"
         )

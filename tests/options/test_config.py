@@ -172,3 +172,38 @@ def test_a_sweep_is_its_searches_and_trainings():
 def test_cost_targets_are_costs(text):
     with pytest.raises(UserError, match=f"--cost_targets={text}: expected costs separated by commas"):
         micro_config.SweepConfig(sweep=SweepOptions(text)).sweep.targets  # noqa: B018
+
+
+def test_latent_weights_have_adam_and_a_rate_of_their_own_unless_published():
+    for space in (micro_config, macro_config):
+        for kind in (space.SearchConfig, space.TrainConfig):
+            values = config.to_values(config.from_values(kind, {"child_scheme": "binary"}))
+            assert (values["child_recipe"], values["child_latent_optimizer"]) == ("low_bit", "adam")
+            published = config.with_presets(kind, values, {"child_recipe": "published"})
+            assert published["child_latent_optimizer"] == "sgd"
+
+
+def test_the_rate_of_adam_is_refused_where_adam_is_not():
+    with pytest.raises(
+        UserError, match="^--child_latent_lr=0.1: is Adam's, but --child_latent_optimizer is sgd; leave "
+    ):
+        build("micro SearchConfig child_latent_lr", 0.1) and config.from_values(
+            micro_config.SearchConfig, {"child_latent_lr": 0.1, "child_latent_optimizer": "sgd"}
+        )
+
+
+@pytest.mark.parametrize(
+    "child, glue, low_bit",
+    [
+        ({"scheme": "fp32"}, "fp32", False),
+        ({"scheme": "k4"}, "k8", True),
+        ({"scheme": "k4", "recipe": "published"}, "k4", False),
+        ({"scheme": "k4", "glue_scheme": "ternary"}, "ternary", True),
+        ({"scheme": "fp32", "search_precision": "fp32,binary"}, "fp32", True),
+        ({"scheme": "k4", "search_precision": "fp32,fp16"}, "k8", False),
+        ({"scheme": "k4", "search_precision": "k4,k8"}, "k8", True),
+    ],
+)
+def test_the_glue_is_k8_between_quantized_layers_and_low_bit_is_said_of_ops(child, glue, low_bit):
+    found = micro_config.ChildConfig(**child)
+    assert (found.glue, found.low_bit) == (glue, low_bit)

@@ -14,6 +14,7 @@ import pytest
 
 from enas.errors import UserError
 from enas.micro.config import SearchConfig, TrainConfig
+from enas.options.budget import BudgetConfig
 from enas.options.config import RunConfig
 from enas.runs import metadata, run_directory
 
@@ -76,6 +77,48 @@ def test_other_flags_are_refused_by_name_and_nothing_changes(tmp_path):
     assert "--seed=2 (was 1)" in message and "--child_lr_max=0.2 (was 0.05)" in message
     assert "num_epochs" not in message and "--reset_output_dir" in message
     assert tree(tmp_path) == before
+
+
+NEWER = ("child_recipe", "child_glue_scheme", "child_latent_optimizer", "child_latent_lr")
+
+
+def make_older(path):
+    """Takes from a run's config.json what runs did not have before there were recipes."""
+    file = path / "config.json"
+    values = json.loads(file.read_text())
+    file.write_text(json.dumps({name: value for name, value in values.items() if name not in NEWER}))
+
+
+@pytest.mark.parametrize("child", [{"scheme": "k4"}, {"search_precision": "fp32,binary"}])
+def test_a_run_older_than_recipes_goes_on_as_published_and_no_other_way(tmp_path, child):
+    as_published = {**child, "recipe": "published", "latent_optimizer": "sgd"}
+    open_search(tmp_path, child=as_published)
+    make_older(tmp_path)
+    words = r"--child_recipe=low_bit \(was published\), --child_latent_optimizer=adam \(was sgd\); choose"
+    with pytest.raises(UserError, match=words):
+        open_search(tmp_path, child=child)
+    assert open_search(tmp_path, child=as_published).resumed
+
+
+def test_a_run_of_floats_that_is_older_than_recipes_goes_on_as_it_is(tmp_path):
+    open_search(tmp_path, child={"scheme": "fp16"})
+    make_older(tmp_path)
+    assert open_search(tmp_path, child={"scheme": "fp16"}).resumed
+
+
+def test_a_search_to_a_budget_of_bit_operations_that_were_counted_otherwise_is_refused(tmp_path):
+    """Bytes are what they were."""
+    child = {"scheme": "k4", "recipe": "published", "latent_optimizer": "sgd"}
+    for cost in ("bytes", "bitops"):
+        path = tmp_path / cost
+        config = dataclasses.replace(config_of(path, child=child), budget=BudgetConfig(cost=cost, cost_target=2e7))
+        for _ in ("begun", "resumed"):
+            run_directory.open_run(config, "search").close()
+        make_older(path)
+        if cost == "bytes":
+            run_directory.open_run(config, "search").close()
+    with pytest.raises(UserError, match="--cost_target=2e[+]07: its search counts too few bit operations"):
+        run_directory.open_run(config, "search")
 
 
 def test_a_run_of_another_kind_is_refused(tmp_path):
