@@ -99,40 +99,59 @@ def weight(
     name: str,
     shape: Sequence[int],
     fan_in: float,
-    scheme: Scheme,
+    scheme: Scheme | Sequence[Scheme],
     identity: np.ndarray | None = None,
     activation_bits: int | None = None,
 ) -> Tensor:
-    """Makes a float32 trainable variable of a convolution or dense layer.
+    """Makes a float32 trainable variable of a convolution or dense layer, or a bank of several.
 
     Full-precision weights start uniform with variance 2 / fan_in (He et al., arXiv 1502.01852). Latent weights start
     uniform in [-1, 1], so that every level of the quantizer is in use from the first step.
 
     Args:
       fan_in: how many inputs one output value is summed from.
-      scheme: the scheme that the weights are used under.
+      scheme: the scheme that the weights are used under. Of a bank there may be several, all of latent weights or none:
+        those of equal parts of its rows, one after the other.
       identity: what the weights start around, with a fifth of that spread (a Dirac initialisation, as in DiracNets,
         arXiv 1706.00388). A cell's channels then mean the same whichever path they took, so arcs that never ran before
         still compute something useful, and shared weights learn several times faster. Weights of one or two bits cannot
         come near an identity and ignore it.
       activation_bits: bits of an activation that the weights are multiplied with; None: the scheme's.
     """
+    parts = [scheme] if isinstance(scheme, Scheme) else list(scheme)
+    key = f"{tf.get_variable_scope().name}/{name}"
+    draws = [
+        _initial(build.seed, f"{key}/{part.name}" if len(parts) > 1 else key, fan_in, part, identity) for part in parts
+    ]
+
+    def initial(shape: Sequence[int], dtype: tf.DType) -> Tensor:
+        if len(draws) == 1:
+            return draws[0](shape, dtype)
+        return tf.concat([draw([shape[0] // len(draws), *shape[1:]], dtype) for draw in draws], axis=0)
+
+    variable = tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
+    bits = max(part.bits for part in parts)
+    build.weight_bits[variable.name] = bits
+    build.activation_bits[variable.name] = activation_bits or bits
+    if parts[0].latent:
+        build.latent[variable.name] = fan_in
+    return variable
+
+
+def _initial(
+    seed: int, key: str, fan_in: float, scheme: Scheme, identity: np.ndarray | None
+) -> Callable[[Sequence[int], tf.DType], Tensor]:
+    """Returns the initializer of `weight` for weights under one scheme."""
     identity = None if scheme.scaled else identity
     limit = 1.0 if scheme.latent else math.sqrt(6.0 / fan_in)
-    spread = limit if identity is None else limit * IDENTITY_SPREAD
-    draw = uniform(build.seed, f"{tf.get_variable_scope().name}/{name}", spread)
+    draw = uniform(seed, key, limit if identity is None else limit * IDENTITY_SPREAD)
 
     def initial(shape: Sequence[int], dtype: tf.DType) -> Tensor:
         values = draw(shape, dtype)
         values = values if identity is None else values + tf.constant(identity, dtype)
         return tf.clip_by_value(values, -1.0, 1.0) if scheme.latent else values
 
-    variable = tf.get_variable(name, shape, tf.float32, initializer=initial, use_resource=True)
-    build.weight_bits[variable.name] = scheme.bits
-    build.activation_bits[variable.name] = activation_bits or scheme.bits
-    if scheme.latent:
-        build.latent[variable.name] = fan_in
-    return variable
+    return initial
 
 
 def uniform(seed: int, name: str, limit: float) -> Callable[[Sequence[int], tf.DType], Tensor]:

@@ -5,7 +5,8 @@ an earlier node, its source, and applies an op. The loose ends are concatenated,
 (ENAS, section 2.4). Weights belong to (layer, node, side, source, op).
 
 What a slot computes (enas/micro/ops.py) is the same code in both cases. A fixed arc has variables for the ops it uses. For
-a sampled arc (enas/micro/sampled.py) the weights of all slots of a layer lie in one bank per op and kind of weight.
+a sampled arc (enas/micro/sampled.py) the weights of all slots of a layer lie in one bank per kind of weight and op, or
+ops that share it.
 """
 
 from collections.abc import Sequence
@@ -23,22 +24,30 @@ from enas.types import Tensor
 from quantize import schemes
 
 
-def op_variables(build: BuildContext, op: Op, channels: int, rows: tuple[int, ...] = ()) -> list[Tensor]:
+def op_variables(build: BuildContext, group: Sequence[Op], channels: int, count: int | None = None) -> list[Tensor]:
     """Makes the variables of a convolution op in the current variable scope.
 
     Args:
-      rows: () for one slot; (n,) for a bank of n slots, one row each.
+      group: the op; of a bank, those that share it.
+      count: None for one slot; else the number of slots of a bank, which has as many rows for each op, one op after the
+        other.
     """
-    k, scheme = op.kernel, schemes.get(op.scheme)
-    depthwise, pointwise, norm, _ = ops.weight_shapes(build, op, channels)
-    between_bits = layers.pointwise_bits(build, scheme, k)
+    first, rows = group[0], [] if count is None else [len(group) * count]
+    k, of_ops = first.kernel, [schemes.get(op.scheme) for op in group]
+    depthwise, pointwise, norm, _ = ops.weight_shapes(build, first, channels)
+    between_bits = layers.pointwise_bits(build, of_ops[0], k)
     centre = np.zeros([k, k, 1, 1])
     centre[k // 2, k // 2] = 1.0
     return [
-        layers.weight(build, "depthwise", [*rows, *depthwise], k * k, scheme, centre),
-        layers.weight(build, "pointwise", [*rows, *pointwise], channels, scheme, np.eye(channels), between_bits),
-        *layers.norm_variables(build, [*rows, *norm], ops.norm_start(build, op)),
+        layers.weight(build, "depthwise", [*rows, *depthwise], k * k, of_ops, centre),
+        layers.weight(build, "pointwise", [*rows, *pointwise], channels, of_ops, np.eye(channels), between_bits),
+        *layers.norm_variables(build, [*rows, *norm], ops.norm_start(build, first)),
     ]
+
+
+def bank_name(group: Sequence[Op]) -> str:
+    """The variable scope of a bank: the op's name, or its kind and the schemes that share the bank."""
+    return group[0].name if len(group) == 1 else "_".join([group[0].kind, *(op.scheme for op in group)])
 
 
 def slot_row(node: int, side: int) -> int:
@@ -76,7 +85,7 @@ class FixedCell:
         weights: Sequence[Tensor] = ()
         if op.kernel:
             with tf.variable_scope(f"node_{node}_side_{side}_source_{index}_{op.name}"):
-                weights = op_variables(self.build, op, x.shape[-1])
+                weights = op_variables(self.build, [op], x.shape[-1])
         x = ops.run_op(self.build, op, x, weights)
         return ops.drop_path(op, x, None if self.masks is None else self.masks[node][side])
 

@@ -188,8 +188,8 @@ class SearchConfig(_WithOps, config.SearchConfig):
         if "child_recipe" in stored or not budget or self.child.recipe != "published":
             return ""
         return (
-            f"--cost_target={self.budget.cost_target:g}: its search counts too few bit operations, those of the 1x1 half of a "
-            "separable convolution with the bits of its scheme in place of the bits of what it reads"
+            f"--cost_target={self.budget.cost_target:g}: its search counts too few bit operations, those of the 1x1 half of "
+            "a separable convolution with the bits of its scheme in place of the bits of what it reads"
         )
 
 

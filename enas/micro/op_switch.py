@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 from enas.graph import functions
 from enas.graph.layers import BuildContext
 from enas.micro import ops
-from enas.micro.op_table import REPEATS, op_table
+from enas.micro.op_table import REPEATS, Op, op_table
 from enas.types import Tensor
 from quantize import schemes
 
@@ -71,20 +71,21 @@ class SharedSlot:
 
 
 def flat(banks: Sequence[Tensor]) -> Tensor:
-    """Joins the rows `[n, ...]` of n slots from the banks of all convolutions, in the table's order, to what a `SharedSlot`
-    takes: float32 `[n, P]`."""
+    """Joins the rows `[n, ...]` of n slots from all banks, in the order of `ops.banks`, to what a `SharedSlot` takes:
+    float32 `[n, P]`."""
     return tf.concat([tf.reshape(rows, [rows.shape[0], -1]) for rows in banks], axis=1)
 
 
 class _Row:
-    """A row of `flat`, float32 `[P]`: the weights of all convolutions for one slot of a number of channels."""
+    """A row of `flat`, float32 `[P]`: what one slot of a number of channels gathers from all banks."""
 
     def __init__(self, build, weights, channels):
         self.build, self.weights, self.channels = build, weights, channels
-        self.places, end = {}, 0
-        for op in ops.convolutions(build):
-            start, end = end, end + sum(map(math.prod, ops.weight_shapes(build, op, channels)))
-            self.places[op] = start, end
+        self.places: dict[Op, tuple[int, int]] = {}
+        end = 0
+        for group in ops.banks(build):
+            start, end = end, end + sum(map(math.prod, ops.weight_shapes(build, group[0], channels)))
+            self.places |= dict.fromkeys(group, (start, end))
 
     def of(self, op):
         """An op's own weights, a list, empty where it has none; see `run_op`."""

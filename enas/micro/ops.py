@@ -69,6 +69,20 @@ def convolutions(build: BuildContext) -> list[Op]:
     return [op for op in op_table(build.config) if op.kernel]
 
 
+def banks(build: BuildContext) -> list[tuple[Op, ...]]:
+    """The convolutions of the table, in groups whose weights, of all slots, lie in one bank per kind of weight.
+
+    Where precision is searched among low-bit schemes, those of a kernel size share a bank, and so do its floats: a slot
+    gathers one row for each kernel size, however many schemes there are.
+    """
+    if not build.config.low_bit:
+        return [(op,) for op in convolutions(build)]
+    groups: dict[tuple[str, bool], list[Op]] = {}
+    for op in convolutions(build):
+        groups.setdefault((op.kind, schemes.get(op.scheme).latent), []).append(op)
+    return [tuple(group) for group in groups.values()]
+
+
 def weight_shapes(build: BuildContext, op: Op, channels: int) -> tuple[list[int], ...]:
     """Shapes of a convolution's depthwise and pointwise weights and batch-norm scale and offset: `[2, 2, C]` where low-bit
     convolutions have a batch norm between their halves and one behind them, else `[2, C]`."""

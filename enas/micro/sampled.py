@@ -13,6 +13,7 @@ from enas.graph import blocks, functions
 from enas.graph.layers import BuildContext
 from enas.micro import cell as cells
 from enas.micro import op_switch, ops
+from enas.micro.op_table import op_table
 from enas.types import Tensor
 
 
@@ -68,11 +69,16 @@ class SampledCell:
         num_cells = self.num_slots // 2
         first = [cells.slot_row(node, side) for node in range(num_cells) for side in (0, 1)]
         rows, count = tf.constant(first, tf.int32) + self.source, cells.slot_row(num_cells, 0)
-        gathered = []
-        for op in ops.convolutions(self.build):
-            with tf.variable_scope(op.name):
-                banks = cells.op_variables(self.build, op, self.shape[-1], (count,))
-                gathered += [functions.gather_rows(bank, rows) for bank in banks]
+        table, gathered = op_table(self.build.config), []
+        for group in ops.banks(self.build):
+            own = rows
+            if len(group) > 1:
+                # A slot whose op is none of the group's gathers a row that nothing reads.
+                starts = [count * group.index(op) if op in group else 0 for op in table]
+                own += tf.gather(tf.constant(starts, tf.int32), tf.stack(self.ops))
+            with tf.variable_scope(cells.bank_name(group)):
+                banks = cells.op_variables(self.build, group, self.shape[-1], count)
+                gathered += [functions.gather_rows(bank, own) for bank in banks]
         return tf.unstack(op_switch.flat(gathered))
 
     def _infer(self, *tensors):

@@ -23,6 +23,7 @@ from scripts.benchmarks.bench_worker import Worker
 __all__ = ["BenchConfig", "measure", "table"]
 
 PARTS = ("search", "controller", "fixed", "eval", "half")
+SEARCHED = "binary,ternary,k4,k8,k2,k3,k5,k6"
 # What can be compared with, and the parts each has.
 SIDES = {"classic": ("search", "controller"), "torch": ("search", "controller", "fixed", "eval")}
 
@@ -41,6 +42,11 @@ class BenchOptions:
         "",
         "Schemes, separated by commas, whose child step is compared with fp32's and, where they quantize, with that of "
         "--child_recipe=published.",
+    )
+    precisions: str = option(
+        "",
+        f"Numbers of schemes that are searched, e.g. 1,2,4,8: the child's step with the first so many of {SEARCHED} as "
+        "--search_precision is compared with the first number's.",
     )
     json: str = option("", "File the figures are written to, as JSON.")
     plot: str = option("", "Picture (.png) of the step's cost against the network's size; takes 5 minutes more.")
@@ -109,8 +115,12 @@ class Bench:
         self.parts = words("parts", options.parts, PARTS)
         self.against = words("against", options.against, SIDES)
         self.schemes = words("schemes", options.schemes, config.SCHEMES)
-        if not (self.parts or self.schemes or options.plot):
-            raise UserError(f"--parts={options.parts}: nothing to measure; expected a part, or --schemes or --plot")
+        counts = [str(number) for number in range(1, len(SEARCHED.split(",")) + 1)]
+        self.precisions = [int(number) for number in words("precisions", options.precisions, counts)]
+        if not (self.parts or self.schemes or self.precisions or options.plot):
+            raise UserError(
+                f"--parts={options.parts}: nothing to measure; expected a part, or --schemes, --precisions or --plot"
+            )
         for side in self.against:
             check_comparable(side, self.parts, settings)
         self.figures = {"load": [round(os.getloadavg()[0], 2)], "settings": config.to_values(settings)}
@@ -125,6 +135,8 @@ class Bench:
             self.fixed_side()
         if self.schemes:
             self.scheme_steps()
+        if self.precisions:
+            self.precision_steps()
         if "half" in self.parts:
             self.half_precision()
         if self.settings.bench.plot:
@@ -218,6 +230,23 @@ class Bench:
                 ratio = self.figures[f"{scheme}_scheme_step_s"] / self.figures[f"{beside}_scheme_step_s"]
                 key = f"scheme_step_vs_{beside.partition('_')[0]}"
                 self.figures.setdefault(key, {})[scheme] = round(ratio, 3)
+
+    def precision_steps(self) -> Any:
+        """The child's step and largest resident set where so many schemes are searched, over those of the first number."""
+        names = {f"schemes_{count}": ",".join(SEARCHED.split(",")[:count]) for count in self.precisions}
+        workers = {name: Worker("search", self.settings, search_precision=names[name]) for name in names}
+        try:
+            self.alternate(workers, "child", "precision_step")
+            for name, worker in workers.items():
+                self.figures[f"{name}_peak_rss_mb"] = worker.peak_rss_mb()
+                self.figures[f"{name}_start_s"] = worker.started["start_s"]
+        finally:
+            for worker in workers.values():
+                worker.stop()
+        first, *others = names
+        for name in others:
+            ratio = self.figures[f"{name}_precision_step_s"] / self.figures[f"{first}_precision_step_s"]
+            self.figures.setdefault(f"precision_step_vs_{first}", {})[name] = round(ratio, 3)
 
     def of_scheme(self, scheme: str, **changes: Any) -> Any:
         """A worker whose child is under one scheme throughout."""

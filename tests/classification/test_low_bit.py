@@ -172,7 +172,7 @@ def test_a_micro_op_is_x_plus_its_normalised_low_bit_convolution_twice(start, sc
     config = dataclasses.replace(MICRO, scheme=scheme)
     build, op = layers.BuildContext(config, 7, 0), op_table(config)[(kernel - 3) // 2]
     x = np.random.default_rng(0).normal(size=(4, 7, 6, 4))
-    weights = micro_cells.op_variables(build, op, 4)
+    weights = micro_cells.op_variables(build, [op], 4)
     y, session = micro_ops.run_op(build, op, tf.constant(x, tf.float32), weights), start()
     depthwise, pointwise, scale, offset = randomised(session, weights)
     q, q_weights = quantizers(scheme)

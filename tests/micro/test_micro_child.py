@@ -89,6 +89,19 @@ def assign(session, variables, values):
     )
 
 
+def in_bank(shared, slot):
+    """(name of the bank, row in it) of a variable of a single slot, a match of SLOT_VARIABLE. Low-bit schemes that are
+    searched share a bank, in whose rows they come one after the other."""
+    head, node, side, source, op, tail = slot.groups()
+    row = ROW[int(node), int(side), int(source)]
+    if f"{head}{op}{tail}" in shared:
+        return f"{head}{op}{tail}", row
+    kind, scheme = op.rsplit("_", 1)
+    [name] = [n for n in shared if n.startswith(f"{head}{kind}_") and n.endswith(tail) and f"_{scheme}" in n]
+    searched = name.removeprefix(f"{head}{kind}_").removesuffix(tail).split("_")
+    return name, len(shared[name]) // len(searched) * searched.index(scheme) + row
+
+
 def of_arc(shared, names, loose_ends):
     """Picks, from the shared child's values {name: array}, those that belong to the variables `names` of a network with
     variables for single slots; loose_ends: {layer: loose ends} where its combining weights are of those only."""
@@ -97,8 +110,8 @@ def of_arc(shared, names, loose_ends):
         slot = SLOT_VARIABLE.fullmatch(name)
         combine = re.fullmatch(r".*layer_(\d+)/combine:0", name)
         if slot:
-            head, node, side, source, op, tail = slot.groups()
-            picked[name] = shared[f"{head}{op}{tail}"][ROW[int(node), int(side), int(source)]]
+            bank, row = in_bank(shared, slot)
+            picked[name] = shared[bank][row]
         elif combine and loose_ends:
             picked[name] = shared[name][list(loose_ends[int(combine[1])])]
         else:
@@ -112,8 +125,8 @@ def unused_rows(shared, names, loose_ends):
     for name in names:
         slot = SLOT_VARIABLE.fullmatch(name)
         if slot:
-            head, node, side, source, op, tail = slot.groups()
-            used[f"{head}{op}{tail}"].add(ROW[int(node), int(side), int(source)])
+            bank, row = in_bank(shared, slot)
+            used[bank].add(row)
     for layer, loose in loose_ends.items():
         used[f"child/layer_{layer}/combine:0"] |= set(loose)
     banks = [name for name in shared if "/sep_conv_" in name or name.endswith("/combine:0")]
@@ -241,7 +254,7 @@ def test_an_op_has_the_gradients_that_tensorflow_works_out(start, scheme):
             build, outputs = build_of(config, training=training), []
             for op in op_table(config):
                 with tf.variable_scope(op.name):
-                    weights = cells.op_variables(build, op, 4) if op.kernel else ()
+                    weights = cells.op_variables(build, [op], 4) if op.kernel else ()
                     outputs.append(tf.cast(micro_ops.run_op(build, op, x, weights), tf.float32))
         found.append((outputs, gradients(outputs, {"x": x, **owned("ops/")})))
     session = start()

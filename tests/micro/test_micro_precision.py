@@ -76,7 +76,7 @@ def test_an_op_is_the_same_in_a_mixed_network_as_in_a_uniform_one(start, recipe,
     assert (op.kind, op.scheme, plain.scheme) == ("sep_conv_3x3", scheme, scheme)
     x = tf.constant(np.random.default_rng(0).normal(size=(BATCH, 4, 4, 4)), tf.float32)
     with tf.variable_scope("op"):
-        weights = cells.op_variables(mixed, op, 4)
+        weights = cells.op_variables(mixed, [op], 4)
     ratio = uniform.norm_scale / mixed.norm_scale
     scaled = [*weights[:2], weights[2] * [[ratio], [1.0]] if recipe == "published" else weights[2], weights[3]]
     assert (ratio == 1.0) == (recipe == "low_bit" or scheme == other)
@@ -92,7 +92,7 @@ def test_every_pair_of_op_and_scheme_computes_something_of_its_own(start):
     outputs = []
     for op in op_table(build.config):
         with tf.variable_scope(op.name):
-            outputs.append(ops.run_op(build, op, x, cells.op_variables(build, op, 4) if op.kernel else ()))
+            outputs.append(ops.run_op(build, op, x, cells.op_variables(build, [op], 4) if op.kernel else ()))
     assert all(y.dtype == tf.float32 for y in outputs)
     values = start().run(outputs)
     assert len(values) == 11
