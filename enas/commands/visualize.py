@@ -92,6 +92,7 @@ def _main(space: SearchSpace, arguments: list[str]) -> None:
     if not arguments and not FLAGS.arc_file:
         raise UserError("no arc: give its integers as arguments, or a file by --arc_file (see --help)")
     stored = metadata.run_of(FLAGS.arc_file)
+    stored = config.completed(space.search_config, stored) if stored else {}
     given = {name: value for name, value in flags.given(space.search_config).items() if name in _names(space)}
     metadata.inherited(FLAGS.arc_file, space.search_config.arc_flags, given)
     values = {name: stored[name] for name in space.diagram.FLAGS if name in stored} | given

@@ -12,7 +12,7 @@ from enas.macro import arc as arcs
 from enas.macro.config import ChildConfig
 
 # See `interfaces.DiagramModule`.
-FLAGS: tuple[str, ...] = ("child_scheme", "controller_search_whole_channels")
+FLAGS: tuple[str, ...] = ("child_scheme", "child_recipe", "child_glue_scheme", "controller_search_whole_channels")
 FOLDER, MAIN = "outputs/network", "network"
 
 _OP_LABELS = {
@@ -97,10 +97,10 @@ def pictures(arc: arcs.Arc, child: ChildConfig) -> dict[str, list[Diagram]]:
     return {MAIN: [describe(arc, stage, reductions, child.scheme) for stage in range(3)]}
 
 
-def caption(arc: arcs.Arc, _child: ChildConfig) -> str:
+def caption(arc: arcs.Arc, child: ChildConfig) -> str:
     """Says how many layers and skip connections there are, and how to read the picture."""
     skips = [bit for layer in arc.layers for bit in layer.skips]
     return (
         f"{len(arc.layers)} layers, {sum(skips)} of {len(skips)} skip connections; each output but h0 and h1 is a 1×1 "
-        "convolution of all that enters it"
+        f"convolution, in {child.glue}, of all that enters it"
     )

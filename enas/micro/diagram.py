@@ -9,7 +9,15 @@ from enas.micro.config import ChildConfig
 from enas.micro.op_table import Op, op_table
 
 # See `interfaces.DiagramModule`.
-FLAGS = ("child_scheme", "search_precision", "child_quantize_ends", "child_num_layers", "child_out_filters")
+FLAGS = (
+    "child_scheme",
+    "child_recipe",
+    "child_glue_scheme",
+    "search_precision",
+    "child_quantize_ends",
+    "child_num_layers",
+    "child_out_filters",
+)
 FOLDER, MAIN = "outputs/cells", "cells"
 
 _OPS_PER_ROW = 6
@@ -123,8 +131,10 @@ def pictures(arc: arcs.Arc, child: ChildConfig) -> dict[str, list[Diagram]]:
 
 
 def caption(_arc: arcs.Arc, child: ChildConfig) -> str:
-    """How large the network is."""
-    return f"{child.num_layers} + 2 layers, {child.out_filters} filters"
+    """How large the network is, and the scheme of what the cells' pictures have no label for."""
+    return (
+        f"{child.num_layers} + 2 layers, {child.out_filters} filters, 1×1 convolutions between the ops in {child.glue}"
+    )
 
 
 def _panels(arc, names, table):
