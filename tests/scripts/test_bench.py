@@ -11,6 +11,7 @@ import pytest
 from enas.micro import arc as arcs
 from enas.micro import cost
 from enas.micro.config import ChildConfig
+from enas.micro.op_table import op_table
 from scripts.benchmarks import bench_arcs, bench_machine, bench_micro, bench_plot, bench_table, bench_tensorflow
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -67,27 +68,61 @@ def test_a_summary_is_the_median_of_the_wall_times_and_of_the_cpu_times():
 
 
 class Idle:
-    """Stands in for a worker: each step takes as long as its scheme's name."""
+    """Stands in for a worker: each step takes as long as its schemes' names, as published ten seconds more."""
 
-    def __init__(self, side, _settings, child_scheme, search_precision):
-        assert side == "search" and search_precision == ""
-        self.seconds = float(len(child_scheme))
+    def __init__(self, side, _settings, child_scheme="", search_precision="", **published):
+        assert side == "search" and bool(child_scheme) != bool(search_precision)
+        assert published in ({}, {"child_recipe": "published", "child_latent_optimizer": "sgd"})
+        self.seconds = float(len(child_scheme or search_precision)) + 10 * bool(published)
+        self.started = {"start_s": 5.0}
 
     def run(self, _kind, steps):
         return [(self.seconds, self.seconds)] * steps
+
+    def peak_rss_mb(self):
+        return 100 * self.seconds
 
     def stop(self):
         pass
 
 
-def test_every_scheme_is_compared_with_the_fp32_it_took_turns_with(monkeypatch):
+def test_every_scheme_is_compared_with_the_fp32_and_the_published_form_it_took_turns_with(monkeypatch):
     monkeypatch.setattr(bench_micro, "Worker", Idle)
-    options = bench_micro.BenchOptions(parts="", schemes="k4,ternary", steps=19)
+    options = bench_micro.BenchOptions(parts="", schemes="k4,ternary,fp16", steps=19)
     figures = bench_micro.measure(bench_micro.BenchConfig(bench=options))
-    assert figures["scheme_step_vs_fp32"] == {"k4": 2 / 4, "ternary": 7 / 4}
-    found = {name: value for name, value in figures.items() if name.endswith("scheme_step_s")}
-    of_schemes, beside = {"k4": 2.0, "ternary": 7.0}, {"fp32_beside_k4": 4.0, "fp32_beside_ternary": 4.0}
-    assert found == {f"{name}_scheme_step_s": value for name, value in (of_schemes | beside).items()}
+    assert figures["scheme_step_vs_fp32"] == {"k4": 2 / 4, "ternary": 7 / 4, "fp16": 4 / 4}
+    assert figures["scheme_step_vs_published"] == {"k4": round(2 / 12, 3), "ternary": round(7 / 17, 3)}
+    found = {name.removesuffix("_scheme_step_s"): value for name, value in figures.items() if "scheme_step_s" in name}
+    fp32 = {f"fp32_beside_{name}": 4.0 for name in ("k4", "ternary", "fp16")}
+    published = {"published_beside_k4": 12.0, "published_beside_ternary": 17.0}
+    assert found == {"k4": 2.0, "ternary": 7.0, "fp16": 4.0} | fp32 | published
+    assert (figures["k4_peak_rss_mb"], figures["ternary_peak_rss_mb"]) == (200, 700)
+
+
+def test_a_search_of_more_schemes_is_compared_with_one_of_few(monkeypatch):
+    monkeypatch.setattr(bench_micro, "Worker", Idle)
+    options = bench_micro.BenchOptions(parts="", precisions="1,2,4", steps=19)
+    figures = bench_micro.measure(bench_micro.BenchConfig(bench=options))
+    lengths = [len(",".join(bench_micro.SEARCHED.split(",")[:count])) for count in (1, 2, 4)]
+    assert lengths[:2] == [len("binary"), len("binary,ternary")]
+    ratios = {f"schemes_{count}": round(length / 6, 3) for count, length in zip((2, 4), lengths[1:], strict=True)}
+    assert figures["precision_step_vs_schemes_1"] == ratios
+    assert [figures[f"schemes_{count}_peak_rss_mb"] for count in (1, 2, 4)] == [100 * length for length in lengths]
+    assert figures["schemes_4_start_s"] == 5.0
+
+
+def test_arcs_of_searches_of_more_schemes_have_the_same_sources_and_kinds():
+    few, many = (ChildConfig(search_precision=names) for names in ("binary", "binary,k4,fp16"))
+    seen = set()
+    for step in range(20):
+        pairs = []
+        for child in (few, many):
+            table = op_table(child)
+            values = bench_arcs.random_arc(5, step, child).to_list()
+            pairs.append([table[value].kind if i % 2 else value for i, value in enumerate(values)])
+            seen |= {table[value].scheme for value in values[1::2]}
+        assert pairs[0] == pairs[1]
+    assert seen == {"", "binary", "k4", "fp16"}
 
 
 @pytest.mark.parametrize("table", [bench_table.table, bench_table.plain_table])
@@ -131,7 +166,8 @@ def test_the_plot_is_written(tmp_path):
         ("--json=/proc/1/x.json", "--json=/proc/1/x.json: can't be written: its folder is read-only"),
         ("--plot=x.pdf", "--plot=x.pdf: expected a file whose name ends in .png"),
         ("--steps=0", "--steps=0: expected at least 1"),
-        ("--parts=", "--parts=: nothing to measure; expected a part, or --schemes or --plot"),
+        ("--parts=", "--parts=: nothing to measure; expected a part, or --schemes, --precisions or --plot"),
+        ("--precisions=1,9", "--precisions=1,9: 9 is not one of 1, 2, 3, 4, 5, 6, 7, 8"),
         ("--parts= --schemes=k4 --against=torch", "--parts=: nothing to compare with torch; expected one of search, "),
         (
             "--parts=fixed,eval --against=classic",
