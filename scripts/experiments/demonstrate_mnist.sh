@@ -21,14 +21,14 @@ if [[ -n "${SMALL:-}" ]]; then
     search+=(--dataset=digits --max_train_images=320 --child_num_cells=2 --num_epochs=2 --controller_train_steps=5
         --controller_num_aggregate=4)
     sweep=(--num_epochs=2)
-    target=8.2e6 targets=8e6,9e6 arcs=4 seeds=1 candidates=10 finalists=3 short=1 epochs=1
+    target=8.9e6 targets=8.7e6,9.7e6 arcs=4 seeds=1 candidates=10 finalists=3 short=1 epochs=1
 else
     search+=(--dataset=mnist --data_dir="$root/data/mnist" --img_size=14 --max_train_images=4000 --max_valid_images=1000
         --max_test_images=4000 --child_num_cells=3 --batch_size=64 --num_epochs=48 --child_lr_T_0=48
         --controller_warmup_epochs=36 --controller_train_steps=40 --controller_batch_size=250)
     # Three searches in the time of one and a half.
     sweep=(--num_epochs=24 --child_lr_T_0=24 --controller_warmup_epochs=16 --controller_train_steps=60)
-    target=2.65e7 targets=2.4e7,2.65e7,3e7 arcs=20 seeds=3 candidates=200 finalists=20 short=2 epochs=3
+    target=2.92e7 targets=2.67e7,2.92e7,3.27e7 arcs=20 seeds=3 candidates=200 finalists=20 short=2 epochs=3
 fi
 
 # Searches with one seed, and evaluates the search.

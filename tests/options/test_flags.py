@@ -190,6 +190,10 @@ def test_a_users_mistake_is_one_line_and_code_2(program, argument, words):
         ),
         ("scripts/fuzzing/fuzz.py --inputs=-5", "argument --inputs: -5: expected a whole number, 1 to 1000000000"),
         (
+            "search_micro.py --child_recipe=published --child_latent_lr=0.1",
+            "--child_latent_lr=0.1: is Adam's, but --child_latent_optimizer is sgd; leave one of them out",
+        ),
+        (
             "scripts/experiments/make_image_folder.py --out=x --quality=101",
             "argument --quality: 101: expected a whole number, 1 to 100",
         ),
