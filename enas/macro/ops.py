@@ -38,7 +38,7 @@ def enter(build: BuildContext[ChildConfig], x: Tensor, w: Tensor, norm: Sequence
       `[N, H, W, C]`: low-bit, added to x; else activated.
     """
     if build.config.low_bit:
-        return x + normed(build, ops.conv2d(_quantized(build, x), _1x1(w), build.scheme), norm)
+        return x + _normed_conv1x1(build, x, w, norm)
     return ops.activate(normed(build, ops.conv2d(x, _1x1(w), build.scheme), norm), build.scheme)
 
 
@@ -70,7 +70,8 @@ def run_op(
     if first:
         depthwise, *first_norm = first
         x = ops.depthwise_conv2d(x, depthwise, build.scheme)
-        x = _quantized(build, normed(build, x, first_norm)) if first_norm else x
+        if first_norm:
+            return own + _normed_conv1x1(build, normed(build, x, first_norm), w, norm)
         w = _1x1(w)
     y = normed(build, ops.conv2d(x, w, build.scheme), norm)
     return own + y if build.config.low_bit else y
@@ -142,6 +143,16 @@ def normed(build: BuildContext[ChildConfig], x: Tensor, norm: Sequence[Tensor]) 
       norm: as of `enter`.
     """
     y, mean, variance, _ = layers.batch_norm(build, x, *norm)
+    layers.track(build, norm[2:], mean, variance)
+    return y
+
+
+def _normed_conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor, norm: Sequence[Tensor]) -> Tensor:
+    """Applies the activation to the real values x, then a 1x1 convolution and batch norm. Training keeps neither of the
+    first two."""
+    y, mean, variance = layers.batch_norm_of(
+        build, lambda x, w: ops.conv2d(_quantized(build, x), _1x1(w), build.scheme), (x, w), *norm
+    )
     layers.track(build, norm[2:], mean, variance)
     return y
 

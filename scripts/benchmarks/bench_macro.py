@@ -42,7 +42,11 @@ class BenchOptions:
     batch_size: int = option(32, "Images a step.", 2)
     seed: int = option(0, "Seed of weights, images and arcs.", 0, 2**31 - 1)
     steps: int = option(20, "Steps each figure is the median of.", 1)
-    against: str = option("none", "Implementation to compare with.", choices=("none", "torch"))
+    against: str = option(
+        "none",
+        "Implementation to compare with: PyTorch, or the child of --child_recipe=published.",
+        choices=("none", "torch", "published"),
+    )
     json: str = option("", "File the figures are written to, as JSON.")
 
 
@@ -100,6 +104,14 @@ class Ours:
         return self.session.run([training.loss, training.update.op], feeds)[0]
 
 
+class Published(Ours):
+    """The same with the child as published."""
+
+    def __init__(self, settings: Any) -> None:
+        child = dataclasses.replace(settings.child, recipe="published", latent_optimizer="sgd")
+        super().__init__(dataclasses.replace(settings, child=child))
+
+
 class Torch:
     """The same in eager PyTorch."""
 
@@ -135,7 +147,7 @@ class Torch:
         return loss.item()
 
 
-_SIDES = {"search": Ours, "torch": Torch}
+_SIDES = {"search": Ours, "torch": Torch, "published": Published}
 
 
 def _serve(pipe, name, settings, spawned):
