@@ -14,12 +14,14 @@ def bench(*flags):
 
 
 @pytest.mark.slow
-def test_the_benchmark_ends_in_figures(tmp_path):
-    done = bench(f"--json={tmp_path}/bench.json")
+def test_the_benchmark_ends_in_figures_of_the_low_bit_and_the_published_form(tmp_path):
+    done = bench(f"--json={tmp_path}/bench.json", "--child_scheme=binary", "--against=published")
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / "bench.json").read_text())
     assert figures["settings"]["child_num_layers"] == 3
     assert 0 < figures["search_step_s"] < figures["search_start_s"]
+    assert figures["published_step_s_over_ours"] == figures["published_step_s"] / figures["search_step_s"]
+    assert figures["search_graph_nodes"] > figures["published_graph_nodes"]
     assert "search_step_s" in done.stdout
 
 
