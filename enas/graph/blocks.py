@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas.costs.cost import IMAGE_BITS
-from enas.graph import functions, layers
+from enas.graph import functions, layers, norms
 from enas.graph.layers import BuildContext
 from enas.options.config import ChildConfig
 from enas.types import Operation, Tensor
@@ -21,7 +21,7 @@ def stem(build: BuildContext[ChildConfig], images: Tensor, filters: int) -> Tens
         channels = images.shape[-1]
         bits = IMAGE_BITS if scheme.latent else None
         w = layers.weight(build, "w", [3, 3, channels, filters], 9 * channels, scheme, activation_bits=bits)
-        x = layers.norm(build, ops.conv2d(ops.quantize_input(images, scheme), w, scheme))
+        x = norms.norm(build, ops.conv2d(ops.quantize_input(images, scheme), w, scheme))
         return tf.cast(x, build.scheme.dtype)
 
 

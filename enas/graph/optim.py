@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import adam, finite_check, functions, layers
+from enas.graph import adam, finite_check, functions, layers, norms
 from enas.graph.finite_check import FiniteCheck
 from enas.graph.layers import BuildContext
 from enas.options.config import ChildConfig
@@ -101,7 +101,7 @@ def update(
     check = finite_check.build_check(objective, checked, variables, norm_of_all_gradients=norm, **_statistics(build))
 
     def apply() -> Operation:
-        averages = [v.assign_sub((1 - layers.BN_DECAY) * (v - value)) for v, value in build.moving_updates]
+        averages = [v.assign_sub((1 - norms.DECAY) * (v - value)) for v, value in build.moving_updates]
         steps = list(zip(variables, moves, rows, gradients, strict=True))
         latent_rate = rate * (build.config.latent_lr / build.config.lr_max)
         by_adam = [adam.step(v, row, g, latent_rate) for v, _, row, g in steps if _by_adam(build, v)]

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import blocks, layers
+from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
 from enas.macro import ops
@@ -136,7 +136,7 @@ def run_layer(build: BuildContext[ChildConfig], runner: Layers, layer: int) -> T
     y = runner.op(layer)
     if layer:
         with tf.variable_scope("join"):
-            y = layers.norm(build, runner.join(layer, ops.activated(build, y)))
+            y = norms.norm(build, runner.join(layer, ops.activated(build, y)))
     if layer + 1 < build.config.num_layers:
         set_output(build, runner, len(runner.outputs), y)
     return y

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import blocks, layers
+from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
 from enas.macro.config import ChildConfig
@@ -142,18 +142,18 @@ def normed(build: BuildContext[ChildConfig], x: Tensor, norm: Sequence[Tensor]) 
     Args:
       norm: as of `enter`.
     """
-    y, mean, variance, _ = layers.batch_norm(build, x, *norm)
-    layers.track(build, norm[2:], mean, variance)
+    y, mean, variance, _ = norms.batch_norm(build, x, *norm)
+    norms.track(build, norm[2:], mean, variance)
     return y
 
 
 def _normed_conv1x1(build: BuildContext[ChildConfig], x: Tensor, w: Tensor, norm: Sequence[Tensor]) -> Tensor:
     """Applies the activation to the real values x, then a 1x1 convolution and batch norm. Training keeps neither of the
     first two."""
-    y, mean, variance = layers.batch_norm_of(
+    y, mean, variance = norms.batch_norm_of(
         build, lambda x, w: ops.conv2d(_quantized(build, x), _1x1(w), build.scheme), (x, w), *norm
     )
-    layers.track(build, norm[2:], mean, variance)
+    norms.track(build, norm[2:], mean, variance)
     return y
 
 
@@ -169,16 +169,16 @@ def _1x1(w: Tensor) -> Tensor:
 
 def op_norm(build: BuildContext[ChildConfig], name: str, shape: Sequence[int]) -> list[Tensor]:
     """Makes the variables of the batch norms behind the convolutions of ops, in a scope of their own. Those with a shortcut
-    round them start small, so that they start near an identity; see `layers.norm_variables`."""
-    return scoped_norm(build, name, shape, layers.SHORTCUT_SCALE if build.config.low_bit else None)
+    round them start small, so that they start near an identity; see `norms.norm_variables`."""
+    return scoped_norm(build, name, shape, norms.SHORTCUT_SCALE if build.config.low_bit else None)
 
 
 def scoped_norm(
     build: BuildContext[ChildConfig], name: str, shape: Sequence[int], scale: float | None = None
 ) -> list[Tensor]:
-    """Makes batch-norm variables in a scope of their own; see `layers.norm_variables`."""
+    """Makes batch-norm variables in a scope of their own; see `norms.norm_variables`."""
     with tf.variable_scope(name):
-        return layers.norm_variables(build, shape, scale)
+        return norms.norm_variables(build, shape, scale)
 
 
 def kernel_variables(build: BuildContext[ChildConfig], op: str, channels: int, outputs: int) -> list[Tensor]:
@@ -213,4 +213,4 @@ def reduction_variables(
         layers.weight(build, f"path_{i}", [*rows, channels, width], channels, build.glue)
         for i, width in enumerate(widths)
     ]
-    return [*paths, *layers.norm_variables(build, [*rows, filters])]
+    return [*paths, *norms.norm_variables(build, [*rows, filters])]

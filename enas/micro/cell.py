@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import blocks, layers
+from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from enas.micro import ops
 from enas.micro.arc import Cell
@@ -41,7 +41,7 @@ def op_variables(build: BuildContext, group: Sequence[Op], channels: int, count:
     return [
         layers.weight(build, "depthwise", [*rows, *depthwise], k * k, of_ops, centre),
         layers.weight(build, "pointwise", [*rows, *pointwise], channels, of_ops, np.eye(channels), between_bits),
-        *layers.norm_variables(build, [*rows, *norm], ops.norm_start(build, first)),
+        *norms.norm_variables(build, [*rows, *norm], ops.norm_start(build, first)),
     ]
 
 
@@ -101,4 +101,4 @@ def run_cell(build: BuildContext, runner: Any) -> Tensor:
     """
     x, w = runner.joined()
     with tf.variable_scope("combine"):
-        return layers.norm_of(build, w.shape[-1], lambda x, w: blocks.act_conv1x1(build, x, w), x, w)
+        return norms.norm_of(build, w.shape[-1], lambda x, w: blocks.act_conv1x1(build, x, w), x, w)

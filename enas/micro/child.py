@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import blocks, layers
+from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
@@ -75,7 +75,7 @@ def _calibrate(build, name, x, size, filters):
 def _act_conv1x1_norm(build, x, filters):
     """Activation, 1x1 convolution and batch norm; `[N, H, W, filters]`."""
     w = blocks.conv1x1_weights(build, "w", x.shape[-1], filters)
-    return layers.norm_of(build, filters, lambda x, w: blocks.act_conv1x1(build, x, w), x, w)
+    return norms.norm_of(build, filters, lambda x, w: blocks.act_conv1x1(build, x, w), x, w)
 
 
 def _factorized_reduction(build, x, filters):
@@ -87,7 +87,7 @@ def _factorized_reduction(build, x, filters):
         paths = zip(blocks.reduction_inputs(x), weights, strict=True)
         return tf.concat([blocks.act_conv1x1(build, path, w) for path, w in paths], axis=3)
 
-    return layers.norm_of(build, filters, halved, x, *weights)
+    return norms.norm_of(build, filters, halved, x, *weights)
 
 
 def _aux_head(build, x):

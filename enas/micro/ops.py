@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import blocks, functions, layers
+from enas.graph import blocks, functions, layers, norms
 from enas.graph.layers import BuildContext
 from enas.micro.op_table import REPEATS, Op, op_table
 from enas.types import Tensor
@@ -44,7 +44,7 @@ def run_op(build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor] = (
         return [y, *statistics], gradient
 
     y, *statistics = functions.with_gradient(run, x, *weights)
-    layers.track(build, moving, *statistics)
+    norms.track(build, moving, *statistics)
     return y
 
 
@@ -97,7 +97,7 @@ def norm_start(build: BuildContext, op: Op) -> np.ndarray | None:
     weights.
     """
     scheme = schemes.get(op.scheme)
-    return np.array([[build.norm_scale], [layers.SHORTCUT_SCALE]]) if layers.is_low_bit(build, scheme) else None
+    return np.array([[build.norm_scale], [norms.SHORTCUT_SCALE]]) if layers.is_low_bit(build, scheme) else None
 
 
 NORM_KEPT = 3  # tensors
@@ -105,7 +105,7 @@ NORM_KEPT = 3  # tensors
 
 class Repeat(NamedTuple):
     """What the gradient of one of a convolution's `REPEATS` takes: what goes in, `[N, H, W, C]`, and what
-    `layers.batch_norm_gradient` takes, `NORM_KEPT` tensors. What the convolutions give is computed anew: keeping it would
+    `norms.batch_norm_gradient` takes, `NORM_KEPT` tensors. What the convolutions give is computed anew: keeping it would
     take a third of the memory of a step.
     """
 
@@ -134,8 +134,8 @@ def forward(
         between = _depthwise(build, scheme, x, depthwise)
         if low_bit:
             first, norm = zip(*map(tf.unstack, norm), strict=True)
-            between, *of_first, _ = layers.batch_norm(build, between, *first)
-        y, *of_norm, norm_kept = layers.batch_norm(build, _pointwise(build, scheme, between, pointwise), *norm)
+            between, *of_first, _ = norms.batch_norm(build, between, *first)
+        y, *of_norm, norm_kept = norms.batch_norm(build, _pointwise(build, scheme, between, pointwise), *norm)
         kept.append(Repeat(x, norm_kept))
         if low_bit:
             y, of_norm = y + tf.cast(x, y.dtype), [tf.stack(pair) for pair in zip(of_first, of_norm, strict=True)]
@@ -170,7 +170,7 @@ def _grad_repeat(build, scheme, repeat, weights, grad_y):
     x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_y])
     between = _depthwise(build, scheme, x, depthwise)
     product = _pointwise(build, scheme, between, pointwise)
-    grad_product, *grad_norm = layers.batch_norm_gradient(build, product, scale, repeat.norm, grad_y)
+    grad_product, *grad_norm = norms.batch_norm_gradient(build, product, scale, repeat.norm, grad_y)
     grad_between, grad_pointwise = functions.gradients(product, [between, pointwise], grad_product)
     grad_x, grad_depthwise = functions.gradients(between, [x, depthwise], grad_between)
     return grad_x, grad_depthwise, grad_pointwise, *grad_norm
@@ -182,11 +182,11 @@ def _grad_low_bit_repeat(build, scheme, repeat, weights, grad_y):
     x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_y])
     (first_scale, scale), first_offset = tf.unstack(scales), offsets[0]
     raw = _depthwise(build, scheme, x, depthwise)
-    between, *_, first_kept = layers.batch_norm(build, raw, first_scale, first_offset)
+    between, *_, first_kept = norms.batch_norm(build, raw, first_scale, first_offset)
     product = _pointwise(build, scheme, between, pointwise)
-    grad_product, *grad_last = layers.batch_norm_gradient(build, product, scale, repeat.norm, grad_y)
+    grad_product, *grad_last = norms.batch_norm_gradient(build, product, scale, repeat.norm, grad_y)
     grad_between, grad_pointwise = functions.gradients(product, [between, pointwise], grad_product)
-    grad_raw, *grad_first = layers.batch_norm_gradient(build, raw, first_scale, first_kept, grad_between)
+    grad_raw, *grad_first = norms.batch_norm_gradient(build, raw, first_scale, first_kept, grad_between)
     grad_x, grad_depthwise = functions.gradients(raw, [x, depthwise], grad_raw)
     grad_norms = [tf.stack(pair) for pair in zip(grad_first, grad_last, strict=True)]
     return grad_x + tf.cast(grad_y, grad_x.dtype), grad_depthwise, grad_pointwise, *grad_norms

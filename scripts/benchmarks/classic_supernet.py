@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow.compat.v1 as tf
 
-from enas.graph import layers
+from enas.graph import layers, norms
 from quantize import ops
 
 AUX_WEIGHT = 0.4
@@ -95,7 +95,7 @@ def _separable(build, name, op, k, x, sources, source):
                 (
                     layers.weight(build, "depthwise", [2, k, k, channels, 1], k * k, build.scheme),
                     layers.weight(build, "pointwise", [2, channels, channels], channels, build.scheme),
-                    *layers.norm_variables(build, [2, channels]),
+                    *norms.norm_variables(build, [2, channels]),
                 )
             )
     depthwise, pointwise, scale, offset = [tf.stack(of_all)[source] for of_all in zip(*owned, strict=True)]
@@ -131,5 +131,5 @@ def _fit(build, index, x, height, filters):
 
 
 def _norm(build, x):
-    scale, offset = layers.norm_variables(build, [x.shape[-1]])
+    scale, offset = norms.norm_variables(build, [x.shape[-1]])
     return tf.nn.fused_batch_norm(x, scale, offset, epsilon=BN_EPSILON)[0]

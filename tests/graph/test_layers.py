@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
 
-from enas.graph import layers, optim
+from enas.graph import layers, norms, optim
 from enas.micro.config import ChildConfig
 from quantize import schemes
 
@@ -34,7 +34,7 @@ def test_batch_norm_normalises_by_the_batch(start, dtype, tolerance, training):
     """Over N, H and W, and when a shared child is scored too; the variance handed to moving averages is the unbiased
     one."""
     x = X.astype(dtype)
-    *outputs, _ = layers.batch_norm(build_of(training=training), *map(tf.constant, (x, SCALE, OFFSET)))
+    *outputs, _ = norms.batch_norm(build_of(training=training), *map(tf.constant, (x, SCALE, OFFSET)))
     assert [y.dtype.name for y in outputs] == [dtype, "float32", "float32"]
     y, mean, variance = start().run(outputs)
     exact = x.astype(np.float64)
@@ -47,7 +47,7 @@ def test_batch_norm_normalises_by_the_batch(start, dtype, tolerance, training):
 def test_batch_norm_normalises_by_moving_averages_where_told(start):
     build = layers.BuildContext(ChildConfig(), 2, 0, batch_statistics=False)
     mean, variance = np.array([1.0, -2.0], np.float32), np.array([4.0, 0.25], np.float32)
-    y, *_ = layers.batch_norm(build, *map(tf.constant, (X, SCALE, OFFSET, mean, variance)))
+    y, *_ = norms.batch_norm(build, *map(tf.constant, (X, SCALE, OFFSET, mean, variance)))
     np.testing.assert_allclose(start().run(y), np_norm(X.astype(np.float64), mean, variance), rtol=1e-4, atol=1e-5)
 
 
@@ -58,8 +58,8 @@ def test_moving_averages_follow_training_and_scoring_uses_them(start):
     training = layers.BuildContext(config, 2, 0, training=True, moving_averages=True)
     scoring = layers.BuildContext(config, 2, 0, moving_averages=True, batch_statistics=False)
     with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
-        y = layers.norm(training, fed)
-        scored = layers.norm(scoring, fed)
+        y = norms.norm(training, fed)
+        scored = norms.norm(scoring, fed)
     assert len(training.moving_updates) == 2 and not scoring.moving_updates
     moving = {v.name: v for v in tf.global_variables() if "moving" in v.name}
     assert set(moving) == {"child/moving_mean:0", "child/moving_variance:0"}
@@ -83,7 +83,7 @@ def test_moving_averages_follow_training_and_scoring_uses_them(start):
 
 def test_no_moving_averages_where_none_are_kept():
     build = build_of()
-    layers.norm(build, tf.constant(X))
+    norms.norm(build, tf.constant(X))
     assert not build.moving_updates
     assert len(tf.global_variables()) == 2
 
@@ -93,14 +93,14 @@ def test_no_moving_averages_where_none_are_kept():
     [("fp32", "low_bit", 1.0), ("binary", "published", 1.0), ("k4", "published", 0.25), ("k4", "low_bit", 1.0)],
 )
 def test_scale_starts_where_the_recipe_and_the_scheme_say_and_offset_at_zero(start, scheme, recipe, expected):
-    scale, offset = layers.norm_variables(build_of(scheme=scheme, recipe=recipe), [2, 3])
+    scale, offset = norms.norm_variables(build_of(scheme=scheme, recipe=recipe), [2, 3])
     scale, offset = start().run([scale, offset])
     np.testing.assert_array_equal(scale, np.full((2, 3), np.float32(expected)))
     np.testing.assert_array_equal(offset, np.zeros((2, 3)))
 
 
 def test_scales_may_start_at_values_of_their_own(start):
-    scale, _ = layers.norm_variables(build_of(), [3, 2, 4], np.array([[0.5], [0.25]]))
+    scale, _ = norms.norm_variables(build_of(), [3, 2, 4], np.array([[0.5], [0.25]]))
     np.testing.assert_array_equal(start().run(scale), np.broadcast_to([[0.5], [0.25]], [3, 2, 4]))
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import tensorflow.compat.v1 as tf
 
 from chain_space.arc import OPS, Arc
-from enas.graph import blocks, layers
+from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from quantize import ops
 
@@ -46,4 +46,4 @@ def _run(build, x, name):
         return blocks.pool_3x3(name, x)
     channels = x.shape[-1]
     w = layers.weight(build, "w", [3, 3, channels, channels], 9 * channels, build.scheme)
-    return layers.norm(build, ops.conv2d(ops.activate(x, build.scheme), w, build.scheme))
+    return norms.norm(build, ops.conv2d(ops.activate(x, build.scheme), w, build.scheme))
