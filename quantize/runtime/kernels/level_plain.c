@@ -1,0 +1,6 @@
+#include <string.h>
+
+#include "runtime.h"
+#include "vector_plain.h"
+
+#include "kernels.h"
