@@ -10,44 +10,11 @@ from quantize.runtime import codes as coding
 from quantize.runtime import layouts, structures
 from quantize.runtime.codes import Array, Codes, Kind, arithmetic
 from quantize.runtime.layers import Conv, Depthwise, check_conv, check_depthwise
-from quantize.runtime.structures import Kernel, address
+from quantize.runtime.memory import Fresh, Recycled, address, align
+from quantize.runtime.program import Program
+from quantize.runtime.structures import Kernel
 
 LEVELS = ("plain", "neon", "avx2", "avx512")  # numbered as in kernels/dispatch.c
-
-
-class Program:
-    """Calls of kernels that are run by one call into the library; see `Kernels.program`.
-
-    Memory is recycled: what a call returned and nobody holds any more is where later calls write.
-    """
-
-    def __init__(self, run: Callable[..., None], inputs: Sequence[Array]) -> None:
-        self._run = run
-        self.inputs = [structures.align(array) for array in inputs]
-        self.output: Any = None
-        self._calls: list[tuple[Kernel, ctypes.Structure, int]] = []
-        self._kept: list[Any] = []
-
-    def append(self, kernel: Kernel, arguments: ctypes.Structure, rows: int, kept: Sequence[Any]) -> None:
-        """Adds a call of a kernel; `kept` are the arrays that its arguments point into."""
-        self._calls.append((kernel, arguments, rows))
-        self._kept.append(kept)
-
-    def finish(self, output: Any) -> None:
-        """Fixes the calls, and what they result in."""
-        count = len(self._calls)
-        self.output = output
-        self._ids = (ctypes.c_int32 * count)(*(kernel for kernel, _, _ in self._calls))
-        self._arguments = (ctypes.c_void_p * count)(*(ctypes.addressof(call) for _, call, _ in self._calls))
-        self._rows = (ctypes.c_int64 * count)(*(rows for _, _, rows in self._calls))
-
-    def __call__(self, *arrays: Array) -> Any:
-        for mine, array in zip(self.inputs, arrays, strict=True):
-            if mine.shape != array.shape:
-                raise ValueError(f"the program takes an array of shape {mine.shape}, not {array.shape}")
-            mine[...] = array
-        self._run(len(self._calls), self._ids, self._arguments, self._rows)
-        return self.output
 
 
 class NativeKernels:
@@ -67,6 +34,7 @@ class NativeKernels:
         self._library = library
         self._number = LEVELS.index(self.level)
         self._program: Program | None = None
+        self._memory: Fresh | Recycled = Fresh()
 
     def _run(self, count: int, ids: Any, arguments: Any, rows: Any) -> None:
         number, threads = ctypes.c_int(self._number), ctypes.c_int(self.threads)
@@ -81,19 +49,29 @@ class NativeKernels:
         one = ctypes.byref
         self._run(1, one(ctypes.c_int32(kernel)), one(pointer), one(ctypes.c_int64(rows)))
 
+    def _floats(self, x: Array) -> Array:
+        """x as the kernels take it: contiguous float32; x itself if it is.
+
+        Raises:
+          ValueError: x would have to be copied, which a program would not repeat.
+        """
+        if self._program is not None and not (x.flags.c_contiguous and x.dtype == np.float32):
+            raise ValueError("a program takes contiguous float32 arrays only")
+        return np.ascontiguousarray(x, np.float32)
+
     def program(self, function: Callable[..., Any], *inputs: Array) -> Callable[..., Any]:
         """See `Kernels`."""
         recorder = NativeKernels(self._library, self.level, self.threads)
         program = Program(self._run, inputs)
-        recorder._program = program
+        recorder._program, recorder._memory = program, program.memory
         program.finish(function(recorder, *program.inputs))
         return program
 
     def _new_codes(self, scheme: str, size: tuple[int, int, int], channels: int, margin: int) -> Codes:
-        zero = margin > 0 or (arithmetic(scheme).kind == Kind.BYTES and channels % 16 > 0)
+        padded = margin > 0 or (arithmetic(scheme).kind == Kind.BYTES and channels % 16 > 0)
         shape = coding.shape_of(scheme, size, channels, margin)
         dtype = np.uint8 if arithmetic(scheme).kind == Kind.BYTES else np.uint32
-        return Codes(structures.aligned(shape, dtype, zero), scheme, channels, margin)
+        return Codes(self._memory.take(shape, dtype, (channels, margin) if padded else None), scheme, channels, margin)
 
     def quantize(self, xs: Array | Sequence[Array], scheme: str, factor: float = 1.0, margin: int = 0) -> Codes:
         """See `Kernels`."""
@@ -107,10 +85,10 @@ class NativeKernels:
         out = self._new_codes(scheme, parts[0].shape[:3], channels, margin)
         at, unit = 0, 1 if of.kind == Kind.BYTES else 32
         for part in parts:
-            x = _floats(part)
+            x = self._floats(part)
             target = structures.view(out, channel=at // unit)
             arguments = structures.Quantize(address(x), *x.shape, x.shape[3], target, factor, int(of.kind), of.levels)
-            self._call(Kernel.QUANTIZE, arguments, x.shape[0] * x.shape[1], x, out)
+            self._call(Kernel.QUANTIZE, arguments, x.shape[0] * x.shape[1])
             at += x.shape[3]
         return out
 
@@ -126,13 +104,13 @@ class NativeKernels:
             pointers = [address(array) for array in (layout.weights, layout.scale, layout.offset)]
             channels = out.array.shape[3]
             call = structures.ByteDepthwise(*views, n, h, w, channels, side, of.levels, *pointers)
-            self._call(Kernel.BYTE_DEPTHWISE, call, n * h, x, out, layout)
+            self._call(Kernel.BYTE_DEPTHWISE, call, n * h, layout)
             return out
         bits = _layout(layer, (h, w), lambda: layouts.bit_depthwise(layer, h, w))
         pointers = [address(array) for array in (bits.weights, bits.thresholds, bits.flip)]
         words = w * out.array.shape[4]
         arguments = structures.BitDepthwise(*views, n, h, words, side, int(of.kind), bits.classes, 0, *pointers)
-        self._call(Kernel.BIT_DEPTHWISE, arguments, n * h, x, out, bits)
+        self._call(Kernel.BIT_DEPTHWISE, arguments, n * h, bits)
         return out
 
     def _conv(self, x: Codes, layer: Conv, stride: int, start: int, residual: Array | None, sums: bool) -> Array:
@@ -140,19 +118,19 @@ class NativeKernels:
         n, h, w = x.size[0], *(-(-side // stride) for side in x.size[1:])
         side, outputs = layer.weights.shape[0], layer.weights.shape[3]
         layout = _layout(layer, (h, w), lambda: layouts.conv(layer, h, w))
-        y = structures.aligned((n, h, w, outputs), np.int32 if sums else np.float32)
+        y = self._memory.take((n, h, w, outputs), np.int32 if sums else np.float32)
         if residual is not None and residual.shape != y.shape:
             raise ValueError(f"the residual must be of shape {y.shape}, not {residual.shape}")
-        residual = None if residual is None else _floats(residual)
+        residual = None if residual is None else self._floats(residual)
         codes = structures.view(x, start - side // 2, start - side // 2)
         line, span = codes.row, side * codes.pixel // (4 if x.arithmetic.kind == Kind.BYTES else 1)
         codes.row, codes.pixel = codes.row * stride, codes.pixel * stride
         read = (layout.weights, layout.base, layout.border, layout.scale, layout.offset, residual)
         arguments = structures.Conv(
-            codes, line, span, n, h, w, outputs, -(-outputs // layouts.GROUP), outputs, side, int(x.arithmetic.kind),
+            codes, line, span, n, h, w, outputs, -(-outputs // layouts.GROUP), side, int(x.arithmetic.kind),
             *(address(array) for array in read), *((None, address(y)) if sums else (address(y), None)),
         )  # fmt: skip
-        self._call(Kernel.CONV, arguments, n * h, x, y, layout, residual)
+        self._call(Kernel.CONV, arguments, n * h, layout)
         return y
 
     def conv(self, x: Codes, layer: Conv, residual: Array | None = None, stride: int = 1, start: int = 0) -> Array:
@@ -168,9 +146,15 @@ class NativeKernels:
         relu: bool = False,
     ) -> Array:  # fmt: skip
         """Calls one of the kernels that take `struct floats`: inputs x, w, scale, offset; size N, H, W, C, outputs."""
-        arrays = [None if array is None else _floats(array) for array in inputs]
-        arguments = structures.Floats(*(address(array) for array in [*arrays, y]), *size, side, int(relu))
-        self._call(kernel, arguments, rows, arrays, y)
+        x, *others = inputs
+        assert x is not None
+        if kernel == Kernel.ADD:
+            assert others[0] is not None
+            others[0] = self._floats(others[0])
+        others = [None if array is None else np.ascontiguousarray(array, np.float32) for array in others]
+        x = self._floats(x)
+        arguments = structures.Floats(*(address(array) for array in [x, *others, y]), *size, side, int(relu))
+        self._call(kernel, arguments, rows, *(() if kernel == Kernel.ADD else others))
         return y
 
     def average_pool(self, x: Array) -> Array:
@@ -182,39 +166,34 @@ class NativeKernels:
         return self._pool(Kernel.MAX_POOL, x)
 
     def _pool(self, kernel: Kernel, x: Array) -> Array:
-        y, rows = structures.aligned(x.shape, np.float32), x.shape[0] * x.shape[1]
+        y, rows = self._memory.take(x.shape, np.float32), x.shape[0] * x.shape[1]
         return self._float_call(kernel, (x, None, None, None), y, (*x.shape, x.shape[3]), rows)
 
     def global_pool(self, x: Array, relu: bool = False) -> Array:
         """See `Kernels`."""
-        y = structures.aligned((x.shape[0], x.shape[3]), np.float32)
+        y = self._memory.take((x.shape[0], x.shape[3]), np.float32)
         size = (*x.shape, x.shape[3])
         return self._float_call(Kernel.GLOBAL_POOL, (x, None, None, None), y, size, x.shape[0], relu=relu)
 
     def float_conv(self, x: Array, w: Array, scale: Array, offset: Array) -> Array:
         """See `Kernels`."""
-        y = structures.aligned((*x.shape[:3], w.shape[3]), np.float32)
+        y = self._memory.take((*x.shape[:3], w.shape[3]), np.float32)
         size, rows = (*x.shape, w.shape[3]), x.shape[0] * x.shape[1]
         return self._float_call(Kernel.FLOAT_CONV, (x, w, scale, offset), y, size, rows, w.shape[0])
 
     def dense(self, x: Array, w: Array, b: Array) -> Array:
         """See `Kernels`."""
-        y = structures.aligned((x.shape[0], w.shape[1]), np.float32)
+        y = self._memory.take((x.shape[0], w.shape[1]), np.float32)
         size = (x.shape[0], 1, 1, *w.shape)
         return self._float_call(Kernel.FLOAT_CONV, (x, w, np.ones(len(b), np.float32), b), y, size, x.shape[0], 1)
 
     def add(self, x: Array, y: Array) -> Array:
         """See `Kernels`."""
-        total = structures.aligned(x.shape, np.float32)
-        rows, row = (
-            (x.shape[0], x.size // max(x.shape[0], 1)) if x.ndim < 3 else (x.shape[0] * x.shape[1], x[0, 0].size)
-        )
+        if x.shape != y.shape:
+            raise ValueError(f"the arrays to be added have shapes {x.shape} and {y.shape}")
+        total, rows = self._memory.take(x.shape, np.float32), x.shape[0] * x.shape[1]
+        row = x.size // max(rows, 1)
         return self._float_call(Kernel.ADD, (x, y, None, None), total, (1, rows, 1, row, row), rows)
-
-
-def _floats(x: Array) -> Array:
-    """x as the kernels take it: contiguous float32; x itself if it is."""
-    return np.ascontiguousarray(x, np.float32)
 
 
 def _layout(layer: Depthwise | Conv, key: Any, make: Callable[[], Any]) -> Any:
@@ -222,6 +201,6 @@ def _layout(layer: Depthwise | Conv, key: Any, make: Callable[[], Any]) -> Any:
     if key not in layer.layouts:
         layout = make()
         arrays = {name: value for name, value in vars(layout).items() if isinstance(value, np.ndarray)}
-        changed = {name: structures.align(value) for name, value in arrays.items()}
+        changed = {name: align(value) for name, value in arrays.items()}
         layer.layouts[key] = type(layout)(**{**vars(layout), **changed})
     return layer.layouts[key]

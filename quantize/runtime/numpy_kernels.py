@@ -106,7 +106,7 @@ class NumpyKernels:
     def add(self, x: Array, y: Array) -> Array:
         return x + y
 
-    def program(self, function: Callable[..., Any], *inputs: Array) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Any], *_inputs: Array) -> Callable[..., Any]:
         return lambda *arrays: function(self, *arrays)
 
 

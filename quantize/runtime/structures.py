@@ -1,14 +1,12 @@
-"""The structures of kernels/runtime.h, and pointers into arrays."""
+"""The structures of kernels/runtime.h."""
 
 import ctypes
 import enum
 
-import numpy as np
-
-from quantize.runtime.codes import Array, Codes, Kind
+from quantize.runtime.codes import Codes, Kind
+from quantize.runtime.memory import address
 
 _POINTER, _LONG, _INT, _FLOAT = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int32, ctypes.c_float
-_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
 
 class Kernel(enum.IntEnum):
@@ -74,7 +72,7 @@ class Conv(ctypes.Structure):
 
     _fields_ = [
         ("x", CodesView),
-        *_fields(_LONG, "line span batch height width outputs groups y_pixel"),
+        *_fields(_LONG, "line span batch height width outputs groups"),
         *_fields(_INT, "side scheme"),
         *_fields(_POINTER, "weights base border scale offset residual y sums"),
     ]
@@ -88,26 +86,6 @@ class Floats(ctypes.Structure):
         *_fields(_LONG, "batch height width channels outputs"),
         *_fields(_INT, "side relu"),
     ]
-
-
-def address(array: Array | None) -> int | None:
-    """Where an array begins; None of None."""
-    return None if array is None else array.__array_interface__["data"][0]
-
-
-def aligned(shape: tuple[int, ...], dtype: type, zero: bool = False) -> Array:
-    """Makes an array that begins at a cache line."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = (np.zeros if zero else np.empty)(size + _ALIGNMENT, np.uint8)
-    start = -address(memory) % _ALIGNMENT  # type: ignore[operator]
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-def align(array: Array) -> Array:
-    """Copies an array to where it begins at a cache line."""
-    copy = aligned(array.shape, array.dtype.type)
-    copy[...] = array
-    return copy
 
 
 def view(codes: Codes, y: int = 0, x: int = 0, channel: int = 0) -> CodesView:

@@ -8,13 +8,14 @@
 #define MOST_PIXELS 8
 #define GROUP 16
 
-/* The next output pixel. */
+/* Output pixels, and where they come from and go to. */
 struct place {
-    int64_t image, y, x;
+    int64_t image, y, x, index;
 };
 
 static ALWAYS_INLINE void next_place(const struct conv *c, struct place *p)
 {
+    ++p->index;
     if (++p->x == c->width) {
         p->x = 0;
         if (++p->y == c->height) {
@@ -24,38 +25,51 @@ static ALWAYS_INLINE void next_place(const struct conv *c, struct place *p)
     }
 }
 
-static ALWAYS_INLINE int64_t pixel_index(const struct conv *c, const struct place *p)
+/* What padding that counted as -1 has to be made up for with; added to a pixel's sums. */
+static vector border_of(const struct conv *c, const struct place *p, int64_t output)
 {
-    return (p->image * c->height + p->y) * c->width + p->x;
+    int64_t columns = c->width < 2 * (c->side / 2) + 1 ? c->width : 2 * (c->side / 2) + 1;
+    int64_t class = row_class(p->y, c->height, c->side) * columns + row_class(p->x, c->width, c->side);
+    return LOAD_LANES(c->border + class * c->groups * GROUP + output);
 }
 
-/* Writes the outputs [output, output + LANES) of one pixel. */
-static ALWAYS_INLINE void finish(const struct conv *c, const struct place *p, int64_t output, vector sum)
+/* Writes the outputs [output, output + LANES) of the pixels of a tile. */
+static ALWAYS_INLINE void finish(
+    const struct conv *c, const struct place *places, int64_t valid, int64_t output, vector *sum, const int pixels)
 {
-    int64_t n = c->outputs - output, index = pixel_index(c, p);
+    const int64_t n = c->outputs - output;
     if (n <= 0)
         return;
-    if (c->border) {
-        int64_t columns = c->width < 2 * (c->side / 2) + 1 ? c->width : 2 * (c->side / 2) + 1;
-        int64_t class = row_class(p->y, c->height, c->side) * columns + row_class(p->x, c->width, c->side);
-        sum = PLUS(sum, LOAD_LANES(c->border + class * c->groups * GROUP + output));
-    }
+    if (c->border)
+        for (int m = 0; m < pixels; ++m)
+            sum[m] = PLUS(sum[m], border_of(c, places + m, output));
     if (c->sums) {
-        STORE((uint32_t *)c->sums + index * c->outputs + output, sum, n);
+        UNROLL for (int m = 0; m < pixels; ++m)
+            if (m < valid)
+                STORE((uint32_t *)c->sums + places[m].index * c->outputs + output, sum[m], n);
         return;
     }
-    vector_float y = TIMES_FLOAT(TO_FLOAT(sum), LOAD_FLOAT(c->scale + output, LANES));
-    y = PLUS_FLOAT(y, LOAD_FLOAT(c->offset + output, LANES));
+    const vector_float scale = LOAD_FLOAT(c->scale + output, LANES), offset = LOAD_FLOAT(c->offset + output, LANES);
+    vector_float y[MOST_PIXELS];
+    UNROLL for (int m = 0; m < pixels; ++m)
+        y[m] = PLUS_FLOAT(TIMES_FLOAT(TO_FLOAT(sum[m]), scale), offset);
     if (c->residual)
-        y = PLUS_FLOAT(y, LOAD_FLOAT(c->residual + index * c->y_pixel + output, n));
-    STORE_FLOAT(c->y + index * c->y_pixel + output, y, n);
+        UNROLL for (int m = 0; m < pixels; ++m) /* past the end, the last pixel again */
+            y[m] = PLUS_FLOAT(y[m], LOAD_FLOAT(c->residual + places[m].index * c->outputs + output, n));
+    if (valid >= pixels) {
+        UNROLL for (int m = 0; m < pixels; ++m)
+            STORE_FLOAT(c->y + places[m].index * c->outputs + output, y[m], n);
+        return;
+    }
+    for (int m = 0; m < valid; ++m)
+        STORE_FLOAT(c->y + places[m].index * c->outputs + output, y[m], n);
 }
 
 static ALWAYS_INLINE int accumulators(int scheme) { return scheme == TERNARY ? 2 : scheme == TWO_BITS ? 4 : 1; }
 
 static ALWAYS_INLINE int tile_pixels(int scheme)
 {
-    int fit = ACCUMULATORS / (scheme == BYTES ? BYTE_GROUPS : accumulators(scheme));
+    int fit = scheme == BYTES ? BYTE_PIXELS : ACCUMULATORS / accumulators(scheme);
     return fit < MOST_PIXELS ? fit : MOST_PIXELS;
 }
 
@@ -134,9 +148,10 @@ static ALWAYS_INLINE void bit_tile(
 #endif
         }
     }
+    vector sum[MOST_PIXELS];
     UNROLL for (int m = 0; m < pixels; ++m)
-        if (m < valid)
-            finish(c, places + m, output, bit_sum(c, total[m], output, scheme));
+        sum[m] = bit_sum(c, total[m], output, scheme);
+    finish(c, places, valid, output, sum, pixels);
 }
 
 static ALWAYS_INLINE void byte_tile(
@@ -145,10 +160,10 @@ static ALWAYS_INLINE void byte_tile(
     const int pixels = tile_pixels(BYTES);
     const int64_t group = c->side * c->span * GROUP * 4;
     const int8_t *w = (const int8_t *)c->weights + output / GROUP * group + output % GROUP * 4;
-    vector sum[MOST_PIXELS][BYTE_GROUPS];
+    vector sum[BYTE_GROUPS][MOST_PIXELS];
     UNROLL for (int m = 0; m < pixels; ++m)
         UNROLL for (int g = 0; g < beside; ++g)
-            sum[m][g] = ZERO();
+            sum[g][m] = ZERO();
     for (int64_t dy = 0; dy < c->side; ++dy)
         for (int64_t i = 0; i < c->span; ++i, w += GROUP * 4) {
             vector weights[BYTE_GROUPS];
@@ -159,20 +174,18 @@ static ALWAYS_INLINE void byte_tile(
                 memcpy(&four, x[m] + dy * c->line + i * 4, 4);
                 vector_quad quad = QUAD(four);
                 UNROLL for (int g = 0; g < beside; ++g)
-                    sum[m][g] = DOT(sum[m][g], quad, weights[g]);
+                    sum[g][m] = DOT(sum[g][m], quad, weights[g]);
             }
         }
-    UNROLL for (int m = 0; m < pixels; ++m)
-        UNROLL for (int g = 0; g < beside; ++g)
-            if (m < valid)
-                finish(c, places + m, output + g * GROUP, sum[m][g]);
+    UNROLL for (int g = 0; g < beside; ++g)
+        finish(c, places, valid, output + g * GROUP, sum[g], pixels);
 }
 
 static ALWAYS_INLINE void conv_rows(const struct conv *c, int64_t first, int64_t last, const int scheme)
 {
     const int pixels = tile_pixels(scheme);
     const int64_t unit = scheme == BYTES ? 1 : 4;
-    struct place next = {first / c->height, first % c->height, 0};
+    struct place next = {first / c->height, first % c->height, 0, first * c->width};
     for (int64_t left = (last - first) * c->width; left > 0; left -= pixels) {
         const void *x[MOST_PIXELS];
         struct place places[MOST_PIXELS];
@@ -188,8 +201,10 @@ static ALWAYS_INLINE void conv_rows(const struct conv *c, int64_t first, int64_t
             continue;
         }
         int64_t output = 0;
-        for (; BYTE_GROUPS > 1 && output + GROUP < c->outputs; output += BYTE_GROUPS * GROUP)
-            byte_tile(c, (const uint8_t *const *)x, places, left, output, BYTE_GROUPS);
+        for (; BYTE_GROUPS >= 4 && output + 3 * GROUP < c->outputs; output += 4 * GROUP)
+            byte_tile(c, (const uint8_t *const *)x, places, left, output, 4);
+        for (; BYTE_GROUPS >= 2 && output + GROUP < c->outputs; output += 2 * GROUP)
+            byte_tile(c, (const uint8_t *const *)x, places, left, output, 2);
         for (; output < c->outputs; output += LANES)
             byte_tile(c, (const uint8_t *const *)x, places, left, output, 1);
     }

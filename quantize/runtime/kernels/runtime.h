@@ -59,10 +59,10 @@ struct byte_depthwise {
  * or quads of bytes long. groups: outputs / 16, rounded up.
  * weights: [group][side * span][plane][16] words, or [group][side * span][16][4] bytes.
  * base: int32 [groups * 16], of bit planes of one bit. border: int32 [row class][column class][groups * 16], which is
- * added to sums, or NULL. y, residual: y_pixel floats from pixel to pixel; sums: outputs int32 for each pixel. */
+ * added to sums, or NULL. y and residual have `outputs` floats for each pixel, sums as many int32. */
 struct conv {
     struct codes x;
-    int64_t line, span, batch, height, width, outputs, groups, y_pixel;
+    int64_t line, span, batch, height, width, outputs, groups;
     int32_t side, scheme;
     const void *weights;
     const int32_t *base, *border;

@@ -5,6 +5,7 @@
 #define LANES 8
 #define ACCUMULATORS 8
 #define BYTE_GROUPS 1
+#define BYTE_PIXELS 4
 #define DIRECT 0 /* POPCOUNT counts in bytes, WIDEN adds the four bytes of a lane */
 
 typedef __m256i vector;

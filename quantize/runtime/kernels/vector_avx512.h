@@ -4,7 +4,8 @@
 #define TABLE kernels_avx512
 #define LANES 16
 #define ACCUMULATORS 16
-#define BYTE_GROUPS 2
+#define BYTE_GROUPS 4
+#define BYTE_PIXELS 6
 #define DIRECT 1
 
 typedef __m512i vector;

@@ -5,6 +5,7 @@
 #define LANES 4
 #define ACCUMULATORS 16
 #define BYTE_GROUPS 1
+#define BYTE_PIXELS 8
 #define DIRECT 0
 
 typedef uint32x4_t vector;

@@ -3,6 +3,7 @@
 #define LANES 1        /* 32-bit words of a vector */
 #define ACCUMULATORS 4 /* vectors that a tile of a convolution sums in */
 #define BYTE_GROUPS 1  /* vectors of outputs that a tile of bytes has side by side */
+#define BYTE_PIXELS 4  /* pixels of such a tile */
 #define DIRECT 1       /* POPCOUNT gives 32-bit lanes, which are summed as they are */
 
 typedef uint32_t vector;
