@@ -5,6 +5,7 @@ compiled in a directory of its own and renamed when it is whole, so processes th
 renames a whole library to the same name.
 """
 
+import concurrent.futures
 import ctypes
 import functools
 import hashlib
@@ -24,9 +25,9 @@ COMPILER_VARIABLE = "CC"
 _FLAGS = ["-std=c99", "-O3", "-ffp-contract=off", "-fPIC", "-pthread"]
 _AVX512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vpopcntdq", "avx512vnni"]
 # The flags of each source; those that are for other processors are left out.
-_LEVELS = {
-    "x86_64": {"level_avx2.c": ["-mavx2"], "level_avx512.c": [f"-m{name}" for name in _AVX512]},
-    "aarch64": {"level_neon.c": []},
+_LEVELS: dict[str, dict[str, list[str]]] = {
+    "x86_64": {"levels/avx2.c": ["-mavx2"], "levels/avx512.c": [f"-m{name}" for name in _AVX512]},
+    "aarch64": {"levels/neon.c": []},
 }
 _COMPILE_SECONDS = 300
 
@@ -43,7 +44,12 @@ def machine() -> str:
 
 def source_flags() -> dict[str, list[str]]:
     """Returns {source to compile: its flags}."""
-    sources = {"dispatch.c": [], "threads.c": [], "level_plain.c": [], **_LEVELS.get(machine(), {})}
+    sources: dict[str, list[str]] = {
+        "dispatch.c": [],
+        "threads.c": [],
+        "levels/plain.c": [],
+        **_LEVELS.get(machine(), {}),
+    }
     return {name: [*_FLAGS, *flags] for name, flags in sources.items()}
 
 
@@ -62,7 +68,7 @@ def compiler() -> list[str]:
         if shutil.which(name):
             return [name]
     if importlib.util.find_spec("ziglang"):
-        return [sys.executable, "-m", "ziglang", "cc"]
+        return [sys.executable, "-m", "ziglang", "cc", "-mcpu=baseline"]  # its default is this very processor
     raise BuildError("no C compiler (cc, gcc, clang) was found; one comes with: pip install ziglang")
 
 
@@ -100,10 +106,15 @@ def _run(command: list[str]) -> str:
 def _key(command: list[str]) -> str:
     """Hashes what a library depends on: sources, flags, and the compiler with its version."""
     digest = hashlib.sha256()
-    for path in sorted(SOURCES.glob("*.[ch]")):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in sorted(SOURCES.rglob("*.[ch]")):
+        digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     digest.update(repr((source_flags(), command, _run([*command, "--version"]), machine())).encode())
     return digest.hexdigest()[:20]
+
+
+def library_path(command: list[str]) -> Path:
+    """Where the library lies that a compiler makes of the sources as they are."""
+    return cache_directory() / f"kernels-{_key(command)}.so"
 
 
 def _compile(command: list[str], target: Path) -> None:
@@ -115,11 +126,14 @@ def _compile(command: list[str], target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as folder:
-            objects = []
-            for name, flags in source_flags().items():
-                objects.append(f"{folder}/{name}.o")
-                _run([*command, *flags, "-c", str(SOURCES / name), "-o", objects[-1]])
-            _run([*command, "-shared", "-pthread", *objects, "-o", f"{folder}/library"])
+            objects = {name: f"{folder}/{name.replace('/', '-')}.o" for name in source_flags()}
+            commands = [
+                [*command, *flags, "-c", str(SOURCES / name), "-o", objects[name]]
+                for name, flags in source_flags().items()
+            ]
+            with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
+                list(pool.map(_run, commands))
+            _run([*command, "-shared", "-pthread", *objects.values(), "-o", f"{folder}/library"])
             os.replace(f"{folder}/library", target)
     except OSError as error:
         raise BuildError(f"the compiled kernels can't be kept in {target.parent}: {error.strerror}") from error
@@ -133,7 +147,7 @@ def library() -> ctypes.CDLL:
       BuildError: there is no compiler, it failed, or what it made can't be loaded.
     """
     command = compiler()
-    target = cache_directory() / f"kernels-{_key(command)}.so"
+    target = library_path(command)
     if not target.exists():
         _compile(command, target)
     try:

@@ -136,8 +136,8 @@ def conv(layer: Conv, height: int, width: int) -> ConvLayout:
     if kind == Kind.BINARY:
         base = np.full(groups * GROUP, side * side * channels, np.int32)
         return ConvLayout(weights, scale, offset, base, _border(values, height, width) if side > 1 else None)
-    base = (by_output > 0).sum((1, 2, 3), dtype=np.int32) if kind == Kind.ONE_BIT else None
-    return ConvLayout(weights, scale, offset, base)
+    counts = (by_output > 0).sum((1, 2, 3), dtype=np.int32)
+    return ConvLayout(weights, scale, offset, counts if kind == Kind.ONE_BIT else None)
 
 
 def _border(values: Array, height: int, width: int) -> Array:

@@ -1,4 +1,4 @@
-/* Vectors of one word, in plain C99: what runs everywhere. vector_avx2.h and the others have the same names. */
+/* Vectors of one word, in plain C99: what runs everywhere. avx2.h and the others have the same names. */
 #define TABLE kernels_plain
 #define LANES 1        /* 32-bit words of a vector */
 #define ACCUMULATORS 4 /* vectors that a tile of a convolution sums in */

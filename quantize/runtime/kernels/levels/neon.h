@@ -1,4 +1,4 @@
-/* Vectors of 128 bits: NEON, on 64-bit ARM. vector_plain.h says what each name means. */
+/* Vectors of 128 bits: NEON, on 64-bit ARM. plain.h says what each name means. */
 #include <arm_neon.h>
 
 #define TABLE kernels_neon

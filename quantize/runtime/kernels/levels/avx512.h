@@ -1,4 +1,4 @@
-/* Vectors of 512 bits: AVX-512 F, BW, DQ, VL, VPOPCNTDQ, VNNI. vector_plain.h says what each name means. */
+/* Vectors of 512 bits: AVX-512 F, BW, DQ, VL, VPOPCNTDQ, VNNI. plain.h says what each name means. */
 #include <immintrin.h>
 
 #define TABLE kernels_avx512

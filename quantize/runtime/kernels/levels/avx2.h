@@ -1,4 +1,4 @@
-/* Vectors of 256 bits: AVX2. vector_plain.h says what each name means. */
+/* Vectors of 256 bits: AVX2. plain.h says what each name means. */
 #include <immintrin.h>
 
 #define TABLE kernels_avx2
