@@ -76,7 +76,11 @@ class Kernels(Protocol):
         ...
 
     def float_conv(self, x: Array, w: Array, scale: Array, offset: Array) -> Array:
-        """Convolves floats with w `[k, k, Cin, Cout]`, stride 1, zero padding; then times scale plus offset `[Cout]`."""
+        """Convolves floats with w `[k, k, Cin, Cout]`, stride 1, zero padding; then times scale plus offset `[Cout]`.
+
+        Raises:
+          ValueError: w does not fit x, or k is even, or more than 1 with more than 256 channels.
+        """
         ...
 
     def dense(self, x: Array, w: Array, b: Array) -> Array:

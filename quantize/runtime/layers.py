@@ -7,6 +7,8 @@ import numpy as np
 
 from quantize.runtime.codes import Array, Codes, Kind, activation_values, arithmetic
 
+_WINDOW_CHANNELS = 256  # as in kernels/runtime.h
+
 
 def affine(sums: Array, scale: Array, offset: Array) -> Array:
     """float32(sums) * scale + offset, both operations rounded to float32; sums are integers below 2^31."""
@@ -167,3 +169,15 @@ def check_conv(x: Codes, layer: Conv, stride: int, start: int) -> None:
     if beyond > 0 and x.scheme == "binary":
         raise ValueError("binary codes have no zero that could lie beyond an odd side")
     _check(x, layer, max(side // 2, beyond))
+
+
+def check_float_conv(x: Array, w: Array) -> None:
+    """Checks that a convolution of floats can take x.
+
+    Raises:
+      ValueError: the channels don't fit, or k is even, or more than 1 with more than 256 channels.
+    """
+    if x.shape[3] != w.shape[2] or w.shape[0] != w.shape[1] or w.shape[0] % 2 == 0:
+        raise ValueError(f"weights {w.shape} don't fit images of {x.shape[3]} channels")
+    if w.shape[0] > 1 and x.shape[3] > _WINDOW_CHANNELS:
+        raise ValueError(f"a window of floats has up to {_WINDOW_CHANNELS} channels, not {x.shape[3]}")

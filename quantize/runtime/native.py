@@ -9,7 +9,7 @@ import numpy as np
 from quantize.runtime import codes as coding
 from quantize.runtime import layouts, structures
 from quantize.runtime.codes import Array, Codes, Kind, arithmetic
-from quantize.runtime.layers import Conv, Depthwise, check_conv, check_depthwise
+from quantize.runtime.layers import Conv, Depthwise, check_conv, check_depthwise, check_float_conv
 from quantize.runtime.memory import Fresh, Recycled, address, align
 from quantize.runtime.program import Program
 from quantize.runtime.structures import Kernel
@@ -128,7 +128,7 @@ class NativeKernels:
         read = (layout.weights, layout.base, layout.border, layout.scale, layout.offset, residual)
         arguments = structures.Conv(
             codes, line, span, n, h, w, outputs, -(-outputs // layouts.GROUP), side, int(x.arithmetic.kind),
-            *(address(array) for array in read), *((None, address(y)) if sums else (address(y), None)),
+            x.arithmetic.bits < 8, 0, *map(address, (*read, None if sums else y, y if sums else None)),
         )  # fmt: skip
         self._call(Kernel.CONV, arguments, n * h, layout)
         return y
@@ -177,6 +177,7 @@ class NativeKernels:
 
     def float_conv(self, x: Array, w: Array, scale: Array, offset: Array) -> Array:
         """See `Kernels`."""
+        check_float_conv(x, w)
         y = self._memory.take((*x.shape[:3], w.shape[3]), np.float32)
         size, rows = (*x.shape, w.shape[3]), x.shape[0] * x.shape[1]
         return self._float_call(Kernel.FLOAT_CONV, (x, w, scale, offset), y, size, rows, w.shape[0])
@@ -184,8 +185,8 @@ class NativeKernels:
     def dense(self, x: Array, w: Array, b: Array) -> Array:
         """See `Kernels`."""
         y = self._memory.take((x.shape[0], w.shape[1]), np.float32)
-        size = (x.shape[0], 1, 1, *w.shape)
-        return self._float_call(Kernel.FLOAT_CONV, (x, w, np.ones(len(b), np.float32), b), y, size, x.shape[0], 1)
+        size = (1, 1, x.shape[0], *w.shape)  # the images are a row of pixels
+        return self._float_call(Kernel.FLOAT_CONV, (x, w, np.ones(len(b), np.float32), b), y, size, 1, 1)
 
     def add(self, x: Array, y: Array) -> Array:
         """See `Kernels`."""

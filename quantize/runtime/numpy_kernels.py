@@ -11,7 +11,7 @@ import numpy as np
 
 from quantize.runtime import codes as coding
 from quantize.runtime.codes import Array, Codes, Kind, activation_values, arithmetic
-from quantize.runtime.layers import Conv, Depthwise, affine, check_conv, check_depthwise
+from quantize.runtime.layers import Conv, Depthwise, affine, check_conv, check_depthwise, check_float_conv
 
 _EXACT = 2**24  # float32 holds all integers up to here
 
@@ -93,6 +93,7 @@ class NumpyKernels:
         return y * (np.float32(1) / np.float32(h * w))
 
     def float_conv(self, x: Array, w: Array, scale: Array, offset: Array) -> Array:
+        check_float_conv(x, w)
         y = np.zeros((*x.shape[:3], w.shape[3]), np.float32)
         for i, j, tap in _window(x, w.shape[0]):
             for channel in range(x.shape[3]):

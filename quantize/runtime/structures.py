@@ -73,7 +73,7 @@ class Conv(ctypes.Structure):
     _fields_ = [
         ("x", CodesView),
         *_fields(_LONG, "line span batch height width outputs groups"),
-        *_fields(_INT, "side scheme"),
+        *_fields(_INT, "side scheme narrow reserved"),
         *_fields(_POINTER, "weights base border scale offset residual y sums"),
     ]
 

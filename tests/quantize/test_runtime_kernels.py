@@ -184,3 +184,5 @@ def test_codes_that_do_not_fit_a_layer_are_refused(level):
         run.conv(x, conv(random, "binary", 1, 8, 8), None, 2, 1)
     with pytest.raises(ValueError, match="stride"):
         run.conv(x, conv(random, "binary", 3, 8, 8), None, 2)
+    with pytest.raises(ValueError, match="257"):
+        run.float_conv(np.zeros((1, 2, 2, 257), F), np.zeros((3, 3, 257, 4), F), np.ones(4, F), np.ones(4, F))

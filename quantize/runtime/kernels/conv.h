@@ -154,31 +154,51 @@ static ALWAYS_INLINE void bit_tile(
     finish(c, places, valid, output, sum, pixels);
 }
 
+static ALWAYS_INLINE const int8_t *byte_weights(const struct conv *c, int64_t output)
+{
+    return (const int8_t *)c->weights + (output / GROUP * c->side * c->span * GROUP + output % GROUP) * 4;
+}
+
+/* `beside` vectors of outputs. */
 static ALWAYS_INLINE void byte_tile(
-    const struct conv *c, const uint8_t *const *x, const struct place *places, int64_t valid, int64_t output, const int beside)
+    const struct conv *c, const uint8_t *const *x, const struct place *places, int64_t valid, int64_t output,
+    const int beside, const int narrow)
 {
     const int pixels = tile_pixels(BYTES);
-    const int64_t group = c->side * c->span * GROUP * 4;
-    const int8_t *w = (const int8_t *)c->weights + output / GROUP * group + output % GROUP * 4;
-    vector sum[BYTE_GROUPS][MOST_PIXELS];
-    UNROLL for (int m = 0; m < pixels; ++m)
-        UNROLL for (int g = 0; g < beside; ++g)
+    const int8_t *w[BYTE_VECTORS];
+    vector sum[BYTE_VECTORS][MOST_PIXELS];
+    UNROLL for (int g = 0; g < beside; ++g) {
+        w[g] = byte_weights(c, output + g * LANES);
+        UNROLL for (int m = 0; m < pixels; ++m)
             sum[g][m] = ZERO();
-    for (int64_t dy = 0; dy < c->side; ++dy)
-        for (int64_t i = 0; i < c->span; ++i, w += GROUP * 4) {
-            vector weights[BYTE_GROUPS];
+    }
+    for (int64_t dy = 0, at = 0; dy < c->side; ++dy)
+        for (int64_t i = 0; i < c->span; ++i, at += GROUP * 4) {
+            vector weights[BYTE_VECTORS];
             UNROLL for (int g = 0; g < beside; ++g)
-                weights[g] = LOAD_LANES(w + g * group);
+                weights[g] = LOAD_LANES(w[g] + at);
             UNROLL for (int m = 0; m < pixels; ++m) {
                 uint32_t four;
                 memcpy(&four, x[m] + dy * c->line + i * 4, 4);
-                vector_quad quad = QUAD(four);
+                vector quad = BROADCAST(four);
                 UNROLL for (int g = 0; g < beside; ++g)
-                    sum[g][m] = DOT(sum[g][m], quad, weights[g]);
+                    sum[g][m] = narrow ? DOT_NARROW(sum[g][m], quad, weights[g]) : DOT(sum[g][m], quad, weights[g]);
             }
         }
     UNROLL for (int g = 0; g < beside; ++g)
-        finish(c, places, valid, output + g * GROUP, sum[g], pixels);
+        finish(c, places, valid, output + g * LANES, sum[g], pixels);
+}
+
+static ALWAYS_INLINE void byte_outputs(
+    const struct conv *c, const uint8_t *const *x, const struct place *places, int64_t valid, const int narrow)
+{
+    int64_t output = 0;
+    for (; BYTE_VECTORS >= 4 && output + 3 * LANES < c->outputs; output += 4 * LANES)
+        byte_tile(c, x, places, valid, output, 4, narrow);
+    for (; BYTE_VECTORS >= 2 && output + LANES < c->outputs; output += 2 * LANES)
+        byte_tile(c, x, places, valid, output, 2, narrow);
+    for (; output < c->outputs; output += LANES)
+        byte_tile(c, x, places, valid, output, 1, narrow);
 }
 
 static ALWAYS_INLINE void conv_rows(const struct conv *c, int64_t first, int64_t last, const int scheme)
@@ -200,13 +220,10 @@ static ALWAYS_INLINE void conv_rows(const struct conv *c, int64_t first, int64_t
                 bit_tile(c, (const uint32_t *const *)x, places, left, output, scheme);
             continue;
         }
-        int64_t output = 0;
-        for (; BYTE_GROUPS >= 4 && output + 3 * GROUP < c->outputs; output += 4 * GROUP)
-            byte_tile(c, (const uint8_t *const *)x, places, left, output, 4);
-        for (; BYTE_GROUPS >= 2 && output + GROUP < c->outputs; output += 2 * GROUP)
-            byte_tile(c, (const uint8_t *const *)x, places, left, output, 2);
-        for (; output < c->outputs; output += LANES)
-            byte_tile(c, (const uint8_t *const *)x, places, left, output, 1);
+        if (c->narrow)
+            byte_outputs(c, (const uint8_t *const *)x, places, left, 1);
+        else
+            byte_outputs(c, (const uint8_t *const *)x, places, left, 0);
     }
 }
 

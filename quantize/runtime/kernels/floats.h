@@ -1,61 +1,59 @@
-/* Float layers: plain loops over channels, which the compiler vectorizes for each instruction set. */
-#define TILE 16
+/* Float layers: pools, the stem, the classifier. Vectors are of neighbouring channels or outputs. */
+#define FLOAT_PIXELS 8
 
-/* The sum (or maximum) of a column of up to three rows, for `n` channels. */
-static ALWAYS_INLINE void pool_column(const float *x, int64_t row, int64_t above, int64_t below, float *column, int64_t n, const int max)
+/* The sum (or maximum) of the rows of one column: the middle one, the one above, the one below. */
+static ALWAYS_INLINE vector_float pool_column(
+    const float *x, int64_t row, int64_t above, int64_t below, int64_t n, const int max)
 {
-    for (int64_t c = 0; c < n; ++c)
-        column[c] = x[c];
-    for (int64_t side = 0; side < 2; ++side) {
-        if (!(side ? below : above))
-            continue;
-        const float *other = x + (side ? row : -row);
-        for (int64_t c = 0; c < n; ++c)
-            column[c] = max ? (other[c] > column[c] ? other[c] : column[c]) : column[c] + other[c];
+    vector_float column = LOAD_FLOAT(x, n);
+    if (above) {
+        vector_float other = LOAD_FLOAT(x - row, n);
+        column = max ? LARGER(column, other) : PLUS_FLOAT(column, other);
     }
+    if (below) {
+        vector_float other = LOAD_FLOAT(x + row, n);
+        column = max ? LARGER(column, other) : PLUS_FLOAT(column, other);
+    }
+    return column;
 }
 
-/* One row of one tile of channels: columns first, middle + above + below, then middle + left + right. */
-static ALWAYS_INLINE void pool_tile(const struct floats *f, const float *x, float *y, int64_t above, int64_t below, int64_t n, const int max)
+/* One row of a vector of channels: the sum of its column, that on the left, that on the right. */
+static ALWAYS_INLINE void pool_row(
+    const struct floats *f, const float *x, float *y, int64_t above, int64_t below, int64_t n, const int max)
 {
     const int64_t pixel = f->channels, row = f->width * pixel;
-    const float rows = (float)(1 + above + below);
-    float columns[3][TILE];
-    float *left = columns[0], *middle = columns[1], *right = columns[2];
-    pool_column(x, row, above, below, middle, n, max);
+    const int64_t rows = 1 + above + below;
+    const float inside = 1.0f / (float)(rows * 3), outside = 1.0f / (float)(rows * (f->width > 1 ? 2 : 1));
+    vector_float left = BROADCAST_FLOAT(0.0f), middle = pool_column(x, row, above, below, n, max), right = left;
     for (int64_t i = 0; i < f->width; ++i, x += pixel, y += pixel) {
-        int64_t has_left = i > 0, has_right = i + 1 < f->width;
+        const int has_left = i > 0, has_right = i + 1 < f->width;
+        vector_float result = middle;
         if (has_right)
-            pool_column(x + pixel, row, above, below, right, n, max);
-        const float *neighbours[2] = {has_left ? left : NULL, has_right ? right : NULL};
-        float result[TILE];
-        for (int64_t c = 0; c < n; ++c)
-            result[c] = middle[c];
-        for (int side = 0; side < 2; ++side) {
-            const float *other = neighbours[side];
-            if (!other)
-                continue;
-            for (int64_t c = 0; c < n; ++c)
-                result[c] = max ? (other[c] > result[c] ? other[c] : result[c]) : result[c] + other[c];
-        }
-        float share = 1.0f / (rows * (float)(1 + has_left + has_right));
-        for (int64_t c = 0; c < n; ++c)
-            y[c] = max ? result[c] : result[c] * share;
-        float *old = left;
+            right = pool_column(x + pixel, row, above, below, n, max);
+        if (has_left)
+            result = max ? LARGER(result, left) : PLUS_FLOAT(result, left);
+        if (has_right)
+            result = max ? LARGER(result, right) : PLUS_FLOAT(result, right);
+        if (!max)
+            result = TIMES_FLOAT(result, BROADCAST_FLOAT(has_left && has_right ? inside : outside));
+        STORE_FLOAT(y, result, n);
         left = middle;
         middle = right;
-        right = old;
     }
 }
 
 static ALWAYS_INLINE void pool_rows(const struct floats *f, int64_t first, int64_t last, const int max)
 {
     for (int64_t r = first; r < last; ++r) {
-        int64_t y = r % f->height, at = r * f->width * f->channels, above = y > 0, below = y + 1 < f->height, c = 0;
-        for (; c + TILE <= f->channels; c += TILE)
-            pool_tile(f, f->x + at + c, f->y + at + c, above, below, TILE, max);
-        if (c < f->channels)
-            pool_tile(f, f->x + at + c, f->y + at + c, above, below, f->channels - c, max);
+        const int64_t y = r % f->height, above = y > 0, below = y + 1 < f->height;
+        const int64_t at = r * f->width * f->channels;
+        for (int64_t c = 0; c < f->channels; c += LANES) {
+            const int64_t n = f->channels - c;
+            if (n >= LANES && above && below) /* most rows, apart, so that nothing is decided inside */
+                pool_row(f, f->x + at + c, f->y + at + c, 1, 1, LANES, max);
+            else
+                pool_row(f, f->x + at + c, f->y + at + c, above, below, n, max);
+        }
     }
 }
 
@@ -67,51 +65,63 @@ static void global_pool(const void *arguments, int64_t first, int64_t last)
 {
     const struct floats *f = arguments;
     const int64_t pixels = f->height * f->width, channels = f->channels;
-    const float share = 1.0f / (float)pixels;
-    for (int64_t image = first; image < last; ++image) {
-        const float *x = f->x + image * pixels * channels;
-        float *y = f->y + image * channels;
-        for (int64_t c = 0; c < channels; ++c)
-            y[c] = 0.0f;
-        for (int64_t i = 0; i < pixels; ++i, x += channels)
-            for (int64_t c = 0; c < channels; ++c)
-                y[c] += f->relu && !(x[c] > 0.0f) ? 0.0f : x[c];
-        for (int64_t c = 0; c < channels; ++c)
-            y[c] *= share;
-    }
+    const vector_float share = BROADCAST_FLOAT(1.0f / (float)pixels), zero = BROADCAST_FLOAT(0.0f);
+    for (int64_t image = first; image < last; ++image)
+        for (int64_t c = 0; c < channels; c += LANES) {
+            const float *x = f->x + image * pixels * channels + c;
+            vector_float sum = zero;
+            for (int64_t i = 0; i < pixels; ++i, x += channels) {
+                vector_float v = LOAD_FLOAT(x, channels - c);
+                sum = PLUS_FLOAT(sum, f->relu ? LARGER(zero, v) : v);
+            }
+            STORE_FLOAT(f->y + image * channels + c, TIMES_FLOAT(sum, share), channels - c);
+        }
 }
 
-/* y += x * w over the channels of one pixel and tap, then over taps in the order of the window. */
-static ALWAYS_INLINE void float_pixel(const struct floats *f, int64_t image, int64_t y, int64_t x, int64_t output, int64_t n)
+/* FLOAT_PIXELS pixels of a row from x on, times a vector of outputs. Sums go over the window's taps, in each over the
+ * channels. Pixels left and right of the image count as 0, which changes no bit of a sum. */
+static ALWAYS_INLINE void float_tile(const struct floats *f, int64_t image, int64_t y, int64_t x, int64_t output, int64_t n)
 {
-    float sum[TILE];
-    for (int64_t o = 0; o < n; ++o)
-        sum[o] = 0.0f;
-    for (int64_t tap = 0; tap < f->side * f->side; ++tap) {
-        int64_t from_y = y + tap / f->side - f->side / 2, from_x = x + tap % f->side - f->side / 2;
-        if (from_y < 0 || from_y >= f->height || from_x < 0 || from_x >= f->width)
+    static const float zeros[MOST_WINDOW_CHANNELS];
+    const int64_t before = f->side / 2;
+    vector_float sum[FLOAT_PIXELS];
+    UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m)
+        sum[m] = BROADCAST_FLOAT(0.0f);
+    for (int64_t dy = 0; dy < f->side; ++dy) {
+        if (y + dy < before || y + dy - before >= f->height)
             continue;
-        const float *pixel = f->x + ((image * f->height + from_y) * f->width + from_x) * f->channels;
-        const float *w = f->w + tap * f->channels * f->outputs + output;
-        for (int64_t c = 0; c < f->channels; ++c, w += f->outputs)
-            for (int64_t o = 0; o < n; ++o)
-                sum[o] += pixel[c] * w[o];
+        const float *line = f->x + (image * f->height + y + dy - before) * f->width * f->channels;
+        for (int64_t dx = 0; dx < f->side; ++dx) {
+            const float *pixel[FLOAT_PIXELS], *w = f->w + (dy * f->side + dx) * f->channels * f->outputs + output;
+            UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m) {
+                const int64_t from = x + m + dx - before;
+                const int there = from >= 0 && from < f->width;
+                pixel[m] = there ? line + from * f->channels : f->side > 1 ? zeros : line;
+            }
+            for (int64_t c = 0; c < f->channels; ++c, w += f->outputs) {
+                const vector_float weights = LOAD_FLOAT(w, n);
+                UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m)
+                    sum[m] = PLUS_FLOAT(sum[m], TIMES_FLOAT(BROADCAST_FLOAT(pixel[m][c]), weights));
+            }
+        }
     }
     float *out = f->y + ((image * f->height + y) * f->width + x) * f->outputs + output;
-    for (int64_t o = 0; o < n; ++o)
-        out[o] = sum[o] * f->scale[output + o] + f->offset[output + o];
+    const vector_float scale = LOAD_FLOAT(f->scale + output, n), offset = LOAD_FLOAT(f->offset + output, n);
+    UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m)
+        if (x + m < f->width)
+            STORE_FLOAT(out + m * f->outputs, PLUS_FLOAT(TIMES_FLOAT(sum[m], scale), offset), n);
 }
 
 static void float_conv(const void *arguments, int64_t first, int64_t last)
 {
     const struct floats *f = arguments;
     for (int64_t r = first; r < last; ++r)
-        for (int64_t x = 0; x < f->width; ++x) {
+        for (int64_t x = 0; x < f->width; x += FLOAT_PIXELS) {
             int64_t output = 0;
-            for (; output + TILE <= f->outputs; output += TILE)
-                float_pixel(f, r / f->height, r % f->height, x, output, TILE);
+            for (; output + LANES <= f->outputs; output += LANES)
+                float_tile(f, r / f->height, r % f->height, x, output, LANES);
             if (output < f->outputs)
-                float_pixel(f, r / f->height, r % f->height, x, output, f->outputs - output);
+                float_tile(f, r / f->height, r % f->height, x, output, f->outputs - output);
         }
 }
 
@@ -119,6 +129,8 @@ static void add(const void *arguments, int64_t first, int64_t last)
 {
     const struct floats *f = arguments;
     const int64_t row = f->width * f->channels;
-    for (int64_t i = first * row; i < last * row; ++i)
-        f->y[i] = f->x[i] + f->w[i];
+    for (int64_t i = first * row; i < last * row; i += LANES) {
+        const int64_t n = last * row - i;
+        STORE_FLOAT(f->y + i, PLUS_FLOAT(LOAD_FLOAT(f->x + i, n), LOAD_FLOAT(f->w + i, n)), n);
+    }
 }

@@ -58,12 +58,13 @@ struct byte_depthwise {
  * x.row and x.pixel step from one output pixel to the next; a window's rows are `line` apart and `span` words (planes)
  * or quads of bytes long. groups: outputs / 16, rounded up.
  * weights: [group][side * span][plane][16] words, or [group][side * span][16][4] bytes.
+ * narrow: the sum of two products of bytes always fits into 16 bits.
  * base: int32 [groups * 16], of bit planes of one bit. border: int32 [row class][column class][groups * 16], which is
  * added to sums, or NULL. y and residual have `outputs` floats for each pixel, sums as many int32. */
 struct conv {
     struct codes x;
     int64_t line, span, batch, height, width, outputs, groups;
-    int32_t side, scheme;
+    int32_t side, scheme, narrow, reserved;
     const void *weights;
     const int32_t *base, *border;
     const float *scale, *offset, *residual;
@@ -73,7 +74,9 @@ struct conv {
 
 /* Pools and float layers. x [batch, height, width, channels]; w [side, side, channels, outputs] or [channels, outputs];
  * y [batch, height, width, outputs]. A convolution's sums become sum * scale + offset, both [outputs]. ADD: y = x + w.
- * relu: x is max(x, 0) before it is averaged. */
+ * relu: x is max(x, 0) before it is averaged. Convolutions of side > 1 have up to MOST_WINDOW_CHANNELS channels. */
+#define MOST_WINDOW_CHANNELS 256
+
 struct floats {
     const float *x, *w, *scale, *offset;
     float *y;

@@ -4,7 +4,7 @@
 #define TABLE kernels_avx2
 #define LANES 8
 #define ACCUMULATORS 8
-#define BYTE_GROUPS 1
+#define BYTE_VECTORS 2
 #define BYTE_PIXELS 4
 #define DIRECT 0 /* POPCOUNT counts in bytes, WIDEN adds the four bytes of a lane */
 
@@ -60,16 +60,15 @@ static inline vector WIDEN(vector a)
 }
 
 /* maddubs would saturate, so even and odd bytes are multiplied as 16-bit integers. */
-typedef struct { __m256i even, odd; } vector_quad;
-static inline vector_quad QUAD(uint32_t x)
-{
-    vector_quad quad = {_mm256_set1_epi32((int)(x & 0x00ff00ffu)), _mm256_set1_epi32((int)(x >> 8 & 0x00ff00ffu))};
-    return quad;
-}
-static inline vector DOT(vector sum, vector_quad x, vector w)
+static inline vector DOT(vector sum, vector x, vector w)
 {
     vector even = _mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8), odd = _mm256_srai_epi16(w, 8);
-    return PLUS(sum, PLUS(_mm256_madd_epi16(x.even, even), _mm256_madd_epi16(x.odd, odd)));
+    vector x_even = AND(x, _mm256_set1_epi16(255)), x_odd = _mm256_srli_epi16(x, 8);
+    return PLUS(sum, PLUS(_mm256_madd_epi16(x_even, even), _mm256_madd_epi16(x_odd, odd)));
+}
+static inline vector DOT_NARROW(vector sum, vector x, vector w)
+{
+    return PLUS(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(x, w), _mm256_set1_epi16(1)));
 }
 
 static inline vector_float TO_FLOAT(vector a) { return _mm256_cvtepi32_ps(a); }
@@ -86,6 +85,7 @@ static inline void STORE_FLOAT(float *p, vector_float v, int64_t n)
 }
 static inline vector_float TIMES_FLOAT(vector_float a, vector_float b) { return _mm256_mul_ps(a, b); }
 static inline vector_float PLUS_FLOAT(vector_float a, vector_float b) { return _mm256_add_ps(a, b); }
+static inline vector_float LARGER(vector_float a, vector_float b) { return _mm256_max_ps(b, a); }
 
 static inline uint32_t ABOVE(vector_float a, vector_float b)
 {

@@ -4,7 +4,7 @@
 #define TABLE kernels_avx512
 #define LANES 16
 #define ACCUMULATORS 16
-#define BYTE_GROUPS 4
+#define BYTE_VECTORS 4
 #define BYTE_PIXELS 6
 #define DIRECT 1
 
@@ -34,15 +34,15 @@ static inline vector MINUS(vector a, vector b) { return _mm512_sub_epi32(a, b); 
 static inline vector SHIFT(vector a, int n) { return _mm512_slli_epi32(a, n); }
 static inline vector POPCOUNT(vector a) { return _mm512_popcnt_epi32(a); }
 
-typedef __m512i vector_quad;
-static inline vector_quad QUAD(uint32_t x) { return _mm512_set1_epi32((int)x); }
-static inline vector DOT(vector sum, vector_quad x, vector w) { return _mm512_dpbusd_epi32(sum, x, w); }
+static inline vector DOT(vector sum, vector x, vector w) { return _mm512_dpbusd_epi32(sum, x, w); }
+#define DOT_NARROW DOT
 
 static inline vector_float TO_FLOAT(vector a) { return _mm512_cvtepi32_ps(a); }
 static inline vector_float LOAD_FLOAT(const float *p, int64_t n) { return _mm512_maskz_loadu_ps(first_lanes(n), p); }
 static inline void STORE_FLOAT(float *p, vector_float v, int64_t n) { _mm512_mask_storeu_ps(p, first_lanes(n), v); }
 static inline vector_float TIMES_FLOAT(vector_float a, vector_float b) { return _mm512_mul_ps(a, b); }
 static inline vector_float PLUS_FLOAT(vector_float a, vector_float b) { return _mm512_add_ps(a, b); }
+static inline vector_float LARGER(vector_float a, vector_float b) { return _mm512_max_ps(b, a); }
 
 static inline uint32_t ABOVE(vector_float a, vector_float b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 static inline uint32_t AT_LEAST(vector_float a, vector_float b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
@@ -50,7 +50,11 @@ static inline vector_float BROADCAST_FLOAT(float a) { return _mm512_set1_ps(a); 
 static inline void STORE_BYTES(uint8_t *p, vector_float v, float levels, int64_t n)
 {
     v = _mm512_min_ps(_mm512_max_ps(v, _mm512_setzero_ps()), _mm512_set1_ps(levels));
-    _mm512_mask_cvtepi32_storeu_epi8(p, first_lanes(n), _mm512_cvtps_epi32(v));
+    __m128i bytes = _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(v)); /* storing while converting is slow on some processors */
+    if (n >= 16)
+        _mm_storeu_si128((__m128i *)p, bytes);
+    else
+        _mm_mask_storeu_epi8(p, first_lanes(n), bytes);
 }
 
 static inline vector SINGLE(const uint8_t *a) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)a)); }

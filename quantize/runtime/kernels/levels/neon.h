@@ -4,7 +4,7 @@
 #define TABLE kernels_neon
 #define LANES 4
 #define ACCUMULATORS 16
-#define BYTE_GROUPS 1
+#define BYTE_VECTORS 1
 #define BYTE_PIXELS 8
 #define DIRECT 0
 
@@ -55,20 +55,17 @@ static inline vector PLUS_BYTES(vector a, vector b)
 static inline vector POPCOUNT(vector a) { return vreinterpretq_u32_u8(vcntq_u8(vreinterpretq_u8_u32(a))); }
 static inline vector WIDEN(vector a) { return vpaddlq_u16(vpaddlq_u8(vreinterpretq_u8_u32(a))); }
 
-/* Four unsigned bytes, as 16-bit integers, twice. */
-typedef int16x8_t vector_quad;
-static inline vector_quad QUAD(uint32_t x)
+static inline vector DOT(vector sum, vector quads, vector w)
 {
-    return vreinterpretq_s16_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(x))));
-}
-static inline vector DOT(vector sum, vector_quad x, vector w)
-{
+    int16x8_t x = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(vreinterpretq_u8_u32(quads))));
     int8x16_t bytes = vreinterpretq_s8_u32(w);
     int16x8_t low = vmovl_s8(vget_low_s8(bytes)), high = vmovl_s8(vget_high_s8(bytes));
     int32x4_t a = vmull_s16(vget_low_s16(x), vget_low_s16(low)), b = vmull_s16(vget_low_s16(x), vget_high_s16(low));
     int32x4_t c = vmull_s16(vget_low_s16(x), vget_low_s16(high)), d = vmull_s16(vget_low_s16(x), vget_high_s16(high));
     return PLUS(sum, vreinterpretq_u32_s32(vpaddq_s32(vpaddq_s32(a, b), vpaddq_s32(c, d))));
 }
+
+#define DOT_NARROW DOT
 
 static inline vector_float TO_FLOAT(vector a) { return vcvtq_f32_s32(vreinterpretq_s32_u32(a)); }
 static inline vector_float LOAD_FLOAT(const float *p, int64_t n)
@@ -81,6 +78,7 @@ static inline void STORE_FLOAT(float *p, vector_float v, int64_t n)
 }
 static inline vector_float TIMES_FLOAT(vector_float a, vector_float b) { return vmulq_f32(a, b); }
 static inline vector_float PLUS_FLOAT(vector_float a, vector_float b) { return vaddq_f32(a, b); }
+static inline vector_float LARGER(vector_float a, vector_float b) { return vbslq_f32(vcgtq_f32(b, a), b, a); }
 
 static inline uint32_t lane_bits(vector mask)
 {

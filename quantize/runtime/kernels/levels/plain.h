@@ -2,7 +2,7 @@
 #define TABLE kernels_plain
 #define LANES 1        /* 32-bit words of a vector */
 #define ACCUMULATORS 4 /* vectors that a tile of a convolution sums in */
-#define BYTE_GROUPS 1  /* vectors of outputs that a tile of bytes has side by side */
+#define BYTE_VECTORS 1 /* vectors of outputs that a tile of bytes has side by side */
 #define BYTE_PIXELS 4  /* pixels of such a tile */
 #define DIRECT 1       /* POPCOUNT gives 32-bit lanes, which are summed as they are */
 
@@ -39,14 +39,13 @@ static inline vector POPCOUNT(vector a)
     return (((a + (a >> 4)) & 0x0f0f0f0fu) * 0x01010101u) >> 24;
 }
 
-/* sum + x . w of four unsigned and four signed bytes; x is prepared once for all w of a tile. */
-typedef uint32_t vector_quad;
-static inline vector_quad QUAD(uint32_t x) { return x; }
-static inline vector DOT(vector sum, vector_quad x, vector w)
+/* sum + x . w of four unsigned and four signed bytes. NARROW: two products add up to 16 bits at most. */
+static inline vector DOT(vector sum, vector x, vector w)
 {
     return sum + (x & 255) * (uint32_t)(int8_t)w + (x >> 8 & 255) * (uint32_t)(int8_t)(w >> 8)
          + (x >> 16 & 255) * (uint32_t)(int8_t)(w >> 16) + (x >> 24) * (uint32_t)(int8_t)(w >> 24);
 }
+#define DOT_NARROW DOT
 
 /* Floats. */
 static inline vector_float TO_FLOAT(vector a) { return (float)(int32_t)a; }
@@ -54,6 +53,8 @@ static inline vector_float LOAD_FLOAT(const float *p, int64_t n) { (void)n; retu
 static inline void STORE_FLOAT(float *p, vector_float v, int64_t n) { (void)n; *p = v; }
 static inline vector_float TIMES_FLOAT(vector_float a, vector_float b) { return a * b; }
 static inline vector_float PLUS_FLOAT(vector_float a, vector_float b) { return a + b; }
+/* b > a ? b : a */
+static inline vector_float LARGER(vector_float a, vector_float b) { return b > a ? b : a; }
 
 /* Compares: bit i is set where lane i of a is above (at least) that of b. */
 static inline uint32_t ABOVE(vector_float a, vector_float b) { return a > b; }
