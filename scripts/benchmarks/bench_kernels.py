@@ -1,7 +1,7 @@
 """Times the runtime's kernels against TensorFlow's float32 convolutions of the same shapes, in turn, on one thread.
 
-  python -m scripts.benchmarks.bench_kernels
-  python -m scripts.benchmarks.bench_kernels --schemes=binary,k4 --level=avx2 --json=kernels.json
+  python scripts/benchmarks/bench_kernels.py
+  python scripts/benchmarks/bench_kernels.py --schemes=binary,k4 --level=avx2 --json=kernels.json
 
 A separable op is quantizer, depthwise convolution, batch norm, quantizer, 1x1 convolution, batch norm and residual;
 TensorFlow's is ReLU, depthwise and 1x1 convolution in float32 and residual, without batch norms, which it could fold as
@@ -18,8 +18,9 @@ import numpy as np
 
 from enas import files
 from enas.commands import environment
+from enas.errors import UserError
 from quantize.runtime import codes, kernels, layers
-from scripts import arguments
+from scripts.arguments import Parser, number, run_script, some_of
 from scripts.benchmarks import bench_machine
 
 _CHAIN = 10  # ops in one call
@@ -93,7 +94,7 @@ def _in_turn(functions: dict[str, Callable[[], Any]], seconds: float) -> dict[st
     for function in functions.values():
         function()
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or not times:
+    while time.perf_counter() < end or not all(times.values()):
         for name, function in functions.items():
             start = time.perf_counter()
             function()
@@ -101,9 +102,8 @@ def _in_turn(functions: dict[str, Callable[[], Any]], seconds: float) -> dict[st
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def measure(settings: Any) -> dict[str, Any]:
+def measure(run: kernels.Kernels, settings: Any) -> dict[str, Any]:
     """Times all families of ops; returns {"machine", "level", "batch", "ops": [{"op", "channels", "side", "us"}]}."""
-    run = kernels.get(settings.level)
     ops = []
     for kind, (side, shapes) in _FAMILIES.items():
         for channels, pixels in shapes:
@@ -124,21 +124,25 @@ def _line(op: dict[str, Any]) -> str:
 
 def main() -> None:
     """Runs the benchmark that the command line describes."""
-    parser = arguments.Parser(description=__doc__.split("\n")[0])
-    schemes = arguments.some_of(list(codes.SCHEMES))
-    parser.add_argument("--schemes", type=schemes, default=["binary", "k1", "ternary", "k2", "k4", "k8"])
-    parser.add_argument("--level", default=None, help="of the kernels, e.g. avx2 (default: the fastest)")
-    parser.add_argument("--batch", type=arguments.number(1, 1024), default=1, help="images of a call")
-    parser.add_argument("--seconds", type=arguments.number(0.0, 600.0, float), default=2.0, help="for each shape")
-    parser.add_argument("--json", default=None, help="file for the figures")
+    parser = Parser(description=__doc__.split("\n")[0])
+    schemes = ["binary", "k1", "ternary", "k2", "k4", "k8"]
+    parser.add_argument("--schemes", type=some_of(list(codes.SCHEMES)), default=schemes, help="separated by commas")
+    parser.add_argument("--level", help="of the kernels, e.g. avx2 (default: the fastest)")
+    parser.add_argument("--batch", type=number(1, 1024), default=1, help="images of a call")
+    parser.add_argument("--seconds", type=number(0.0, 600.0, float), default=2.0, help="for each shape")
+    parser.add_argument("--json", default="", help="file for the figures")
     settings = parser.parse_args()
     files.check_writable("json", settings.json)
     environment.set_defaults()
-    figures = measure(settings)
+    try:
+        run = kernels.get(settings.level)
+    except ValueError as error:
+        raise UserError(f"--level={settings.level}: {error}") from error
+    figures = measure(run, settings)
     print(f"{figures['machine']}; kernels {figures['level']}, batch {figures['batch']}, 1 thread")
     if settings.json:
         files.write_atomically(settings.json, json.dumps(figures, indent=2) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    run_script(main)

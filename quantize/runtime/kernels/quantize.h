@@ -10,7 +10,7 @@ static ALWAYS_INLINE void quantize_word(
     const float *x, int64_t channels, float factor, uint32_t *low, uint32_t *high, const int scheme)
 {
     uint32_t planes[2] = {0, 0};
-    for (int64_t c = 0; c < channels; c += LANES) {
+    UNROLL for (int64_t c = 0; c < channels; c += LANES) {
         vector_float v = TIMES_FLOAT(LOAD_FLOAT(x + c, channels - c), BROADCAST_FLOAT(factor));
         if (scheme == BINARY) {
             planes[0] |= threshold_bits(v, 0.0f, 1) << c;
