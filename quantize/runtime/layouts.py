@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from quantize.runtime.codes import Array, Kind, arithmetic, pack_words, round_up
+from quantize.runtime.codes import Array, Kind, arithmetic, pack_words
 from quantize.runtime.layers import Conv, Depthwise
 
 GROUP = 16  # outputs of a convolution that lie side by side, whatever the vectors
@@ -37,56 +37,62 @@ def classes_of(size: int, side: int) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class BitDepthwise:
-    """Arrays of `struct bit_depthwise`."""
+    """Arrays and numbers of `struct bit_depthwise`."""
 
     weights: Array
     thresholds: Array
     flip: Array
     classes: int
+    columns: int
 
 
-def bit_depthwise(layer: Depthwise, height: int, width: int) -> BitDepthwise:
-    """Lays out a depthwise layer of bit planes for images of a size."""
+def bit_depthwise(layer: Depthwise, height: int, width: int, compact: bool = False) -> BitDepthwise:
+    """Lays out a depthwise layer of bit planes for images of a size.
+
+    Args:
+      compact: for plain C: what repeats from pixel to pixel is stored once.
+    """
     if layer.thresholds is None:
         raise ValueError(f"{layer.scheme} has no bit planes")
     kind, (side, _, channels) = arithmetic(layer.scheme).kind, layer.weights.shape
-    words = width * (round_up(channels, 32) // 32)
     planes = [plane ^ (kind == Kind.BINARY) for plane in _bits(layer.weights, kind)]
     weights = np.stack([pack_words(plane) for plane in planes], axis=2).reshape(side * side, len(planes), -1)
-    totals = _binary_totals(layer, height, width) if kind == Kind.BINARY else _shifted_totals(layer, width)
+    totals = _binary_totals(layer, height, width) if kind == Kind.BINARY else _shifted_totals(layer)
     bits = {Kind.BINARY: (4, 5), Kind.TWO_BITS: (7, 8)}.get(kind, (5, 6))[side == 5]
     # A channel that isn't there must give zero, so no total reaches its threshold but the one "not below" of TERNARY.
     absent = np.full(totals.shape[:-1] + (-channels % 32,), 2**bits - 1)
     if kind == Kind.TERNARY:
-        absent[:, 0] = 0
+        absent[:, :, 0] = 0
     totals = np.concatenate([totals, absent], axis=-1)
-    sliced = [pack_words((totals >> bit & 1) != 0) for bit in range(bits)]  # each [classes, thresholds, W, words / W]
-    thresholds = np.stack(sliced, axis=2).reshape(totals.shape[0], totals.shape[1], bits, words)
-    flip = pack_words(layer.thresholds.flip)
-    return BitDepthwise(np.tile(weights, width), thresholds, np.tile(flip, width), totals.shape[0])
+    thresholds = np.stack([pack_words((totals >> bit & 1) != 0) for bit in range(bits)], axis=3)
+    flip, (classes, columns, *_) = pack_words(layer.thresholds.flip), thresholds.shape
+    if compact:
+        return BitDepthwise(weights, thresholds, flip, classes, columns)
+    of_pixels = thresholds[:, classes_of(width, side) if columns > 1 else [0] * width]
+    of_rows = of_pixels.transpose(0, 2, 3, 1, 4).reshape(classes, len(layer.thresholds.values), bits, -1)
+    return BitDepthwise(np.tile(weights, width), of_rows, np.tile(flip, width), classes, 0)
 
 
-def _shifted_totals(layer: Depthwise, width: int) -> Array:
-    """Thresholds of what the kernel counts, sums that a constant keeps from being negative: `[1, T, W, C]`."""
+def _shifted_totals(layer: Depthwise) -> Array:
+    """Thresholds of what the kernel counts, sums that a constant keeps from being negative: `[1, 1, thresholds, C]`."""
     assert layer.thresholds is not None
     shift = layer.weights.shape[0] ** 2 * (6 if layer.scheme == "k2" else 1)
-    return np.repeat((layer.thresholds.values + shift)[None, :, None], width, axis=2)
+    return (layer.thresholds.values + shift)[None, None]
 
 
 def _binary_totals(layer: Depthwise, height: int, width: int) -> Array:
-    """Thresholds of what the kernel counts, the products that are +1: `[row classes, 1, W, C]`.
+    """Thresholds of what the kernel counts, the products that are +1: `[row classes, column classes, 1, C]`.
 
     Codes in the margin are zero, which means -1. The thresholds make up for that: a tap in the padding counts where
     its weight is -1, and is not among the taps whose products sum to twice the count less their number.
     """
     assert layer.thresholds is not None
     side = layer.weights.shape[0]
-    rows, columns = missing_taps(height, side), missing_taps(width, side)[classes_of(width, side)]
-    missing = rows[:, None, :, None] | columns[None, :, None, :]  # [row classes, W, side, side]
+    missing = missing_taps(height, side)[:, None, :, None] | missing_taps(width, side)[None, :, None, :]
     present = (~missing).sum((2, 3))[..., None]
     counted = np.einsum("rxij,ijc->rxc", missing.astype(np.int32), (layer.weights < 0).astype(np.int32))
-    totals = -((-layer.thresholds.values - present) // 2) + counted
-    return np.clip(totals, 0, side * side + 1)[:, None]
+    totals = -((-layer.thresholds.values[0] - present) // 2) + counted
+    return np.clip(totals, 0, side * side + 1)[:, :, None]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -106,11 +106,11 @@ class NativeKernels:
             call = structures.ByteDepthwise(*views, n, h, w, channels, side, of.levels, *pointers)
             self._call(Kernel.BYTE_DEPTHWISE, call, n * h, layout)
             return out
-        bits = _layout(layer, (h, w), lambda: layouts.bit_depthwise(layer, h, w))
+        compact = self.level == "plain"
+        bits = _layout(layer, (h, w, compact), lambda: layouts.bit_depthwise(layer, h, w, compact))
         pointers = [address(array) for array in (bits.weights, bits.thresholds, bits.flip)]
-        words = w * out.array.shape[4]
-        arguments = structures.BitDepthwise(*views, n, h, words, side, int(of.kind), bits.classes, 0, *pointers)
-        self._call(Kernel.BIT_DEPTHWISE, arguments, n * h, bits)
+        numbers = n, h, w * out.array.shape[4], side, int(of.kind), bits.classes, bits.columns
+        self._call(Kernel.BIT_DEPTHWISE, structures.BitDepthwise(*views, *numbers, *pointers), n * h, bits)
         return out
 
     def _conv(self, x: Codes, layer: Conv, stride: int, start: int, residual: Array | None, sums: bool) -> Array:

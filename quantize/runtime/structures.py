@@ -51,7 +51,7 @@ class BitDepthwise(ctypes.Structure):
     _fields_ = [
         *_fields(CodesView, "x out"),
         *_fields(_LONG, "batch height words"),
-        *_fields(_INT, "side scheme classes reserved"),
+        *_fields(_INT, "side scheme classes columns"),
         *_fields(_POINTER, "weights thresholds flip"),
     ]
 

@@ -67,8 +67,10 @@ static ALWAYS_INLINE int total_bits(int scheme, int side)
     return scheme == BINARY ? (side == 3 ? 4 : 5) : scheme == TWO_BITS ? (side == 3 ? 7 : 8) : (side == 3 ? 5 : 6);
 }
 
+/* The total of a vector of words at x. The planes of the weights are `step` words apart. */
 static ALWAYS_INLINE void sum_window(
-    const struct bit_depthwise *d, const uint32_t *x, int64_t i, int64_t n, vector *total, const int scheme, const int side)
+    const struct bit_depthwise *d, const uint32_t *x, const uint32_t *weights, int64_t step, int64_t n, vector *total,
+    const int scheme, const int side)
 {
     const int populations = scheme == BINARY ? 1 : scheme == TWO_BITS ? 4 : 2;
     const int64_t planes = scheme == BINARY || scheme == ONE_BIT ? 1 : 2;
@@ -79,8 +81,8 @@ static ALWAYS_INLINE void sum_window(
     UNROLL for (int dy = 0; dy < side; ++dy) {
         vector tap[4][5];
         UNROLL for (int dx = 0; dx < side; ++dx) {
-            const uint32_t *at = x + (dy - side / 2) * d->x.row + (dx - side / 2) * d->x.pixel + i;
-            const uint32_t *w = d->weights + (dy * side + dx) * planes * d->words + i;
+            const uint32_t *at = x + (dy - side / 2) * d->x.row + (dx - side / 2) * d->x.pixel;
+            const uint32_t *w = weights + (dy * side + dx) * planes * step;
             vector x0 = LOAD(at, n), w0 = LOAD(w, n);
             if (scheme == BINARY) { /* weights are stored inverted */
                 tap[0][dx] = XOR(x0, w0);
@@ -88,7 +90,7 @@ static ALWAYS_INLINE void sum_window(
                 tap[0][dx] = NOT(x0);
                 tap[1][dx] = AND(x0, w0);
             } else {
-                vector x1 = LOAD(at + d->x.plane, n), w1 = LOAD(w + d->words, n);
+                vector x1 = LOAD(at + d->x.plane, n), w1 = LOAD(w + step, n);
                 if (scheme == TERNARY) {
                     vector product = AND(x0, w0);
                     tap[0][dx] = NOT(product);
@@ -114,32 +116,36 @@ static ALWAYS_INLINE void sum_window(
 static ALWAYS_INLINE void bit_depthwise_rows(
     const struct bit_depthwise *d, int64_t first, int64_t last, const int scheme, const int side)
 {
-    const int bits = total_bits(scheme, side);
-    const int64_t step = bits * d->words; /* from threshold to threshold */
+    const int bits = total_bits(scheme, side), compact = LANES == 1 && d->columns > 0;
+    const int64_t step = compact ? d->x.pixel : d->words; /* from bit to bit of a threshold */
+    const int64_t row = (scheme == TERNARY ? 2 : scheme == TWO_BITS ? 3 : 1) * bits * step;
     for (int64_t r = first; r < last; ++r) {
         int64_t image = r / d->height, y = r % d->height;
         const uint32_t *x = (const uint32_t *)d->x.data + image * d->x.image + y * d->x.row;
         uint32_t *out = (uint32_t *)d->out.data + image * d->out.image + y * d->out.row;
-        const uint32_t *thresholds = d->thresholds;
-        if (scheme == BINARY && d->classes > 1)
-            thresholds += row_class(y, d->height, side) * step;
+        int64_t class = d->classes > 1 ? row_class(y, d->height, side) : 0;
         for (int64_t i = 0; i < d->words; i += LANES) {
-            int64_t n = d->words - i;
+            const int64_t n = d->words - i, at = compact ? i % step : i;
+            const uint32_t *threshold = d->thresholds + class * row + at;
+            if (compact) {
+                int64_t column = d->columns > 1 ? row_class(i / step, d->words / step, side) : 0;
+                threshold = d->thresholds + (class * d->columns + column) * row + at;
+            }
             vector total[MOST_BITS];
-            sum_window(d, x, i, n, total, scheme, side);
-            vector flip = LOAD(d->flip + i, n);
-            vector passed = reaches(total, bits, thresholds + i, d->words, n);
+            sum_window(d, x + i, d->weights + at, step, n, total, scheme, side);
+            vector flip = LOAD(d->flip + at, n);
+            vector passed = reaches(total, bits, threshold, step, n);
             if (scheme == BINARY || scheme == ONE_BIT) {
                 STORE(out + i, XOR(passed, flip), n);
                 continue;
             }
-            vector second = reaches(total, bits, thresholds + step + i, d->words, n);
+            vector second = reaches(total, bits, threshold + bits * step, step, n);
             if (scheme == TERNARY) { /* at or above the second threshold, below the first, or zero */
                 vector below = NOT(passed);
                 STORE(out + i, OR(below, second), n);
                 STORE(out + d->out.plane + i, SELECT(flip, second, below), n);
             } else {
-                vector third = reaches(total, bits, thresholds + 2 * step + i, d->words, n);
+                vector third = reaches(total, bits, threshold + 2 * bits * step, step, n);
                 STORE(out + i, XOR(XOR3(passed, second, third), flip), n);
                 STORE(out + d->out.plane + i, XOR(second, flip), n);
             }

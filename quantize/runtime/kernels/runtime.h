@@ -34,13 +34,15 @@ struct quantize {
 };
 
 /* Depthwise convolution of bit planes, stride 1, zero padding, followed by thresholds.
- * A row of `width` pixels is `words` words. The margin of x is at least side / 2.
- * weights: [side * side][planes][words]; thresholds: [row class][threshold][bit][words]; flip: [words].
- * Row class: min(height, side) classes if classes > 1 (see row_class), for padding that is not zero of the scheme. */
+ * A row of pixels is `words` words. The margin of x is at least side / 2.
+ * weights: [side * side][plane][words]; thresholds: [row class][threshold][bit][words]; flip: [words].
+ * There are `classes` row classes: 1, or those of row_class, for padding that is not zero of the scheme.
+ * Plain C also takes what is smaller, where columns > 0: weights and flip of the words of one pixel only, and thresholds
+ * of these words for each of `columns` column classes: [row class][column class][threshold][bit][words]. */
 struct bit_depthwise {
     struct codes x, out;
     int64_t batch, height, words;
-    int32_t side, scheme, classes, reserved;
+    int32_t side, scheme, classes, columns;
     const uint32_t *weights, *thresholds, *flip;
 };
 
