@@ -1,0 +1,65 @@
+/* Chooses kernels by what the processor can do, and runs them. The names that quantize/runtime/native.py calls. */
+#include "runtime.h"
+#include "threads.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+enum level { PLAIN, NEON, AVX2, AVX512, LEVELS };
+
+#if defined(__x86_64__)
+static uint64_t saved_registers(void)
+{
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return (uint64_t)high << 32 | low;
+}
+
+static int x86_level(void)
+{
+    uint32_t a, b, c, d;
+    const uint32_t f_dq_bw_vl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31, vnni_vpopcntdq = 1u << 11 | 1u << 14;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & 1u << 27) || (saved_registers() & 6) != 6)
+        return PLAIN;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b & 1u << 5))
+        return PLAIN;
+    if ((b & f_dq_bw_vl) == f_dq_bw_vl && (c & vnni_vpopcntdq) == vnni_vpopcntdq && (saved_registers() & 0xe6) == 0xe6)
+        return AVX512;
+    return AVX2;
+}
+#endif
+
+/* Whether this processor has level 0 (plain C), 1 (NEON), 2 (AVX2) or 3 (AVX-512 with VPOPCNTDQ and VNNI). */
+int quantize_runtime_has(int level)
+{
+#if defined(__x86_64__)
+    return level == PLAIN || (level >= AVX2 && level <= x86_level());
+#elif defined(__aarch64__)
+    return level == PLAIN || level == NEON;
+#else
+    return level == PLAIN;
+#endif
+}
+
+static const kernel *table(int level)
+{
+#if defined(__x86_64__)
+    if (level == AVX2 || level == AVX512)
+        return level == AVX2 ? kernels_avx2 : kernels_avx512;
+#elif defined(__aarch64__)
+    if (level == NEON)
+        return kernels_neon;
+#endif
+    (void)level;
+    return kernels_plain;
+}
+
+/* Runs `count` kernels one after the other, each on the rows [0, rows[i]), shared by up to `threads` threads. */
+void quantize_runtime_run(
+    int level, int64_t count, const int32_t *kernels, const void *const *arguments, const int64_t *rows, int threads)
+{
+    const kernel *all = table(level);
+    for (int64_t i = 0; i < count; ++i)
+        run_rows(all[kernels[i]], arguments[i], rows[i], threads);
+}

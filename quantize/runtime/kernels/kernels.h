@@ -1,0 +1,31 @@
+/* All kernels, of the vectors that were included before. */
+#if defined(__GNUC__)
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#else
+#define ALWAYS_INLINE inline
+#endif
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define UNROLL _Pragma("GCC unroll 32")
+#else
+#define UNROLL
+#endif
+
+#include "bit_depthwise.h"
+#include "byte_depthwise.h"
+#include "conv.h"
+#include "floats.h"
+#include "quantize.h"
+
+const kernel TABLE[KERNELS] = {
+    [QUANTIZE] = quantize,
+    [BIT_DEPTHWISE] = bit_depthwise,
+    [BYTE_DEPTHWISE] = byte_depthwise,
+    [CONV] = conv,
+    [AVERAGE_POOL] = average_pool,
+    [MAX_POOL] = max_pool,
+    [GLOBAL_POOL] = global_pool,
+    [FLOAT_CONV] = float_conv,
+    [ADD] = add,
+};

@@ -1,0 +1,6 @@
+#include <string.h>
+
+#include "../runtime.h"
+#include "avx512.h"
+
+#include "../kernels.h"

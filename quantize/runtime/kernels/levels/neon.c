@@ -1,0 +1,6 @@
+#include <string.h>
+
+#include "../runtime.h"
+#include "neon.h"
+
+#include "../kernels.h"

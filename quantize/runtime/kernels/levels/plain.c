@@ -1,0 +1,6 @@
+#include <string.h>
+
+#include "../runtime.h"
+#include "plain.h"
+
+#include "../kernels.h"
