@@ -35,9 +35,15 @@ class RunningSearch(Protocol):
 
 def stopped_early(config: RecommendationConfig, metric: Metric, run: RunDirectory) -> bool:
     """An arc of the run has passed --early_stop_over."""
+    return bool(config.early_stop_over) and passed(config, metric, run.read("arcs.jsonl"))
+
+
+def passed(config: RecommendationConfig, metric: Metric, scored: list[dict[str, Any]]) -> bool:
+    """One of these records of scored arcs has passed --early_stop_over."""
     limit = config.early_stop_over
-    scores = [scored[f"val_{metric.name}"] for scored in run.read("arcs.jsonl")] if limit else []
-    return any(metric.goodness(score) > metric.goodness(limit) for score in scores)
+    return bool(limit) and any(
+        metric.goodness(record[f"val_{metric.name}"]) > metric.goodness(limit) for record in scored
+    )
 
 
 def best_of(metric: Metric, scored: list[dict[str, Any]]) -> dict[str, Any]:
@@ -119,8 +125,13 @@ def finish(search: RunningSearch) -> None:
         run.log(f"an arc has passed --early_stop_over={search.config.recommendation.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
     _log_merits(search, best)
-    command = [*programs.command("train_fixed_arc"), f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
     run.log(
         f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "
-        f"{shlex.join(command + given_flags(search.config, ('data', 'child')))}"
+        f"{retraining(space, search.config, run.file('best_arc.txt'))}"
     )
+
+
+def retraining(space: str, config: Any, arc_file: str) -> str:
+    """The command that trains the arc in a file from scratch, with the data and the child of these settings."""
+    command = [*programs.command("train_fixed_arc"), f"--space={space}", f"--arc_file={arc_file}"]
+    return shlex.join(command + given_flags(config, ("data", "child")))

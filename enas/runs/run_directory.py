@@ -14,6 +14,7 @@ confusion.*, worst_images.txt   (training) what --eval_only found to be wrong, s
 series/         the figures of metrics.jsonl as plain text, one file each
 checkpoints/    see `enas.runs.checkpoints`
 events/         TensorBoard
+run.html        a page about the run, where `report.py` was asked for one
 
 A resumed run cuts metrics.jsonl, arcs.jsonl and the events to the length they had at the checkpoint it goes on from.
 """

@@ -199,11 +199,19 @@ class Search:
         scored = [scored for scored in self.run.read("arcs.jsonl") if scored["epoch"] == epoch + 1]
         best = recommendation.best_of(self.metric, scored)["arc"]
         values = np.reshape(arc_input.integers(best), self.graph.arc.shape)
-        yield from evaluation(
-            self.loop,
-            lambda name: self.score(values, name),
-            lambda figures: log_evaluation(self.run, epoch, figures, arc=best),
-        )
+
+        def finished(figures):
+            log_evaluation(self.run, epoch, figures, arc=best)
+            self._show_best(epoch)
+
+        yield from evaluation(self.loop, lambda name: self.score(values, name), finished)
+
+    def _show_best(self, epoch):
+        """Gives TensorBoard a picture of the recommended arc if it has been found since the last evaluation."""
+        best = recommendation.recommended(self.config.recommendation, self.metric, self.run.read("arcs.jsonl"))
+        if best["epoch"] > epoch + 1 - self.config.run.eval_every_epochs:
+            arc = self._arc(np.array(arc_input.integers(best["arc"])))
+            self.run.events.picture(epoch + 1, self.space, arc, self.config.child)
 
 
 def run_search(config: Any, space: SearchSpace) -> None:

@@ -33,8 +33,8 @@ def build(config: Any, arc: Any, space: SearchSpace, dataset: Any) -> Graph:
 class Training:
     """A running training. Use `run_training`."""
 
-    def __init__(self, context: RunContext, loop: Loop) -> None:
-        self.context, self.loop = context, loop
+    def __init__(self, context: RunContext, loop: Loop, arc: Any, space: SearchSpace) -> None:
+        self.context, self.loop, self.arc, self.space = context, loop, arc, space
         self.run, self.config, self.graph = context.run, context.config, context.graph
         self.graph.training.start(context.session)
         self.graph.scorer.start(context.session)
@@ -55,6 +55,8 @@ class Training:
             if goodness >= self.loop.position.best_goodness:
                 self.loop.position.best_goodness = goodness
                 self.context.best.save(self.context.session, {"epoch": epoch + 1})
+            if self.config.arc.child_fixed_arc and not any(r["kind"] == "eval" for r in self.run.read("metrics.jsonl")):
+                self.run.events.picture(epoch + 1, self.space, self.arc, self.config.child)
             log_evaluation(self.run, epoch, figures)
 
         yield from evaluation(self.loop, lambda name: scorer.score(self.context.session, name), finished)
@@ -77,7 +79,7 @@ def run_training(config: Any, space: SearchSpace) -> None:
         config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
     ) as context:
         loop = Loop(context)
-        training = Training(context, loop)
+        training = Training(context, loop, arc, space)
         log_header(context, loop.position)
         context.run.log(f"arc: {arc}")
         context.run.log(f"cost: {context.graph.scorer.cost()}")
