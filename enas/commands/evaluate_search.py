@@ -88,6 +88,8 @@ def _check(settings: Any, stored: dict[str, Any]) -> None:
     for name in settings.arc_flags:
         if values[name] != stored[name]:
             raise UserError(f"--{name}={values[name]}: expected {stored[name]!r}, which the search's arcs are for")
+    if settings.run.lr_by_time:
+        raise UserError("--lr_by_time: an evaluation compares trainings of one schedule; leave it out")
     if options.num_arcs % 2:
         raise UserError(f"--num_arcs={options.num_arcs}: expected an even number, half of them random")
     if not options.num_arcs // 2 <= options.num_finalists <= options.num_candidates:

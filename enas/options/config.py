@@ -14,11 +14,12 @@ from enas.options.child import SCHEMES, ChildConfig
 from enas.options.controller import ControllerConfig, RecommendationConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
-from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
+from enas.options.run import BaseRunConfig, FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 
 C = TypeVar("C")
 
 __all__ = [
+    "BaseRunConfig",
     "DATASETS",
     "SCHEMES",
     "ChildConfig",
@@ -63,7 +64,7 @@ class Settings:
     arc_flags: ClassVar[tuple[str, ...]] = ()
     data: Any
     child: Any
-    run: RunConfig
+    run: BaseRunConfig
     budget: Any = None
 
     def metadata(self) -> dict[str, Any]:

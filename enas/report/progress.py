@@ -36,9 +36,16 @@ def _of_epochs(run):
         return Progress(True, f"finished early, after epoch {done} of {wanted}")
     if done >= wanted and (run.kind == "search" or run.results):
         return Progress(True, f"finished, {wanted} epochs")
+    if _time_is_over(run):
+        words = f"stopped by its time limit of {run.config.run.max_minutes:g} minutes, in epoch {min(done + 1, wanted)}"
+        return Progress(False, f"{words} of {wanted}")
     if not run.metrics:
         return Progress(False, f"no step of {wanted} epochs recorded yet")
     return Progress(False, f"unfinished, in epoch {min(done + 1, wanted)} of {wanted}")
+
+
+def _time_is_over(run):
+    return 0 < run.config.run.max_minutes <= run.position.get("minutes", 0.0)
 
 
 def _ended_early(run):
@@ -54,7 +61,10 @@ def _of_evaluation(run):
     done = len(glob.glob(os.path.join(glob.escape(run.path), "trainings", "*", "results.json")))
     if run.report:
         return Progress(True, f"finished, {done} trainings")
-    return Progress(False, f"unfinished, {done} of {wanted} trainings done")
+    over = (
+        f"stopped by its time limit of {run.config.run.max_minutes:g} minutes" if _time_is_over(run) else "unfinished"
+    )
+    return Progress(False, f"{over}, {done} of {wanted} trainings done")
 
 
 def best(run: StoredRun) -> Record | None:
@@ -94,24 +104,31 @@ def figures(run: StoredRun) -> dict[str, float]:
 
 def commands(run: StoredRun) -> list[tuple[str, str]]:
     """Returns (what for, command) of what can be done next, the likeliest first."""
-    if not of(run).finished:
-        return [("Go on with this run", _again(run))]
     arc_file = os.path.join(run.path, "best_arc.txt")
+    if not of(run).finished:
+        if not _time_is_over(run):
+            return [("Go on with this run", _again(run))]
+        longer = [("Go on with a larger limit", _again(run, max_minutes=2 * run.config.run.max_minutes))]
+        return longer + ([_retraining(run, arc_file)] if run.kind == "search" else [])
     if run.kind == "training":
         evaluate = [*programs.command("train_fixed_arc"), f"--output_dir={run.path}", "--eval_only"]
         confusion = [] if run.confusion else [("See what the network gets wrong", shlex.join(evaluate))]
         return [*confusion, ("Train for longer", _again(run, num_epochs=2 * run.config.run.num_epochs))]
-    retraining = recommendation.retraining(run.space.name, run.config, arc_file)
-    if run.kind == "evaluation":
-        # The schedule of the learning rate is made for so many.
-        retraining += f" --num_epochs={run.config.run.num_epochs}"
-    next_one = [("Train the best arc from scratch", retraining)]
+    next_one = [_retraining(run, arc_file)]
     if run.kind == "search":
         if run.space.evaluation_config:
             words = [*programs.command("evaluate_search"), f"--space={run.space.name}", f"--search_dir={run.path}"]
             next_one.append(("Compare its arcs with random ones", shlex.join(words)))
         next_one.append(("Search for longer", _again(run, num_epochs=2 * run.config.run.num_epochs)))
     return next_one
+
+
+def _retraining(run: StoredRun, arc_file: str) -> tuple[str, str]:
+    command = recommendation.retraining(run.space.name, run.config, arc_file)
+    if run.kind == "evaluation":
+        # The schedule of the learning rate is made for so many.
+        command += f" --num_epochs={run.config.run.num_epochs}"
+    return "Train the best arc from scratch", command
 
 
 def _again(run: StoredRun, **changes: Any) -> str:

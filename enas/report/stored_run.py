@@ -32,12 +32,13 @@ class StoredRun:
       space: its search space.
       config: its settings.
       metrics: the records of metrics.jsonl.
-      arcs: the records of arcs.jsonl and of sampled_arcs.jsonl.
+      arcs: the records of arcs.jsonl, limit_arcs.jsonl and sampled_arcs.jsonl.
       report: the content of an evaluation's report.json; None while there is none.
       results: the content of a training's results.json; None while there is none.
       confusion: the content of confusion.json; None where there is none.
       data: the content of data.json, or of that of a training that an evaluation ran.
-      position: what the newest checkpoint says of how far the run is, e.g. {"epoch": 3, "minutes": 1.5}.
+      position: what the newest checkpoint says of how far the run is, e.g. {"epoch": 3, "minutes": 1.5}; of an evaluation
+        {"minutes": 1.5}.
     """
 
     path: str
@@ -104,13 +105,14 @@ def read(path: str, name: str) -> StoredRun:
         _records(path, "metrics.jsonl", {"kind": str, "epoch": int}),
         [
             *_records(path, "arcs.jsonl", {"arc": str, "epoch": int}),
+            *_records(path, "limit_arcs.jsonl", {"arc": str, "epoch": int}),
             *_records(path, "sampled_arcs.jsonl", {"arc": str, "epoch": int}),
         ],
         _object(path, "report.json"),
         _object(path, "results.json"),
         _object(path, "confusion.json"),
         _data(path, stored),
-        _position(path),
+        _position(path) or _object(path, "spent.json") or {},
     )
 
 

@@ -20,7 +20,8 @@ from enas.interfaces import Scorer, SearchSpace, TrainStep
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.runs import recommendation, session
-from enas.runs.loop import Loop, child_epoch, evaluation, log_evaluation, log_header, record, units
+from enas.runs.loop import Loop, OutOfTime, child_epoch, evaluation, units
+from enas.runs.records import log_evaluation, log_header, record
 from enas.runs.session import RunContext
 from enas.types import Tensor
 
@@ -232,6 +233,12 @@ def run_search(config: Any, space: SearchSpace) -> None:
         if config.recommendation.sampling_only:
             recommendation.sample_more(search)
             return
+        run = context.run
+        run.remove(recommendation.AT_LIMIT)
         phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
-        loop.epochs(phases, search.is_over)
+        try:
+            loop.epochs(phases, search.is_over)
+        except OutOfTime:
+            loop.log_out_of_time()
+            recommendation.score_at_limit(search, SCORED_ARCS)
         recommendation.finish(search)

@@ -99,7 +99,8 @@ class RunContext:
       dataset: what the task's `load` returned, e.g. an `enas.data.DataSet`.
       graph: what `build` returned.
       session: a session with initial values in all variables.
-      last, best: checkpoints of the run's newest states, and of the best children of a training.
+      last, best, limit: checkpoints of the run's newest states, of the best children of a training, and of the child that a
+        training had when its time was over, if it is better than these.
     """
 
     config: Any
@@ -110,6 +111,7 @@ class RunContext:
     session: Session
     last: Checkpoints
     best: Checkpoints
+    limit: Checkpoints
 
 
 @contextlib.contextmanager
@@ -144,8 +146,8 @@ def run_context(config: Any, kind: str, task: Task, build: Callable[[Any], Any])
         metadata.store_data(run, task.metadata(dataset), config.data.dataset)
         run.events = Events(run, configs.to_values(config))
         sess.run(initialize)
-        last, best = (Checkpoints(run, name, saver) for name in ("last", "best"))
-        yield RunContext(config, task, run, dataset, graph, sess, last, best)
+        checkpoints = [Checkpoints(run, name, saver) for name in ("last", "best", "limit")]
+        yield RunContext(config, task, run, dataset, graph, sess, *checkpoints)
 
 
 def start(

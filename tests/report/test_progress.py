@@ -102,3 +102,13 @@ def test_a_damaged_checkpoint_or_report_is_no_end_of_the_page(tmp_path):
     newer = json.dumps({"facts": {"epoch": 3, "phase": 0, "unit": 0, "minutes": 2.0}})
     (tmp_path / "run" / "checkpoints" / "last-10.json").write_text(newer)
     assert read(tmp_path / "run").position["epoch"] == 3
+
+
+def test_a_run_that_its_time_limit_stopped_goes_on_with_a_larger_one(tmp_path):
+    settings = made_up_runs.search(tmp_path / "run", epochs=3, done=2, max_minutes=1.5)
+    assert progress.of(read(tmp_path / "run")).words == "stopped by its time limit of 1.5 minutes, in epoch 3 of 3"
+    (_, command), (_, retraining) = progress.commands(read(tmp_path / "run"))
+    assert parsed(command, type(settings)).run.max_minutes == 3.0 and "train_fixed_arc" in retraining
+    made_up_runs.write(tmp_path / "evaluation", "evaluation", "micro", max_minutes=2.0)
+    (tmp_path / "evaluation" / "spent.json").write_text('{"minutes": 2.5}')
+    assert progress.of(read(tmp_path / "evaluation")).words.startswith("stopped by its time limit of 2 minutes, 0 of")
