@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from enas.costs.cost import Cost
 from enas.drawing.diagram import Diagram
-from enas.metric import Metric
+from enas.metric import ACCURACY, Metric
 from enas.options.config import EvaluationConfig, Settings
 from enas.types import Session, Tensor
 
@@ -252,6 +252,8 @@ class SearchSpace:
       arc: what the integers of an arc mean.
       diagram: what an arc looks like.
       load: imports TensorFlow and returns the rest.
+      ops: names the ops of an arc, one for each place that has one; it takes the arc and the child's settings.
+      metric: what arcs are compared by, the `METRIC` of the task.
       environment: of the number of cores, {environment variable: value} of TensorFlow that suits the space.
       cost: what an arc costs; None if the space has no cost budget.
       evaluation_config: config class of `evaluate_search.py`; None if it can't evaluate searches of this space.
@@ -265,6 +267,8 @@ class SearchSpace:
     arc: ArcModule
     diagram: DiagramModule
     load: Callable[[], Network]
+    ops: Callable[[Any, Any], list[str]]
+    metric: Metric = ACCURACY
     environment: Callable[[int], dict[str, str]] | None = None
     cost: CostModel | None = None
     evaluation_config: type[EvaluationConfig] | None = None

@@ -30,6 +30,10 @@ class Metric:
         return value if self.higher_is_better else -value
 
 
+ACCURACY = Metric("accuracy", "acc", "acc", higher_is_better=True)
+PERPLEXITY = Metric("perplexity", "ppl", "rw", higher_is_better=False)
+
+
 def recordable(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the figures with None in the place of numbers that are not finite, which JSON cannot hold."""
     bad = {name for name, value in figures.items() if isinstance(value, float) and not math.isfinite(value)}

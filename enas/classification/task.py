@@ -18,7 +18,7 @@ from enas.data import metadata as data_metadata
 from enas.files import printable
 from enas.graph.optim import learning_rate
 from enas.interfaces import Feeds
-from enas.metric import Metric
+from enas.metric import ACCURACY
 from enas.options.config import SearchConfig, TrainConfig
 from enas.runs import metadata as run_metadata
 from enas.runs import session
@@ -41,7 +41,7 @@ __all__ = [
 # To a user whose child's numbers are not finite.
 ADVICE = "a lower --child_lr_max, or --child_clip_mode=global"
 SHOWN = 20  # entries at most of a list in the log
-METRIC = Metric("accuracy", "acc", "acc", higher_is_better=True)
+METRIC = ACCURACY
 
 
 def load(config: SearchConfig | TrainConfig) -> DataSet:

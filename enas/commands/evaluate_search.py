@@ -11,7 +11,7 @@ from enas import spaces
 from enas.commands import cli
 from enas.errors import UserError
 from enas.options import config, flags
-from enas.runs import metadata, run_directory
+from enas.runs import metadata, run_directory, stored_settings
 
 # Absl lists under --help the flags of the script that calls `run`, not this module's.
 absl_flags.disclaim_key_flags()
@@ -74,12 +74,8 @@ def _stored(search_dir: str, space: str, needed: Sequence[str]) -> dict[str, Any
 
 
 def _defaults(evaluation_config: type, stored: dict[str, Any]) -> dict[str, Any]:
-    """Data and child of the search; one period of the learning rate's schedule for the whole training."""
-    sections = ("data", "child")
-    names = [name for name, section, _ in config.options(evaluation_config) if section in sections]
-    values = {name: stored[name] for name in [*names, "batch_size"] if name in stored}
-    folder = os.path.join(FLAGS.search_dir, "evaluation")
-    return {**values, "child_lr_T_0": FLAGS.num_epochs, "output_dir": folder}
+    found = stored_settings.defaults_of_evaluation(evaluation_config, stored, FLAGS.num_epochs)
+    return {**found, "output_dir": os.path.join(FLAGS.search_dir, "evaluation")}
 
 
 def _check(settings: Any, stored: dict[str, Any]) -> None:
@@ -92,6 +88,8 @@ def _check(settings: Any, stored: dict[str, Any]) -> None:
     for name in settings.arc_flags:
         if values[name] != stored[name]:
             raise UserError(f"--{name}={values[name]}: expected {stored[name]!r}, which the search's arcs are for")
+    if settings.run.lr_by_time:
+        raise UserError("--lr_by_time: an evaluation compares trainings of one schedule; leave it out")
     if options.num_arcs % 2:
         raise UserError(f"--num_arcs={options.num_arcs}: expected an even number, half of them random")
     if not options.num_arcs // 2 <= options.num_finalists <= options.num_candidates:

@@ -11,19 +11,16 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from enas.drawing import layout
+from enas.drawing import edges, layout
 from enas.drawing.diagram import DPI, FAINT_INK, INK, PANEL, Diagram, Vertex, edge_colours
-from enas.drawing.layout import Edge, Layout
-
-Point = tuple[float, float]  # (x, y)
-Size = tuple[float, float]  # (width, height)
+from enas.drawing.edges import Point, Size
+from enas.drawing.layout import Layout
 
 # The font that matplotlib brings along, so that a picture is the same on every machine.
 _FONT = "DejaVu Sans"
 _LABEL_SIZE, _ADD_SIZE, _TITLE_SIZE, _NOTE_SIZE = 10, 9, 14, 10  # points
 _BOX_HEIGHT, _CIRCLE, _TEXT_MARGIN = 0.34, 0.56, 0.12
 _TITLE_HEIGHT, _PANEL_MARGIN, _FIGURE_MARGIN = 0.72, 0.22, 0.15
-_ARROW_LENGTH, _ARROW_WIDTH = 0.085, 0.075
 
 
 def render(diagrams: Sequence[Diagram], kind: str, caption: str = "") -> bytes:
@@ -113,46 +110,14 @@ def _vertex(axes: Axes, vertex: Vertex, size: Size, centre: Point, x: float, y: 
 
 
 def _edges(axes: Axes, diagram: Diagram, sizes: Mapping[str, Size], placed: Layout, x: float, y: float) -> None:
-    """Draws every edge as a smooth curve, which runs straight down past the boxes of each row it crosses."""
-    arrivals = _arrivals(diagram, sizes, placed)
+    """Draws every edge; (x, y) is where the graph's own corner goes."""
     colours = edge_colours(diagram)
-    for tail, head in diagram.edges:
-        start_x, start_y = placed.centres[tail]
-        at = (start_x, start_y + sizes[tail][1] / 2)
-        points, codes = [at], [Path.MOVETO]
-        end = arrivals[tail, head]
-        stops = [*placed.routes[tail, head], (end[0], end[1] - _ARROW_LENGTH, end[1] - _ARROW_LENGTH)]
-        for stop_x, top, bottom in stops:
-            bend = (top - at[1]) / 2
-            points += [(at[0], at[1] + bend), (stop_x, top - bend), (stop_x, top), (stop_x, bottom)]
+    for (tail, _), route in edges.routes(diagram, sizes, placed).items():
+        points, codes = [route.start], [Path.MOVETO]
+        for piece in route.pieces:
+            points += [piece.first, piece.second, piece.top, piece.bottom]
             codes += [Path.CURVE4] * 3 + [Path.LINETO]
-            at = (stop_x, bottom)
         line = Path([(px + x, py + y) for px, py in points], codes)
         axes.add_patch(PathPatch(line, fc="none", ec=colours[tail], lw=1.2, zorder=1, capstyle="round"))
-        half = _ARROW_WIDTH / 2
-        tip, base = (end[0] + x, end[1] + y), end[1] + y - _ARROW_LENGTH
-        arrow = [tip, (tip[0] - half, base), (tip[0] + half, base)]
+        arrow = [(px + x, py + y) for px, py in route.arrow]
         axes.add_patch(Polygon(arrow, fc=colours[tail], ec="none", zorder=2))
-
-
-def _arrivals(diagram: Diagram, sizes: Mapping[str, Size], placed: Layout) -> dict[Edge, Point]:
-    """Returns {edge: the point its arrow touches}. The edges into a vertex are spread over its upper side, in order."""
-    arrivals = {}
-    for v in diagram.vertices:
-        width, height = sizes[v.id]
-        centre_x, centre_y = placed.centres[v.id]
-        entering = [edge for edge in diagram.edges if edge[1] == v.id]
-        entering.sort(key=lambda edge: _last_x(edge, placed))
-        for i, edge in enumerate(entering):
-            share = (2 * (i + 1) / (len(entering) + 1) - 1) if len(entering) > 1 else 0.0
-            # On the upper half of a circle, or on the upper side of a box.
-            x = share * width / 2
-            rise = (height**2 / 4 - x**2) ** 0.5 if v.kind == "add" else height / 2
-            arrivals[edge] = (centre_x + x, centre_y - rise)
-    return arrivals
-
-
-def _last_x(edge: Edge, placed: Layout) -> float:
-    """Returns where an edge comes from last, before its head."""
-    way = placed.routes[edge]
-    return way[-1][0] if way else placed.centres[edge[0]][0]

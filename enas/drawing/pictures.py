@@ -49,6 +49,11 @@ def svg(space: SearchSpace, arc: Arc, child: Any, caption: str = "") -> str:
     return text[text.index("<svg") :]
 
 
+def png(space: SearchSpace, arc: Arc, child: Any, caption: str = "") -> bytes:
+    """Draws the whole arc by matplotlib and returns a PNG file's bytes; see `write`."""
+    return _by_matplotlib(space.diagram.pictures(arc, child)[space.diagram.MAIN], "png", caption)
+
+
 def _by_matplotlib(diagrams: Sequence[Diagram], kind: str, caption: str) -> bytes:
     try:
         from enas.drawing import draw_matplotlib

@@ -4,8 +4,6 @@ It follows Yu et al. (arXiv 1902.08142) and Li and Talwalkar (arXiv 1902.07638).
 uniformly random ones are trained from scratch alike, with several seeds.
 """
 
-import contextlib
-import io
 import json
 import math
 import os
@@ -13,20 +11,18 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from enas import files
 from enas.drawing import pictures
-from enas.evaluation import evaluation_report, finished_search, statistics
+from enas.evaluation import evaluation_report, finished_search, statistics, time_limit
 from enas.evaluation.evaluation_report import Curve, Line
+from enas.evaluation.trainings import Record, Trainings, seeds
 from enas.interfaces import SearchSpace
 from enas.options import config
-from enas.options.config import EvaluationConfig, Settings
-from enas.runs import train
+from enas.options.config import EvaluationConfig
+from enas.runs.loop import OutOfTime
 from enas.runs.metadata import read_data, stored_values
 from enas.runs.run_directory import RunDirectory, open_run
-
-Record = dict[str, Any]  # what is known of an arc, see `figures`
 
 # The settings that say how much training the arcs were given: "budget" in report.json.
 BUDGET = (
@@ -47,94 +43,55 @@ def run_evaluation(settings: EvaluationConfig, space: SearchSpace) -> None:
       signals.Stopped: a signal came; the same command goes on from there.
     """
     with open_run(settings, "evaluation") as run:
-        ranked = _ranked(run, settings, space)
-        arcs = _selected(Trainings(run, settings, space, settings.evaluation.finalist_epochs), ranked)
-        trainings = Trainings(run, settings, space, settings.run.num_epochs)
-        trainings.run_all([(f"arc-{i}", arc, seed) for i, arc in enumerate(arcs) for seed in seeds(settings)])
-        for i, arc in enumerate(arcs):
-            results = [trainings.results(f"arc-{i}", seed) for seed in seeds(settings)]
-            arc["test_accuracies"] = [result["test_accuracy"] for result in results]
-            arc["test_accuracy"] = float(np.mean(arc["test_accuracies"]))
-            arc["cost"] = {name: results[0][name] for name in ("parameters", "macs", "bitops", "model_bytes")}
-        found = figures(settings, arcs, ranked["share_on_target"])
-        run.write("best_arc.txt", found["best_arc"] + "\n")
-        run.write("report.json", json.dumps(found, indent=2) + "\n")
-        curves = {**_search_curves(settings), **_training_curves(trainings, arcs, settings)}
-        evaluation_report.write(run.file("report.html"), found, curves, _diagrams(trainings, arcs))
-        for line in evaluation_report.summary(found):
-            run.log(line)
-        run.log(f"report: {run.file('report.html')}")
+        clock = time_limit.Clock(run, settings.run.max_minutes)
+        try:
+            _evaluate(run, settings, space, clock)
+        except OutOfTime:
+            time_limit.finish(run, Trainings(run, settings, space, settings.evaluation.finalist_epochs), clock)
+        finally:
+            clock.keep()
 
 
-def seeds(settings: EvaluationConfig) -> range:
-    """Returns the seeds that each arc is trained with."""
-    return range(settings.run.seed, settings.run.seed + settings.evaluation.num_seeds)
+def _evaluate(run: RunDirectory, settings: EvaluationConfig, space: SearchSpace, clock: time_limit.Clock) -> None:
+    ranked = _ranked(run, settings, space, clock)
+    arcs = _selected(Trainings(run, settings, space, settings.evaluation.finalist_epochs, clock), ranked)
+    trainings = Trainings(run, settings, space, settings.run.num_epochs, clock)
+    trainings.run_all([(f"arc-{i}", arc, seed) for i, arc in enumerate(arcs) for seed in seeds(settings)])
+    for i, arc in enumerate(arcs):
+        results = [trainings.results(f"arc-{i}", seed) for seed in seeds(settings)]
+        arc["test_accuracies"] = [result["test_accuracy"] for result in results]
+        arc["test_accuracy"] = float(np.mean(arc["test_accuracies"]))
+        arc["cost"] = {name: results[0][name] for name in ("parameters", "macs", "bitops", "model_bytes")}
+    found = figures(settings, arcs, ranked["share_on_target"])
+    run.write("best_arc.txt", found["best_arc"] + "\n")
+    run.write("report.json", json.dumps(found, indent=2) + "\n")
+    curves = {**_search_curves(settings), **_training_curves(trainings, arcs, settings)}
+    evaluation_report.write(run.file("report.html"), found, curves, _diagrams(trainings, arcs))
+    for line in evaluation_report.summary(found):
+        run.log(line)
+    run.log(f"report: {run.file('report.html')}")
 
 
-def _ranked(run: RunDirectory, settings: EvaluationConfig, space: SearchSpace) -> dict[str, Any]:
+def _ranked(
+    run: RunDirectory, settings: EvaluationConfig, space: SearchSpace, clock: time_limit.Clock
+) -> dict[str, Any]:
     """Returns arcs with their shared-weight accuracy: records of the "controller", best first, and "random" ones as drawn,
     and the "share_on_target"."""
     path = run.file("candidates.json")
     if (ranked := files.read_json(path)) is not None:
         return ranked
     options = settings.evaluation
-    with finished_search.open_search(finished_search.config_of(options.search_dir, space), space, settings) as scorer:
+    of_search = finished_search.config_of(options.search_dir, space)
+    with finished_search.open_search(of_search, space, settings, clock.out_of_time) as scorer:
         ranked = {
             "controller": scorer.score(scorer.sampled(options.num_candidates, options.num_arcs // 2), "controller"),
             "random": scorer.score(scorer.random(options.num_arcs // 2), "random"),
             "share_on_target": scorer.share_on_target(),
         }
-    ranked["controller"].sort(key=lambda arc: _rank(arc, arc["shared_accuracy"]))
+    ranked["controller"].sort(key=lambda arc: time_limit.rank(arc, arc["shared_accuracy"]))
     run.write("candidates.json", json.dumps(ranked, indent=1) + "\n")
+    clock.keep()
     return ranked
-
-
-class Trainings:
-    """Trainings from scratch, each in a run directory of its own below the evaluation's.
-
-    Args:
-      run: the evaluation's run directory.
-      settings: the evaluation's config; data and child are those of the trainings.
-      space: the arcs' space.
-      num_epochs: epochs of each training.
-    """
-
-    def __init__(self, run: RunDirectory, settings: EvaluationConfig, space: SearchSpace, num_epochs: int) -> None:
-        self.run, self.settings, self.space, self.num_epochs = run, settings, space, num_epochs
-
-    def path(self, name: str, seed: int) -> str:
-        """Returns the run directory of a training."""
-        return self.run.file(os.path.join("trainings", f"{name}-epochs-{self.num_epochs}-seed-{seed}"))
-
-    def is_done(self, name: str, seed: int) -> bool:
-        """Says whether a training has ended."""
-        return files.read_json(self._results_path(name, seed)) is not None
-
-    def results(self, name: str, seed: int) -> dict[str, Any]:
-        """Returns the content of results.json of a training that has ended."""
-        return files.read_json(self._results_path(name, seed))
-
-    def _results_path(self, name: str, seed: int) -> str:
-        return os.path.join(self.path(name, seed), "results.json")
-
-    def run_all(self, jobs: list[tuple[str, Record, int]]) -> None:
-        """Trains what is not trained yet; `jobs` are (name, record of the arc, seed)."""
-        self.run.log(f"{len(jobs)} trainings of {self.num_epochs} epochs")
-        for name, arc, seed in tqdm(jobs, "trainings", disable=None, leave=False):
-            if not self.is_done(name, seed):
-                # The training's log goes into its own directory.
-                with contextlib.redirect_stdout(io.StringIO()):
-                    train.run_training(self._config(name, arc, seed), self.space)
-                accuracy = self.results(name, seed)["test_accuracy"]
-                self.run.log(f"{name} ({arc['group']}), seed {seed}: test_accuracy {accuracy:.4f}")
-
-    def _config(self, name: str, arc: Record, seed: int) -> Settings:
-        values = {**config.to_values(self.settings), "output_dir": self.path(name, seed), "reset_output_dir": False}
-        values.update(seed=seed, child_fixed_arc=arc["arc"], num_epochs=self.num_epochs)
-        values.update(eval_every_epochs=self.num_epochs)
-        if self.num_epochs != self.settings.run.num_epochs:
-            values.update(child_lr_T_0=self.num_epochs)
-        return config.from_values(self.space.train_config, values)
 
 
 def _selected(trainings: Trainings, ranked: Mapping[str, Any]) -> list[Record]:
@@ -145,15 +102,8 @@ def _selected(trainings: Trainings, ranked: Mapping[str, Any]) -> list[Record]:
     trainings.run_all(jobs)
     for name, arc, seed in jobs:
         arc["finalist_accuracy"] = trainings.results(name, seed)["valid_accuracy"]
-    best = sorted(finalists, key=lambda arc: _rank(arc, arc["finalist_accuracy"]))
+    best = sorted(finalists, key=lambda arc: time_limit.rank(arc, arc["finalist_accuracy"]))
     return best[: settings.evaluation.num_arcs // 2] + ranked["random"]
-
-
-def _rank(arc: Record, accuracy: float) -> tuple[bool, float]:
-    """Returns what is lower for better arcs. Under a budget arcs on target come first, as random ones all are, and the cost
-    counts as it did in the search."""
-    penalty = arc["shared_accuracy"] - arc["reward"]
-    return not arc.get("on_target", True), penalty - accuracy
 
 
 def figures(settings: EvaluationConfig, arcs: list[Record], share_on_target: float | None = None) -> dict[str, Any]:
@@ -208,7 +158,9 @@ def _budget(settings: EvaluationConfig) -> dict[str, Any]:
 
 def _search_curves(settings: EvaluationConfig) -> dict[str, Curve]:
     """Returns the controller's rewards and entropies over its updates."""
-    records = files.read_records(os.path.join(settings.evaluation.search_dir, "metrics.jsonl"), "controller")
+    path = os.path.join(settings.evaluation.search_dir, "metrics.jsonl")
+    # A search whose time was over before its first record has none.
+    records = files.read_records(path, "controller") if os.path.exists(path) else []
     steps = [record["step"] for record in records]
     return {
         f"search: {name}": ("controller updates", label, [(steps, [record[name] for record in records], "", "#1d4ed8")])

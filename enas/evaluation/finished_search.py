@@ -14,6 +14,7 @@ from enas.interfaces import Arc, SearchSpace
 from enas.options import config
 from enas.options.config import EvaluationConfig, SearchConfig
 from enas.runs import recommendation, search, session
+from enas.runs.loop import OutOfTime
 from enas.runs.metadata import stored_values
 
 RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the budget
@@ -34,12 +35,18 @@ def config_of(search_dir: str, space: SearchSpace) -> Any:
 
 
 @contextlib.contextmanager
-def open_search(of_search: SearchConfig, space: SearchSpace, settings: EvaluationConfig) -> Iterator["Scorer"]:
+def open_search(
+    of_search: SearchConfig,
+    space: SearchSpace,
+    settings: EvaluationConfig,
+    out_of_time: Callable[[], bool] = lambda: False,
+) -> Iterator["Scorer"]:
     """Opens a finished search and yields what scores its arcs.
 
     Args:
       of_search: the search's config.
       settings: the evaluation's config, whose seed draws the arcs.
+      out_of_time: function that says whether the evaluation's time is over.
 
     Raises:
       UserError: the search is not finished, or see `session.run_context`.
@@ -48,16 +55,17 @@ def open_search(of_search: SearchConfig, space: SearchSpace, settings: Evaluatio
         of_search, "search", space.task, lambda data: search.build(of_search, space, data)
     ) as context:
         restored = context.last.restore(context.session)
-        at = restored[1] if restored else {"epoch": 0, "phase": 0, "unit": 0}
+        at = restored[1] if restored else {"epoch": 0, "phase": 0, "unit": 0, "minutes": 0.0}
         done, within = at["epoch"], at["phase"] or at["unit"]
         # A search that ends early ends with the epoch of the arc that was good enough, not with that arc.
         early = not within and recommendation.stopped_early(of_search.recommendation, space.task.METRIC, context.run)
-        if done < of_search.run.num_epochs and not early:
+        limit = of_search.run.max_minutes
+        if done < of_search.run.num_epochs and not early and not 0 < limit <= at["minutes"]:
             raise UserError(
                 f"--search_dir={of_search.run.output_dir}: the search has done {done} of {of_search.run.num_epochs} epochs; "
                 "finish it first (the same command goes on)"
             )
-        yield Scorer(context, space, settings)
+        yield Scorer(context, space, settings, out_of_time)
 
 
 class Scorer:
@@ -67,13 +75,20 @@ class Scorer:
       context: the search's run.
       space: its space.
       settings: the evaluation's config.
+      out_of_time: function that says whether the evaluation's time is over.
 
     Attributes:
       budget: the search's budget; None if it has none.
     """
 
-    def __init__(self, context: session.RunContext, space: SearchSpace, settings: EvaluationConfig) -> None:
-        self.search, self.space, self.settings = context, space, settings
+    def __init__(
+        self,
+        context: session.RunContext,
+        space: SearchSpace,
+        settings: EvaluationConfig,
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self.search, self.space, self.settings, self.out_of_time = context, space, settings, out_of_time
         self.budget = budget.of(context.config, space, context.dataset)
         context.graph.scorer.start(context.session)
 
@@ -144,9 +159,14 @@ class Scorer:
         Returns:
           For each arc {"group", "arc": its string, "shared_accuracy", "reward"}, under a budget also "cost_over_target" and
           "on_target".
+
+        Raises:
+          OutOfTime: the evaluation's time is over.
         """
         graph, scored = self.search.graph, []
         for arc in tqdm(arcs, f"scoring {title} arcs", disable=None, leave=False):
+            if self.out_of_time():
+                raise OutOfTime
             values = np.reshape(arc.to_list(), graph.arc.shape)
             accuracy = graph.scorer.score(self.search.session, "valid", {graph.arc: values})
             record = {"group": title, "arc": str(arc), "shared_accuracy": accuracy, "reward": accuracy}

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 
 from enas import files
 from enas.costs import budget
-from enas.evaluation import evaluate, finished_search, statistics
-from enas.evaluation.evaluate import Record, Trainings
+from enas.evaluation import finished_search, statistics
+from enas.evaluation.trainings import Record, Trainings, seeds
 from enas.interfaces import SearchSpace
 from enas.options import config
-from enas.options.config import EvaluationConfig, RunConfig, SearchConfig
+from enas.options.config import BaseRunConfig, EvaluationConfig, SearchConfig
 from enas.options.evaluation import SweepOptions
 from enas.runs import search
 from enas.runs.run_directory import RunDirectory, open_run
@@ -39,7 +39,7 @@ class SweepConfig(Protocol):
     def space(self) -> str: ...
 
     @property
-    def run(self) -> RunConfig: ...
+    def run(self) -> BaseRunConfig: ...
 
     @property
     def sweep(self) -> SweepOptions: ...
@@ -69,11 +69,12 @@ def run_sweep(sweep_config: SweepConfig, space: SearchSpace) -> None:
             arcs += _found(run, settings, _at(run, of_search, i, target), sweep, space, i == 0)
         arcs += _uniform(arcs, of_search.child, space)
         trainings = Trainings(run, settings, space, settings.run.num_epochs)
-        seeds = evaluate.seeds(settings)
         names = [f"{arc['group'].replace(' ', '-')}-{i}" for i, arc in enumerate(arcs)]
-        trainings.run_all([(name, arc, seed) for name, arc in zip(names, arcs, strict=True) for seed in seeds])
+        trainings.run_all(
+            [(name, arc, seed) for name, arc in zip(names, arcs, strict=True) for seed in seeds(settings)]
+        )
         for name, arc in zip(names, arcs, strict=True):
-            results = [trainings.results(name, seed) for seed in seeds]
+            results = [trainings.results(name, seed) for seed in seeds(settings)]
             arc["cost"] = results[0][budget.FIELDS[of_search.budget.cost]]
             arc["test_accuracy"] = float(np.mean([result["test_accuracy"] for result in results]))
         figures = compared(arcs)

@@ -12,6 +12,17 @@ def load() -> Network:
     return Network(child, controller, task)
 
 
+def ops(found: arc.Arc, _child: config.ChildConfig) -> list[str]:
+    """Names the op of each layer, or, where channels are a choice, the op of each channel."""
+    names: list[str] = []
+    for layer in found.layers:
+        if layer.op is not None:
+            names.append(arc.OPS[layer.op])
+        for name, (_, count) in zip(arc.OPS, layer.channels, strict=False):
+            names += [name] * count
+    return names
+
+
 SPACE = SearchSpace(
     name="macro",
     search_config=config.SearchConfig,
@@ -19,4 +30,5 @@ SPACE = SearchSpace(
     arc=arc,
     diagram=diagram,
     load=load,
+    ops=ops,
 )

@@ -9,7 +9,7 @@ from enas.errors import UserError
 from enas.micro.op_table import OPS, op_table
 from enas.options import config, option, other_default
 from enas.options.budget import BudgetConfig
-from enas.options.config import RECIPES, SCHEMES, DataConfig, RunConfig, ScoreConfig
+from enas.options.config import RECIPES, SCHEMES, BaseRunConfig, DataConfig, ScoreConfig
 from enas.options.evaluation import SweepOptions
 
 
@@ -209,7 +209,7 @@ class EvaluationConfig(_WithOps, config.EvaluationConfig):
 
 
 @dataclasses.dataclass(frozen=True)
-class SweepRunConfig(RunConfig):
+class SweepRunConfig(BaseRunConfig):
     """One sweep. Its searches are not made longer later: arcs of theirs may have been trained."""
 
     output_dir: str = option("outputs/sweep", "The run directory. An existing sweep in it is resumed.", flexible=True)

@@ -21,6 +21,12 @@ def environment(cores: int) -> dict[str, str]:
     return {"TF_NUM_INTRAOP_THREADS": str(max(1, cores // 2))}
 
 
+def ops(found: arc.Arc, child: config.ChildConfig) -> list[str]:
+    """Names the two ops of each node of each cell."""
+    table = op_table.op_table(child)
+    return [str(table[op]) for cell in (found.normal, found.reduction) for node in cell.nodes for _, op in node.sides]
+
+
 SPACE = SearchSpace(
     name="micro",
     search_config=config.SearchConfig,
@@ -28,6 +34,7 @@ SPACE = SearchSpace(
     arc=arc,
     diagram=diagram,
     load=load,
+    ops=ops,
     environment=environment,
     cost=cost.cost,
     evaluation_config=config.EvaluationConfig,

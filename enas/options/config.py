@@ -14,11 +14,12 @@ from enas.options.child import RECIPES, SCHEMES, ChildConfig
 from enas.options.controller import ControllerConfig, RecommendationConfig, ScoreConfig
 from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
-from enas.options.run import FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
+from enas.options.run import BaseRunConfig, FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 
 C = TypeVar("C")
 
 __all__ = [
+    "BaseRunConfig",
     "DATASETS",
     "SCHEMES",
     "ChildConfig",
@@ -64,7 +65,7 @@ class Settings:
     arc_flags: ClassVar[tuple[str, ...]] = ()
     data: Any
     child: Any
-    run: RunConfig
+    run: BaseRunConfig
     budget: Any = None
 
     def metadata(self) -> dict[str, Any]:
@@ -158,9 +159,13 @@ def to_values(config: Any) -> dict[str, Any]:
     return {name: getattr(getattr(config, section), field.name) for name, section, field in options(type(config))}
 
 
-def given_flags(config: Any, sections: Sequence[str]) -> list[str]:
-    """The flags, "--name=value", of the options in these sections that differ from their defaults."""
-    defaults = to_values(type(config)())
+def given_flags(config: Any, sections: Sequence[str], defaults: Mapping[str, Any] | None = None) -> list[str]:
+    """The flags, "--name=value", of the options in these sections that differ from their defaults.
+
+    Args:
+      defaults: {flag: value} that a program takes where the flag is not given; None: the options' own.
+    """
+    defaults = to_values(type(config)()) if defaults is None else defaults
     values = {name: value for name, value in to_values(config).items() if value != defaults[name]}
     named = [name for name, section, _ in options(type(config)) if section in sections and name in values]
     return [f"--{name}={str(values[name]).lower() if type(values[name]) is bool else values[name]}" for name in named]

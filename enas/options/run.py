@@ -8,8 +8,8 @@ from enas.options import option
 
 
 @dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """One run: its directory, length, logging and seed."""
+class BaseRunConfig:
+    """One run: its directory, length in epochs, logging and seed."""
 
     output_dir: str = option("outputs/search", "The run directory. An existing run in it is resumed.", flexible=True)
     reset_output_dir: bool = option(
@@ -44,6 +44,29 @@ class RunConfig:
     seed: int = option(
         0, "Seed of every random draw: the same seed gives the same run, bit for bit on the CPU.", 0, 2**31 - 1
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class RunConfig(BaseRunConfig):
+    """One run that may have a time limit."""
+
+    max_minutes: float = option(
+        0.0,
+        "End the run, at a step's end, after so many minutes of work that was kept; what it found by then is scored on top. "
+        "The same command with a larger limit goes on. 0: no limit.",
+        0.0,
+        flexible=True,
+    )
+    lr_by_time: bool = option(
+        False,
+        "Let the learning rate's schedule follow the time: it goes through --num_epochs of its epochs in --max_minutes, or "
+        "faster where the epochs are done sooner. Give a --num_epochs that the time is sure to end, and "
+        "--child_lr_T_0 as large for one period. Runs with this are not the same bit for bit, as clocks are not.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.lr_by_time and not self.max_minutes:
+            raise UserError("--lr_by_time: needs a --max_minutes that the schedule can follow")
 
 
 @dataclasses.dataclass(frozen=True)

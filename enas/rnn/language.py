@@ -17,7 +17,7 @@ from enas.data.readers import text as texts
 from enas.graph import layers
 from enas.graph.optim import Update
 from enas.interfaces import Feeds
-from enas.metric import Metric
+from enas.metric import PERPLEXITY
 from enas.randomness import generator
 from enas.rnn import averaging, sgd
 from enas.rnn.child import Chosen, Prediction
@@ -41,7 +41,7 @@ __all__ = [
 
 # To a user whose child's numbers are not finite.
 ADVICE = "a lower --child_lr or --child_grad_bound"
-METRIC = Metric("perplexity", "ppl", "rw", higher_is_better=False)
+METRIC = PERPLEXITY
 # Time steps of one window while scoring a single stream. Longer windows save calls and give the same result.
 _STEPS = 200
 # exp of a little more does not fit into a double.

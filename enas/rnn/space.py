@@ -1,5 +1,6 @@
 """The recurrent search space as the shared rooms see it."""
 
+from enas import metric
 from enas.interfaces import Network, SearchSpace
 from enas.rnn import arc, config, diagram
 
@@ -9,6 +10,11 @@ def load() -> Network:
     from enas.rnn import child, controller, language
 
     return Network(child, controller, language)
+
+
+def ops(found: arc.Arc, _child: config.ChildConfig) -> list[str]:
+    """Names the activation of each node."""
+    return [arc.ACTIVATIONS[node.activation] for node in found.nodes]
 
 
 def environment(_cores: int) -> dict[str, str]:
@@ -24,5 +30,7 @@ SPACE = SearchSpace(
     arc=arc,
     diagram=diagram,
     load=load,
+    ops=ops,
+    metric=metric.PERPLEXITY,
     environment=environment,
 )

@@ -27,7 +27,7 @@ class Checkpoints:
 
     Args:
       run: the `RunDirectory`.
-      name: "last" or "best".
+      name: "last", "best" or "limit".
       saver: a `tf.train.Saver(max_to_keep=None)`; may be shared.
     """
 
@@ -88,6 +88,11 @@ class Checkpoints:
                 "--reset_output_dir starts the run anew"
             )
         return None
+
+    def clear(self) -> None:
+        """Deletes all checkpoints of this name."""
+        for number in self._numbers():
+            self._delete(number)
 
     def _metadata(self, number):
         try:

@@ -17,9 +17,9 @@ from tqdm import tqdm
 from enas import signals
 from enas.errors import UserError
 from enas.interfaces import Feeds, TrainStep
-from enas.metric import recordable
 from enas.runs import series
-from enas.runs.run_directory import RunDirectory
+from enas.runs.position import Position, position_of
+from enas.runs.records import child_line, record
 
 if TYPE_CHECKING:
     from enas.runs.session import RunContext
@@ -29,29 +29,8 @@ Phase = Callable[[int, int], Iterator[None]]
 EVALUATED = ("valid", "test")
 
 
-@dataclasses.dataclass
-class Position:
-    """How far a run is.
-
-    Attributes:
-      epoch: epochs done.
-      phase: phases of the next epoch done.
-      unit: units of its next phase done.
-      minutes: time spent so far.
-      best_goodness: (training) `Metric.goodness` of the best validation figure so far.
-      bad_steps: kind of step -> how many in a row, up to the last one, had numbers that were not finite.
-      scores: of an evaluation that is under way, those measured.
-      sizes: `RunDirectory.sizes` after the last unit; a resumed run drops what was recorded later.
-    """
-
-    epoch: int = 0
-    phase: int = 0
-    unit: int = 0
-    minutes: float = 0.0
-    best_goodness: float = -math.inf
-    bad_steps: dict = dataclasses.field(default_factory=dict)
-    scores: dict = dataclasses.field(default_factory=dict)
-    sizes: dict = dataclasses.field(default_factory=dict)
+class OutOfTime(Exception):
+    """The time of a run is over. It stands between two units, and a checkpoint was saved."""
 
 
 class Loop:
@@ -59,14 +38,15 @@ class Loop:
 
     Args:
       context: the `session.RunContext`.
+      out_of_time: function that says whether the time is over; None: --max_minutes says it.
 
     Attributes:
       context: the `session.RunContext`.
       position: the `Position`.
     """
 
-    def __init__(self, context: "RunContext") -> None:
-        self.context = context
+    def __init__(self, context: "RunContext", out_of_time: Callable[[], bool] | None = None) -> None:
+        self.context, self.out_of_time = context, out_of_time or self._limit_passed
         self.config, self.run, self.session, self.last = context.config.run, context.run, context.session, context.last
         restored = self.last.restore(self.session)
         self.position = Position() if restored is None else position_of(*restored)
@@ -84,12 +64,14 @@ class Loop:
 
         Raises:
           signals.Stopped: a signal came; a checkpoint was saved.
+          OutOfTime: the time is over before the epochs are.
         """
         position = self.position
         # An earlier process may have been killed between its records and these.
         series.write(self.run)
         try:
             while position.epoch < self.config.num_epochs and (self._inside_epoch() or not over()):
+                self._check_time()
                 while position.phase < len(phases):
                     for _ in phases[position.phase](position.epoch, position.unit):
                         self._count_unit()
@@ -146,36 +128,45 @@ class Loop:
         self.position.unit += 1
         self.position.sizes = self.run.sizes()
         signals.check()
+        self._check_time()
         if time.monotonic() - self.saved >= 60 * self.config.checkpoint_every_minutes:
             self._save()
+
+    def _limit_passed(self):
+        limit = self.config.max_minutes
+        return bool(limit) and self.run.minutes() >= limit
+
+    def _check_time(self):
+        if self.out_of_time():
+            self._save()
+            series.write(self.run)
+            raise OutOfTime
+
+    def log_out_of_time(self) -> None:
+        """Logs that the time is over, and how to go on."""
+        self.run.log("-" * 80)
+        self.run.log(
+            f"time is over: {self.run.minutes():.2f} minutes spent of --max_minutes={self.config.max_minutes:g}, in epoch "
+            f"{min(self.position.epoch + 1, self.config.num_epochs)} of {self.config.num_epochs}; checkpoint saved; run the "
+            f"same command with a larger --max_minutes to go on (--output_dir={self.run.path})"
+        )
+
+    def scheduled(self, epochs: float) -> float:
+        """Returns how far the learning rate's schedule is, in epochs of its own, after so many epochs of training.
+
+        With --lr_by_time it is as far as the nearer of the two limits, --num_epochs and --max_minutes.
+        """
+        if not self.config.lr_by_time:
+            return epochs
+        by_time = self.config.num_epochs * self.run.minutes() / self.config.max_minutes
+        # At the end itself a schedule with restarts begins anew.
+        return max(epochs, min(by_time, math.nextafter(self.config.num_epochs, 0.0)))
 
     def _save(self):
         self.position.minutes = self.run.minutes()
         self.run.sync()
         self.last.save(self.session, dataclasses.asdict(self.position))
         self.saved = time.monotonic()
-
-
-def position_of(path: str, metadata: dict[str, Any]) -> Position:
-    """The `Position` stored with a checkpoint.
-
-    Raises:
-      UserError: `metadata` is not one.
-    """
-    position = Position()
-    for field in dataclasses.fields(Position):
-        value = metadata.get(field.name)
-        if type(value) is not type(getattr(position, field.name)) or not _counts(field.name, value):
-            raise UserError(f"{path}.json: {field.name} is {value!r}; expected what a run of this program stores")
-        setattr(position, field.name, value)
-    return position
-
-
-def _counts(name, value):
-    """A whole number of a position, or each number in one of its dicts, is none below 0; scores are floats."""
-    kind = float if name == "scores" else int
-    numbers = value.values() if isinstance(value, dict) else [value] if isinstance(value, int) else []
-    return all(type(number) is kind and (kind is float or number >= 0) for number in numbers)
 
 
 def child_epoch(
@@ -201,7 +192,7 @@ def child_epoch(
         update.finite_check.finite,
     ]
     for step in units(epoch * per_epoch + unit, (epoch + 1) * per_epoch, f"epoch {epoch + 1}"):
-        rate = loop.context.task.learning_rate(config.child, step / per_epoch)
+        rate = loop.context.task.learning_rate(config.child, loop.scheduled(step / per_epoch))
         feed = {training.rate: rate, **training.feeds(step), **feeds(step)}
         (loss, norm, batch_metric, scale, skipped, finite), _ = session.run([fetches, update.op], feed)
         # Halving the loss scale answers an overflow of float16, but for the last time.
@@ -212,14 +203,6 @@ def child_epoch(
             run.log(child_line(epoch, step + 1, figures, words, run.minutes()))
             record(run, "child", epoch, step + 1, figures, step=step + 1, skipped_steps=int(skipped))
         yield
-
-
-def child_line(epoch: int, step: int, figures: dict[str, float], words: str, minutes: float) -> str:
-    """The log line of a child step, in the format of the older ENAS codebases."""
-    return (
-        f"epoch = {epoch:<6d}ch_step = {step:<6d} loss = {figures['loss']:<8.6f}   lr = {figures['lr']:<8.4f} "
-        f"|g| = {figures['grad_norm']:<8.4f} {words}   mins = {minutes:<10.2f}"
-    ).rstrip()
 
 
 def units(first: int, last: int, title: str) -> Iterator[int]:
@@ -245,42 +228,3 @@ def evaluation(
             figures, position.scores = position.scores, {}
             finished(figures)
         yield
-
-
-def log_evaluation(run: RunDirectory, epoch: int, figures: dict[str, float], **more: Any) -> None:
-    """Logs and records an evaluation's `{"valid_accuracy": float, ...}`; `more` goes into the record, e.g. the arc."""
-    run.log(f"Epoch {epoch + 1}: Eval")
-    for name, value in figures.items():
-        run.log(f"{name}: {value:<6.4f}")
-        if not math.isfinite(value):
-            run.log(f"warning: {name} is not finite: the child has diverged; try a lower learning rate")
-    record(run, "eval", epoch, epoch + 1, figures, **more)
-
-
-def record(run: RunDirectory, kind: str, epoch: int, at: int, figures: dict[str, float], **more: Any) -> None:
-    """Records figures in metrics.jsonl and for TensorBoard.
-
-    Args:
-      run: the `RunDirectory`.
-      kind: "child", "controller" or "eval".
-      epoch: epochs done before this one.
-      at: the step, of its own kind, that TensorBoard shows the figures at.
-      figures: `{name: float}`.
-      more: more for the record in metrics.jsonl.
-    """
-    run.append("metrics.jsonl", {"kind": kind, "epoch": epoch + 1, **more, **recordable(figures)})
-    run.events.scalars(at, **{f"{kind}__{name}": value for name, value in figures.items()})
-
-
-def log_header(context: "RunContext", position: Position) -> None:
-    """Logs what is about to run."""
-    run, config, task = context.run, context.config, context.task
-    run.log("-" * 80)
-    run.log(f"{task.description(config, context.dataset)}; seed {config.run.seed}; run directory {run.path}")
-    task.log_header(run, context.dataset)
-    if ops := config.metadata().get("ops"):
-        run.log("ops: " + ", ".join(f"{id} {op}" for id, op in enumerate(ops)))
-    if run.resumed:
-        inside = f", inside epoch {position.epoch + 1}" if position.phase or position.unit else ""
-        run.log(f"resuming after epoch {position.epoch} of {config.run.num_epochs}{inside}")
-    run.log("-" * 80)

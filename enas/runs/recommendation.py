@@ -15,6 +15,7 @@ from enas.options.config import RecommendationConfig, given_flags
 from enas.runs.run_directory import RunDirectory
 
 SAMPLED_AT_ONCE = 1000
+AT_LIMIT = "limit_arcs.jsonl"
 
 
 class RunningSearch(Protocol):
@@ -35,9 +36,15 @@ class RunningSearch(Protocol):
 
 def stopped_early(config: RecommendationConfig, metric: Metric, run: RunDirectory) -> bool:
     """An arc of the run has passed --early_stop_over."""
+    return bool(config.early_stop_over) and passed(config, metric, run.read("arcs.jsonl"))
+
+
+def passed(config: RecommendationConfig, metric: Metric, scored: list[dict[str, Any]]) -> bool:
+    """One of these records of scored arcs has passed --early_stop_over."""
     limit = config.early_stop_over
-    scores = [scored[f"val_{metric.name}"] for scored in run.read("arcs.jsonl")] if limit else []
-    return any(metric.goodness(score) > metric.goodness(limit) for score in scores)
+    return bool(limit) and any(
+        metric.goodness(record[f"val_{metric.name}"]) > metric.goodness(limit) for record in scored
+    )
 
 
 def best_of(metric: Metric, scored: list[dict[str, Any]]) -> dict[str, Any]:
@@ -106,10 +113,26 @@ def _hand_over(search, best):
         arc_input.write(search.config.recommendation.recommended_arch, arc)
 
 
+def score_at_limit(search: RunningSearch, count: int) -> None:
+    """Scores arcs of the controller as it is when the time is over, into a file of their own: a search that goes on with a
+    larger limit knows nothing of them.
+
+    Raises:
+      signals.Stopped: a signal came.
+    """
+    try:
+        for values in search.sample("limit", range(count)):
+            signals.check()
+            search.score_arc(values, AT_LIMIT, {"epoch": search.loop.position.epoch + 1})
+    except signals.Stopped as stopped:
+        stopped.tell(search.run, "while the last arcs were scored; the same command scores them again")
+        raise
+
+
 def finish(search: RunningSearch) -> None:
     """Logs the recommended arc and what to do with it."""
     run, metric, space = search.run, search.metric, search.config.space
-    scored = run.read("arcs.jsonl")
+    scored = run.read("arcs.jsonl") + run.read(AT_LIMIT)
     if not scored:
         raise UserError("--num_epochs: the search ended before its first controller phase")
     best = recommended(search.config.recommendation, metric, scored)
@@ -119,8 +142,14 @@ def finish(search: RunningSearch) -> None:
         run.log(f"an arc has passed --early_stop_over={search.config.recommendation.early_stop_over}")
     run.log(f"best arc: {best['arc']}")
     _log_merits(search, best)
-    command = [*programs.command("train_fixed_arc"), f"--space={space}", f"--arc_file={run.file('best_arc.txt')}"]
+    ended = "ended by its time limit after" if run.read(AT_LIMIT) else "finished in"
     run.log(
-        f"search finished in {run.minutes():.2f} minutes; next, with this search's data and child: "
-        f"{shlex.join(command + given_flags(search.config, ('data', 'child')))}"
+        f"search {ended} {run.minutes():.2f} minutes; next, with this search's data and child: "
+        f"{retraining(space, search.config, run.file('best_arc.txt'))}"
     )
+
+
+def retraining(space: str, config: Any, arc_file: str) -> str:
+    """The command that trains the arc in a file from scratch, with the data and the child of these settings."""
+    command = [*programs.command("train_fixed_arc"), f"--space={space}", f"--arc_file={arc_file}"]
+    return shlex.join(command + given_flags(config, ("data", "child")))

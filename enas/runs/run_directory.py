@@ -7,6 +7,7 @@ data.json       class names, how images are normalised, and which files were lef
 bad_images.txt  the reasons, with --skip_bad_images
 metrics.jsonl   one JSON object per logged step, controller update or evaluation
 arcs.jsonl      (search) every scored arc with its accuracy and epoch
+limit_arcs.jsonl    (search) arcs that were scored when the time of --max_minutes was over
 best_arc.txt    (search) the one it recommends, see --select_strategy
 sampled_arcs.jsonl   (search) those that --sampling_only sampled
 results.json    (training) the final figures
@@ -14,10 +15,12 @@ confusion.*, worst_images.txt   (training) what --eval_only found to be wrong, s
 series/         the figures of metrics.jsonl as plain text, one file each
 checkpoints/    see `enas.runs.checkpoints`
 events/         TensorBoard
+run.html        a page about the run, where `report.py` was asked for one
 
 A resumed run cuts metrics.jsonl, arcs.jsonl and the events to the length they had at the checkpoint it goes on from.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -112,6 +115,11 @@ class RunDirectory:
         if os.path.exists(self.file(name)):
             with open(self.file(name), "r+b") as file:
                 file.truncate(file.read().rfind(b"\n") + 1)
+
+    def remove(self, name: str) -> None:
+        """Removes a file if it is there."""
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(self.file(name))
 
     def write(self, name: str, text: str) -> None:
         """Replaces a file whole."""

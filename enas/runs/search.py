@@ -20,7 +20,8 @@ from enas.interfaces import Scorer, SearchSpace, TrainStep
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.runs import recommendation, session
-from enas.runs.loop import Loop, child_epoch, evaluation, log_evaluation, log_header, record, units
+from enas.runs.loop import Loop, OutOfTime, child_epoch, evaluation, units
+from enas.runs.records import log_evaluation, log_header, record
 from enas.runs.session import RunContext
 from enas.types import Tensor
 
@@ -199,11 +200,19 @@ class Search:
         scored = [scored for scored in self.run.read("arcs.jsonl") if scored["epoch"] == epoch + 1]
         best = recommendation.best_of(self.metric, scored)["arc"]
         values = np.reshape(arc_input.integers(best), self.graph.arc.shape)
-        yield from evaluation(
-            self.loop,
-            lambda name: self.score(values, name),
-            lambda figures: log_evaluation(self.run, epoch, figures, arc=best),
-        )
+
+        def finished(figures):
+            log_evaluation(self.run, epoch, figures, arc=best)
+            self._show_best(epoch)
+
+        yield from evaluation(self.loop, lambda name: self.score(values, name), finished)
+
+    def _show_best(self, epoch):
+        """Gives TensorBoard a picture of the recommended arc if it has been found since the last evaluation."""
+        best = recommendation.recommended(self.config.recommendation, self.metric, self.run.read("arcs.jsonl"))
+        if best["epoch"] > epoch + 1 - self.config.run.eval_every_epochs:
+            arc = self._arc(np.array(arc_input.integers(best["arc"])))
+            self.run.events.picture(epoch + 1, self.space, arc, self.config.child)
 
 
 def run_search(config: Any, space: SearchSpace) -> None:
@@ -224,6 +233,12 @@ def run_search(config: Any, space: SearchSpace) -> None:
         if config.recommendation.sampling_only:
             recommendation.sample_more(search)
             return
+        run = context.run
+        run.remove(recommendation.AT_LIMIT)
         phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
-        loop.epochs(phases, search.is_over)
+        try:
+            loop.epochs(phases, search.is_over)
+        except OutOfTime:
+            loop.log_out_of_time()
+            recommendation.score_at_limit(search, SCORED_ARCS)
         recommendation.finish(search)

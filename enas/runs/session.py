@@ -3,16 +3,20 @@
 import contextlib
 import dataclasses
 import io
+import struct
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import tensorflow.compat.v1 as tf
+from tensorboard.plugins.hparams import summary as hparams
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from enas import signals
 from enas.data import pipeline
-from enas.interfaces import Task
+from enas.drawing import pictures
+from enas.interfaces import Arc, SearchSpace, Task
+from enas.options import config as configs
 from enas.runs import metadata
 from enas.runs.checkpoints import Checkpoints
 from enas.runs.run_directory import EVENTS, RunDirectory, check_output_dir, open_run
@@ -41,17 +45,42 @@ def open_session(graph: Any = None) -> Session:
 
 
 class Events:
-    """Scalars for TensorBoard, in a file that can be cut back like the run's other records."""
+    """What TensorBoard shows, in a file that can be cut back like the run's other records.
 
-    def __init__(self, run: RunDirectory) -> None:
-        self.run = run
-        if not run.sizes()[EVENTS]:
-            self._write(tf.Event(wall_time=time.time(), file_version="brain.Event:2"))
+    Args:
+      run: the `RunDirectory`.
+      settings: {flag: value}, the run's hyper-parameters.
+    """
+
+    def __init__(self, run: RunDirectory, settings: Mapping[str, Any]) -> None:
+        self.run, self.settings = run, settings
 
     def scalars(self, step: int, **values: float) -> None:
         """Writes `{tag: float}` at a step; a tag's `__` becomes a slash."""
-        points = [tf.Summary.Value(tag=tag.replace("__", "/"), simple_value=value) for tag, value in values.items()]
-        self._write(tf.Event(wall_time=time.time(), step=step, summary=tf.Summary(value=points)))
+        self._summary(
+            step,
+            [tf.Summary.Value(tag=tag.replace("__", "/"), simple_value=value) for tag, value in values.items()],
+        )
+
+    def picture(self, epoch: int, space: SearchSpace, arc: Arc, child: Any) -> None:
+        """Writes a picture of the best arc at an epoch.
+
+        Args:
+          child: the settings of the child that it is drawn for.
+        """
+        png = pictures.png(space, arc, child, space.diagram.caption(arc, child))
+        # A PNG's header has its width and height, behind the file's signature and the header's own length and name.
+        width, height = struct.unpack(">II", png[16:24])
+        image = tf.Summary.Image(width=width, height=height, colorspace=4, encoded_image_string=png)
+        self._summary(epoch, [tf.Summary.Value(tag="best_arc", image=image)])
+
+    def _summary(self, step, values):
+        if not self.run.sizes()[EVENTS]:
+            # The file is new, or was cut back to nothing.
+            self._write(tf.Event(wall_time=time.time(), file_version="brain.Event:2"))
+            started = hparams.session_start_pb(dict(self.settings)).SerializeToString()
+            self._write(tf.Event(wall_time=time.time(), summary=tf.Summary.FromString(started)))
+        self._write(tf.Event(wall_time=time.time(), step=step, summary=tf.Summary(value=values)))
 
     def _write(self, event):
         buffer = io.BytesIO()
@@ -70,7 +99,8 @@ class RunContext:
       dataset: what the task's `load` returned, e.g. an `enas.data.DataSet`.
       graph: what `build` returned.
       session: a session with initial values in all variables.
-      last, best: checkpoints of the run's newest states, and of the best children of a training.
+      last, best, limit: checkpoints of the run's newest states, of the best children of a training, and of the child that a
+        training had when its time was over, if it is better than these.
     """
 
     config: Any
@@ -81,6 +111,7 @@ class RunContext:
     session: Session
     last: Checkpoints
     best: Checkpoints
+    limit: Checkpoints
 
 
 @contextlib.contextmanager
@@ -113,10 +144,10 @@ def run_context(config: Any, kind: str, task: Task, build: Callable[[Any], Any])
         pipeline.unreadable_files_told(),
     ):
         metadata.store_data(run, task.metadata(dataset), config.data.dataset)
-        run.events = Events(run)
+        run.events = Events(run, configs.to_values(config))
         sess.run(initialize)
-        last, best = (Checkpoints(run, name, saver) for name in ("last", "best"))
-        yield RunContext(config, task, run, dataset, graph, sess, last, best)
+        checkpoints = [Checkpoints(run, name, saver) for name in ("last", "best", "limit")]
+        yield RunContext(config, task, run, dataset, graph, sess, *checkpoints)
 
 
 def start(

@@ -80,6 +80,20 @@ def evaluation_settings(config: Any, given: dict[str, Any]) -> Any:
     return _merged(kind, values, given, stored, (*_TAKEN, "eval_only"), "eval_only")
 
 
+def defaults_of_evaluation(config_class: type[Any], stored: Mapping[str, Any], num_epochs: int) -> dict[str, Any]:
+    """What an evaluation takes where flags are not given: data and child of the search, and one period of the learning
+    rate's schedule for the whole training.
+
+    Args:
+      config_class: the evaluation's config class.
+      stored: the values of the search.
+      num_epochs: epochs of each training.
+    """
+    names = [name for name, section, _ in configs.options(config_class) if section in ("data", "child")]
+    values = {name: stored[name] for name in [*names, "batch_size"] if name in stored}
+    return {**values, "child_lr_T_0": num_epochs}
+
+
 def _merged(kind, values, given, stored, taken, flag):
     """The stored settings, with those in `taken` as they are in `given`; --output_dir and `flag` as in `values`."""
     path = values["output_dir"]

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from enas.errors import UserError
@@ -11,7 +11,8 @@ from enas.metric import recordable
 from enas.options import arc_input
 from enas.options.config import with_arc
 from enas.runs import session
-from enas.runs.loop import EVALUATED, Loop, child_epoch, evaluation, log_evaluation, log_header
+from enas.runs.loop import EVALUATED, Loop, OutOfTime, child_epoch, evaluation
+from enas.runs.records import log_evaluation, log_header
 from enas.runs.session import RunContext
 
 
@@ -33,8 +34,8 @@ def build(config: Any, arc: Any, space: SearchSpace, dataset: Any) -> Graph:
 class Training:
     """A running training. Use `run_training`."""
 
-    def __init__(self, context: RunContext, loop: Loop) -> None:
-        self.context, self.loop = context, loop
+    def __init__(self, context: RunContext, loop: Loop, arc: Any, space: SearchSpace) -> None:
+        self.context, self.loop, self.arc, self.space = context, loop, arc, space
         self.run, self.config, self.graph = context.run, context.config, context.graph
         self.graph.training.start(context.session)
         self.graph.scorer.start(context.session)
@@ -55,40 +56,60 @@ class Training:
             if goodness >= self.loop.position.best_goodness:
                 self.loop.position.best_goodness = goodness
                 self.context.best.save(self.context.session, {"epoch": epoch + 1})
+            if self.config.arc.child_fixed_arc and not any(r["kind"] == "eval" for r in self.run.read("metrics.jsonl")):
+                self.run.events.picture(epoch + 1, self.space, self.arc, self.config.child)
             log_evaluation(self.run, epoch, figures)
 
         yield from evaluation(self.loop, lambda name: scorer.score(self.context.session, name), finished)
 
+    def keep_at_limit(self) -> None:
+        """Keeps the child as it is when the time is over, if it is better than the best so far."""
+        position, run = self.loop.position, self.run
+        score = self.graph.scorer.score(self.context.session, "valid")
+        run.log(f"valid_{self.context.task.METRIC.name} when the time was over: {score:.4f}")
+        if self.context.task.METRIC.goodness(score) > position.best_goodness:
+            self.context.limit.save(self.context.session, {"epoch": position.epoch + 1})
 
-def run_training(config: Any, space: SearchSpace) -> None:
+
+def run_training(config: Any, space: SearchSpace, out_of_time: Callable[[], bool] | None = None) -> None:
     """Trains an arc to the last epoch, resuming where an earlier process stopped, and logs the best epoch's figures.
 
     Args:
       config: a `TrainConfig`.
       space: the `SearchSpace`.
+      out_of_time: function that says whether the time of what the training is a part of is over; None: it is on its own.
 
     Raises:
       UserError: see `arc_input.given`, `session.run_context` and `Checkpoints`.
       signals.Stopped: a signal came; a checkpoint was saved.
+      OutOfTime: see `out_of_time`; a checkpoint was saved.
     """
     arc = arc_input.given(config, space.arc)
     config = with_arc(config, arc)
     with session.run_context(
         config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
     ) as context:
-        loop = Loop(context)
-        training = Training(context, loop)
+        loop = Loop(context, out_of_time)
+        training = Training(context, loop, arc, space)
+        # A training that goes on is no longer where its time was over.
+        context.limit.clear()
         log_header(context, loop.position)
         context.run.log(f"arc: {arc}")
         context.run.log(f"cost: {context.graph.scorer.cost()}")
-        loop.epochs([training.train_child, training.evaluate])
+        try:
+            loop.epochs([training.train_child, training.evaluate])
+        except OutOfTime:
+            if out_of_time:
+                raise
+            loop.log_out_of_time()
+            training.keep_at_limit()
         _finish(context)
 
 
 def _finish(context, detailed=False):
-    """Evaluates the best checkpoint and logs and stores the final figures; `detailed`: and what the child gets wrong."""
+    """Evaluates the best child and logs and stores the final figures; `detailed`: and what the child gets wrong."""
     run = context.run
-    restored = context.best.restore(context.session)
+    restored = context.limit.restore(context.session) or context.best.restore(context.session)
     if restored is None:
         raise UserError(f"--output_dir={run.path}: the run has no best checkpoint yet")
     path, metadata = restored

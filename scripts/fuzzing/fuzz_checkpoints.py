@@ -181,7 +181,7 @@ def _other_tensors(rng, tensors):
 
 
 def _metadata():
-    from enas.runs.loop import Position
+    from enas.runs.position import Position
 
     return dataclasses.asdict(Position(epoch=1, unit=3, bad_steps={"child": 1}, sizes={"arcs.jsonl": 0}))
 

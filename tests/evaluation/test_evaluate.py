@@ -12,7 +12,7 @@ from mains import run
 from enas.costs import budget
 from enas.drawing import pictures
 from enas.errors import UserError
-from enas.evaluation import evaluation_report, pareto
+from enas.evaluation import evaluation_report, pareto, time_limit
 from enas.micro import arc as arcs
 from enas.micro.config import ChildConfig, EvaluationConfig, SearchConfig
 from enas.micro.op_table import at_one_scheme
@@ -71,7 +71,7 @@ def test_under_a_budget_arcs_on_target_come_first_and_costs_are_told():
         return {**trained(group, shared, [test]), **facts, "finalist_accuracy": test}
 
     dear, near, exact = (scored("controller", *of) for of in ((1.5, 0.9, 0.99), (1.08, 0.8, 0.90), (1.0, 0.7, 0.85)))
-    ranked = sorted([dear, near, exact], key=lambda arc: evaluate._rank(arc, arc["finalist_accuracy"]))
+    ranked = sorted([dear, near, exact], key=lambda arc: time_limit.rank(arc, arc["finalist_accuracy"]))
     assert ranked == [exact, near, dear]
     settings = EvaluationConfig(evaluation=EvaluationOptions("there", num_arcs=4, num_seeds=1))
     figures = evaluate.figures(settings, [dear, near, scored("random", 0.9, 0.5, 0.5), scored("random", 1.0, 0.5, 0.6)])

@@ -50,6 +50,9 @@ class SpaceContract:
             listed = {part for part in {*vars(protocol), *protocol.__annotations__} if not part.startswith("_")}
             assert listed and listed <= set(dir(module)), module
 
+    def test_reports_compare_arcs_by_what_the_task_compares_them_by(self):
+        assert self.space.metric is self.space.task.METRIC
+
     def test_settings_and_arcs_need_no_tensorflow(self):
         module = self.space.load.__module__
         code = f"import sys\nimport {module}\nsys.exit('tensorflow' in sys.modules)"

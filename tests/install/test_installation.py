@@ -173,6 +173,11 @@ def test_an_installation_searches_trains_and_draws_outside_the_checkout(installe
     assert (installed / "final" / "results.json").exists()
     drawn = command(installed, "enas-visualize-micro", "--arc_file=search/best_arc.txt", "--output_dir=cells")
     assert "cells/cells.png" in drawn.split()
+    assert command(installed, "enas-report", "--output_dir=search", "final", "--page=runs.html").split() == [
+        "runs.html"
+    ]
+    text = (installed / "runs.html").read_text()
+    assert "2 runs side by side" in text and "enas-evaluate-search" in text
 
 
 def command_module(installed):

@@ -84,6 +84,34 @@ def test_a_finished_search_is_extended_and_says_so(search, tmp_path):
     assert [r["epoch"] for r in records(out / "arcs.jsonl")] == [1] * 10 + [2] * 10 + [3] * 10
 
 
+def test_a_page_is_written_of_a_search(search, tmp_path):
+    out = search[0]
+    printed = run("report.py", "--output_dir", str(out), f"--page={tmp_path}/run.html")
+    assert (printed.returncode, printed.stdout, printed.stderr) == (0, f"{tmp_path}/run.html\n", "")
+    text = (tmp_path / "run.html").read_text()
+    assert (out / "best_arc.txt").read_text().strip() in text and "sep_conv_5x5 binary" in text
+    assert "expected the directory of a search" in error("report.py", f"--output_dir={tmp_path}")
+    assert "--output_dir=''" in error("report.py")
+
+
+def test_tensorboard_gets_the_settings_and_a_picture_of_each_new_best_arc(search):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
+
+    found = EventAccumulator(str(search[0] / "events"), {"images": 0})
+    found.Reload()
+    content = found.SummaryMetadata(metadata.SESSION_START_INFO_TAG).plugin_data.content
+    settings = metadata.parse_session_start_info_plugin_data(content).hparams
+    stored = json.loads((search[0] / "config.json").read_text())
+    assert settings["child_scheme"].string_value == "k4" and settings["augment"].bool_value is True
+    assert settings["controller_train_steps"].number_value == 2
+    assert set(settings) == set(stored) - {"format", "kind", "space", "ops"}
+    arcs = records(search[0] / "arcs.jsonl")
+    best = [max(arcs[: 10 * epoch], key=lambda r: (r["val_accuracy"], r["epoch"]))["epoch"] for epoch in (1, 2)]
+    assert [image.step for image in found.Images("best_arc")] == sorted(set(best))
+    assert all(image.encoded_image_string.startswith(b"\x89PNG") for image in found.Images("best_arc"))
+
+
 def test_the_op_table_of_a_search_of_precision_goes_with_its_arcs(search, tmp_path):
     """config.json and the log say which id is which; training and drawing take it from the directory of the arc's file."""
     out, printed = search

@@ -15,7 +15,7 @@ from enas.graph import layers
 from enas.rnn import arc, child, config, language, sgd
 from enas.rnn.space import SPACE as space
 from enas.rnn.windows import Windows
-from enas.runs import loop, train
+from enas.runs import records, train
 from enas.runs.run_directory import open_run
 
 CHOSEN = arc.parse("1 0 0 1 3")
@@ -203,10 +203,11 @@ def test_a_model_that_has_diverged_is_recorded_without_an_infinity(tmp_path):
     scorer = SimpleNamespace(start=lambda _: None, score=lambda *_: math.inf, cost=lambda: Cost(1, 2, 3, 4))
     with open_run(settings, "training") as run:
         run.events = SimpleNamespace(scalars=lambda *_, **__: None)
-        loop.log_evaluation(run, 0, {"valid_perplexity": math.inf, "test_perplexity": 80.0})
+        records.log_evaluation(run, 0, {"valid_perplexity": math.inf, "test_perplexity": 80.0})
         best = SimpleNamespace(restore=lambda _: ("best-1", {"epoch": 1}))
+        limit = SimpleNamespace(restore=lambda _: None)
         graph = SimpleNamespace(scorer=scorer)
-        train._finish(SimpleNamespace(run=run, best=best, graph=graph, session=None, task=language))
+        train._finish(SimpleNamespace(run=run, best=best, limit=limit, graph=graph, session=None, task=language))
         [record] = run.read("metrics.jsonl")
     assert (record["valid_perplexity"], record["test_perplexity"]) == (None, 80.0)
     results = json.loads((tmp_path / "run" / "results.json").read_text())

@@ -12,6 +12,11 @@ def load() -> Network:
     return Network(child, controller, task)
 
 
+def ops(found: arc.Arc, _child: config.ChildConfig) -> list[str]:
+    """Names the op of each layer."""
+    return [arc.OPS[op] for op in found.ops]
+
+
 SPACE = SearchSpace(
     name="chain",
     search_config=config.SearchConfig,
@@ -19,4 +24,5 @@ SPACE = SearchSpace(
     arc=arc,
     diagram=diagram,
     load=load,
+    ops=ops,
 )
