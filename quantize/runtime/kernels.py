@@ -16,7 +16,8 @@ LEVEL_VARIABLE = "QUANTIZE_RUNTIME_LEVEL"
 class Kernels(Protocol):
     """Kernels of one level. All levels compute the same bits.
 
-    Images are float32 `[N, H, W, C]`. Arrays need not be contiguous, but contiguous ones save a copy.
+    Images are float32 `[N, H, W, C]`. Arrays need not be contiguous, but contiguous ones save a copy. To `quantize` and
+    to the pools of 3x3 pixels a slice of channels counts as contiguous.
 
     Attributes:
       level: "numpy", "plain", "neon", "avx2" or "avx512".
@@ -61,6 +62,18 @@ class Kernels(Protocol):
 
     def conv_sums(self, x: Codes, layer: Conv, stride: int = 1, start: int = 0) -> Array:
         """Computes the sums of `conv` before the affine map, int32."""
+        ...
+
+    def factorized_reduction(self, x: Codes, first: Conv, second: Conv) -> Array:
+        """Concatenates the outputs of two 1x1 convolutions with stride 2, which begin with the first pixel of the first row
+        and with the second of the second.
+
+        Args:
+          x: with a margin of 1 if a side is odd.
+
+        Raises:
+          ValueError: x does not fit a layer.
+        """
         ...
 
     def average_pool(self, x: Array) -> Array:
