@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from quantize.runtime import build
 from quantize.runtime.codes import Array, Codes
@@ -104,16 +104,17 @@ class Kernels(Protocol):
         """Adds arrays of the same shape."""
         ...
 
-    def program(self, function: Callable[..., Any], *inputs: Array) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:
         """Turns a function that calls kernels into one that is faster to call again.
 
         Args:
-          function: takes kernels and arrays, and returns an array. It does nothing but hand arrays, or what the kernels
-            returned, to kernels.
-          *inputs: arrays of the shapes that it will be called with.
+          function: takes kernels and arrays, and returns an array, all of as many images. It does nothing but hand arrays,
+            or what the kernels returned, to kernels.
+          *inputs: arrays of images of the shapes that it will be called with.
 
         Returns:
-          What takes arrays of these shapes and returns the function's result, which the next call overwrites.
+          What takes arrays of any number of such images, and returns the function's result. One thread may call it at a
+          time.
         """
         ...
 

@@ -11,7 +11,7 @@ from quantize.runtime import layouts, structures
 from quantize.runtime.codes import Array, Codes, Kind, arithmetic
 from quantize.runtime.layers import Conv, Depthwise, check_conv, check_depthwise, check_float_conv
 from quantize.runtime.memory import Fresh, Recycled, address, align
-from quantize.runtime.program import Program
+from quantize.runtime.program import Program, Recording
 from quantize.runtime.structures import Kernel
 
 LEVELS = ("plain", "neon", "avx2", "avx512")  # numbered as in kernels/dispatch.c
@@ -33,7 +33,7 @@ class NativeKernels:
         self.threads = threads
         self._library = library
         self._number = LEVELS.index(self.level)
-        self._program: Program | None = None
+        self._recording: Recording | None = None
         self._memory: Fresh | Recycled = Fresh()
 
     def _run(self, count: int, ids: Any, arguments: Any, rows: Any) -> None:
@@ -41,9 +41,9 @@ class NativeKernels:
         self._library.quantize_runtime_run(number, ctypes.c_int64(count), ids, arguments, rows, threads)
 
     def _call(self, kernel: Kernel, arguments: ctypes.Structure, rows: int, *kept: Any) -> None:
-        """Runs a kernel, or notes it for the program that is being recorded."""
-        if self._program is not None:
-            self._program.append(kernel, arguments, rows, kept)
+        """Runs a kernel, or notes it where a program is being recorded."""
+        if self._recording is not None:
+            self._recording.append(kernel, arguments, rows, kept)
             return
         pointer = ctypes.c_void_p(ctypes.addressof(arguments))
         one = ctypes.byref
@@ -55,7 +55,7 @@ class NativeKernels:
         Raises:
           ValueError: x would have to be copied, which a program would not repeat.
         """
-        if self._program is not None and not (x.flags.c_contiguous and x.dtype == np.float32):
+        if self._recording is not None and not (x.flags.c_contiguous and x.dtype == np.float32):
             raise ValueError("a program takes contiguous float32 arrays only, and slices of channels")
         return np.ascontiguousarray(x, np.float32)
 
@@ -68,13 +68,17 @@ class NativeKernels:
         x = self._floats(x)
         return x, x.shape[3]
 
-    def program(self, function: Callable[..., Any], *inputs: Array) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:
         """See `Kernels`."""
-        recorder = NativeKernels(self._library, self.level, self.threads)
-        program = Program(self._run, inputs)
-        recorder._program, recorder._memory = program, program.memory
-        program.finish(function(recorder, *program.inputs))
-        return program
+
+        def record(threads: int) -> Recording:
+            recorder = NativeKernels(self._library, self.level, threads)
+            recording = Recording(recorder._run, [array[:1] for array in inputs])
+            recorder._recording, recorder._memory = recording, recording.memory
+            recording.finish(function(recorder, *recording.inputs))
+            return recording
+
+        return Program(record, self.threads)
 
     def _new_codes(self, scheme: str, size: tuple[int, int, int], channels: int, margin: int) -> Codes:
         padded = margin > 0 or (arithmetic(scheme).kind == Kind.BYTES and channels % 16 > 0)
@@ -87,7 +91,7 @@ class NativeKernels:
         parts = [xs] if isinstance(xs, np.ndarray) else list(xs)
         of = arithmetic(scheme)
         if of.kind != Kind.BYTES and any(x.shape[3] % 32 for x in parts[:-1]):
-            if self._program is not None:
+            if self._recording is not None:
                 raise ValueError(f"a program can't concatenate channels for {scheme} but in multiples of 32")
             parts = [np.concatenate(parts, axis=3)]
         channels = sum(x.shape[3] for x in parts)

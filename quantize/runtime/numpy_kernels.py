@@ -5,7 +5,6 @@ rounded by itself, in the order written here.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -110,7 +109,7 @@ class NumpyKernels:
     def add(self, x: Array, y: Array) -> Array:
         return x + y
 
-    def program(self, function: Callable[..., Any], *_inputs: Array) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Array], *_inputs: Array) -> Callable[..., Array]:
         return lambda *arrays: function(self, *arrays)
 
 
