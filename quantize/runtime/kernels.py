@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from quantize.runtime import build
 from quantize.runtime.codes import Array, Codes
@@ -16,7 +16,8 @@ LEVEL_VARIABLE = "QUANTIZE_RUNTIME_LEVEL"
 class Kernels(Protocol):
     """Kernels of one level. All levels compute the same bits.
 
-    Images are float32 `[N, H, W, C]`. Arrays need not be contiguous, but contiguous ones save a copy.
+    Images are float32 `[N, H, W, C]`. Arrays need not be contiguous, but contiguous ones save a copy. To `quantize` and
+    to the pools of 3x3 pixels a slice of channels counts as contiguous.
 
     Attributes:
       level: "numpy", "plain", "neon", "avx2" or "avx512".
@@ -63,6 +64,18 @@ class Kernels(Protocol):
         """Computes the sums of `conv` before the affine map, int32."""
         ...
 
+    def factorized_reduction(self, x: Codes, first: Conv, second: Conv) -> Array:
+        """Concatenates the outputs of two 1x1 convolutions with stride 2, which begin with the first pixel of the first row
+        and with the second of the second.
+
+        Args:
+          x: with a margin of 1 if a side is odd.
+
+        Raises:
+          ValueError: x does not fit a layer.
+        """
+        ...
+
     def average_pool(self, x: Array) -> Array:
         """Averages 3x3 pixels at stride 1; the padding is left out of the count."""
         ...
@@ -91,16 +104,17 @@ class Kernels(Protocol):
         """Adds arrays of the same shape."""
         ...
 
-    def program(self, function: Callable[..., Any], *inputs: Array) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:
         """Turns a function that calls kernels into one that is faster to call again.
 
         Args:
-          function: takes kernels and arrays, and returns an array. It does nothing but hand arrays, or what the kernels
-            returned, to kernels.
-          *inputs: arrays of the shapes that it will be called with.
+          function: takes kernels and arrays, and returns an array, all of as many images. It does nothing but hand arrays,
+            or what the kernels returned, to kernels.
+          *inputs: arrays of images of the shapes that it will be called with.
 
         Returns:
-          What takes arrays of these shapes and returns the function's result, which the next call overwrites.
+          What takes arrays of any number of such images, and returns the function's result. One thread may call it at a
+          time.
         """
         ...
 

@@ -11,7 +11,7 @@ from quantize.runtime import layouts, structures
 from quantize.runtime.codes import Array, Codes, Kind, arithmetic
 from quantize.runtime.layers import Conv, Depthwise, check_conv, check_depthwise, check_float_conv
 from quantize.runtime.memory import Fresh, Recycled, address, align
-from quantize.runtime.program import Program
+from quantize.runtime.program import Program, Recording
 from quantize.runtime.structures import Kernel
 
 LEVELS = ("plain", "neon", "avx2", "avx512")  # numbered as in kernels/dispatch.c
@@ -33,7 +33,7 @@ class NativeKernels:
         self.threads = threads
         self._library = library
         self._number = LEVELS.index(self.level)
-        self._program: Program | None = None
+        self._recording: Recording | None = None
         self._memory: Fresh | Recycled = Fresh()
 
     def _run(self, count: int, ids: Any, arguments: Any, rows: Any) -> None:
@@ -41,9 +41,9 @@ class NativeKernels:
         self._library.quantize_runtime_run(number, ctypes.c_int64(count), ids, arguments, rows, threads)
 
     def _call(self, kernel: Kernel, arguments: ctypes.Structure, rows: int, *kept: Any) -> None:
-        """Runs a kernel, or notes it for the program that is being recorded."""
-        if self._program is not None:
-            self._program.append(kernel, arguments, rows, kept)
+        """Runs a kernel, or notes it where a program is being recorded."""
+        if self._recording is not None:
+            self._recording.append(kernel, arguments, rows, kept)
             return
         pointer = ctypes.c_void_p(ctypes.addressof(arguments))
         one = ctypes.byref
@@ -55,17 +55,30 @@ class NativeKernels:
         Raises:
           ValueError: x would have to be copied, which a program would not repeat.
         """
-        if self._program is not None and not (x.flags.c_contiguous and x.dtype == np.float32):
-            raise ValueError("a program takes contiguous float32 arrays only")
+        if self._recording is not None and not (x.flags.c_contiguous and x.dtype == np.float32):
+            raise ValueError("a program takes contiguous float32 arrays only, and slices of channels")
         return np.ascontiguousarray(x, np.float32)
 
-    def program(self, function: Callable[..., Any], *inputs: Array) -> Callable[..., Any]:
+    def _pixels(self, x: Array) -> tuple[Array, int]:
+        """Images as the kernels take them, and the floats from pixel to pixel; a slice of channels stays what it is."""
+        pixel = x.strides[2] // 4
+        steps = (x.shape[1] * x.shape[2] * pixel * 4, x.shape[2] * pixel * 4, pixel * 4, 4)
+        if x.dtype == np.float32 and x.strides == steps and pixel >= x.shape[3]:
+            return x, pixel
+        x = self._floats(x)
+        return x, x.shape[3]
+
+    def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:
         """See `Kernels`."""
-        recorder = NativeKernels(self._library, self.level, self.threads)
-        program = Program(self._run, inputs)
-        recorder._program, recorder._memory = program, program.memory
-        program.finish(function(recorder, *program.inputs))
-        return program
+
+        def record(threads: int) -> Recording:
+            recorder = NativeKernels(self._library, self.level, threads)
+            recording = Recording(recorder._run, [array[:1] for array in inputs])
+            recorder._recording, recorder._memory = recording, recording.memory
+            recording.finish(function(recorder, *recording.inputs))
+            return recording
+
+        return Program(record, self.threads)
 
     def _new_codes(self, scheme: str, size: tuple[int, int, int], channels: int, margin: int) -> Codes:
         padded = margin > 0 or (arithmetic(scheme).kind == Kind.BYTES and channels % 16 > 0)
@@ -78,16 +91,16 @@ class NativeKernels:
         parts = [xs] if isinstance(xs, np.ndarray) else list(xs)
         of = arithmetic(scheme)
         if of.kind != Kind.BYTES and any(x.shape[3] % 32 for x in parts[:-1]):
-            if self._program is not None:
+            if self._recording is not None:
                 raise ValueError(f"a program can't concatenate channels for {scheme} but in multiples of 32")
             parts = [np.concatenate(parts, axis=3)]
         channels = sum(x.shape[3] for x in parts)
         out = self._new_codes(scheme, parts[0].shape[:3], channels, margin)
         at, unit = 0, 1 if of.kind == Kind.BYTES else 32
         for part in parts:
-            x = self._floats(part)
+            x, pixel = self._pixels(part)
             target = structures.view(out, channel=at // unit)
-            arguments = structures.Quantize(address(x), *x.shape, x.shape[3], target, factor, int(of.kind), of.levels)
+            arguments = structures.Quantize(address(x), *x.shape, pixel, target, factor, int(of.kind), of.levels)
             self._call(Kernel.QUANTIZE, arguments, x.shape[0] * x.shape[1])
             at += x.shape[3]
         return out
@@ -113,48 +126,64 @@ class NativeKernels:
         self._call(Kernel.BIT_DEPTHWISE, structures.BitDepthwise(*views, *numbers, *pointers), n * h, bits)
         return out
 
-    def _conv(self, x: Codes, layer: Conv, stride: int, start: int, residual: Array | None, sums: bool) -> Array:
+    def _conv(
+        self, x: Codes, layer: Conv, y: Array, stride: int = 1, start: int = 0, residual: Array | None = None
+    ) -> None:
+        """Computes a convolution into y `[N, H, W, Cout]`, which may be a slice of channels; into int32, its sums."""
         check_conv(x, layer, stride, start)
-        n, h, w = x.size[0], *(-(-side // stride) for side in x.size[1:])
-        side, outputs = layer.weights.shape[0], layer.weights.shape[3]
+        n, h, w, outputs = y.shape
+        side = layer.weights.shape[0]
         layout = _layout(layer, (h, w), lambda: layouts.conv(layer, h, w))
-        y = self._memory.take((n, h, w, outputs), np.int32 if sums else np.float32)
-        if residual is not None and residual.shape != y.shape:
-            raise ValueError(f"the residual must be of shape {y.shape}, not {residual.shape}")
-        residual = None if residual is None else self._floats(residual)
         codes = structures.view(x, start - side // 2, start - side // 2)
         line, span = codes.row, side * codes.pixel // (4 if x.arithmetic.kind == Kind.BYTES else 1)
         codes.row, codes.pixel = codes.row * stride, codes.pixel * stride
-        read = (layout.weights, layout.base, layout.border, layout.scale, layout.offset, residual)
-        arguments = structures.Conv(
-            codes, line, span, n, h, w, outputs, -(-outputs // layouts.GROUP), side, int(x.arithmetic.kind),
-            x.arithmetic.bits < 8, 0, *map(address, (*read, None if sums else y, y if sums else None)),
-        )  # fmt: skip
+        y_pixel = outputs if y.flags.c_contiguous else y.strides[2] // 4
+        targets = (None, y) if y.dtype == np.int32 else (y, None)
+        arrays = (layout.weights, layout.base, layout.border, layout.scale, layout.offset, residual, *targets)
+        numbers = (line, span, n, h, w, outputs, -(-outputs // layouts.GROUP), y_pixel)
+        kinds = (side, int(x.arithmetic.kind), x.arithmetic.bits < 8, 0)
+        arguments = structures.Conv(codes, *numbers, *kinds, *map(address, arrays))
         self._call(Kernel.CONV, arguments, n * h, layout)
-        return y
+
+    def _output(self, x: Codes, channels: int, stride: int, dtype: type = np.float32) -> Array:
+        n, h, w = x.size
+        return self._memory.take((n, -(-h // stride), -(-w // stride), channels), dtype)
 
     def conv(self, x: Codes, layer: Conv, residual: Array | None = None, stride: int = 1, start: int = 0) -> Array:
         """See `Kernels`."""
-        return self._conv(x, layer, stride, start, residual, sums=False)
+        y = self._output(x, layer.weights.shape[3], stride)
+        if residual is not None and residual.shape != y.shape:
+            raise ValueError(f"the residual must be of shape {y.shape}, not {residual.shape}")
+        self._conv(x, layer, y, stride, start, None if residual is None else self._floats(residual))
+        return y
 
     def conv_sums(self, x: Codes, layer: Conv, stride: int = 1, start: int = 0) -> Array:
         """See `Kernels`."""
-        return self._conv(x, layer, stride, start, None, sums=True)
+        y = self._output(x, layer.weights.shape[3], stride, np.int32)
+        self._conv(x, layer, y, stride, start)
+        return y
+
+    def factorized_reduction(self, x: Codes, first: Conv, second: Conv) -> Array:
+        """See `Kernels`."""
+        channels = first.weights.shape[3]
+        y = self._output(x, channels + second.weights.shape[3], 2)
+        self._conv(x, first, y[..., :channels], 2, 0)
+        self._conv(x, second, y[..., channels:], 2, 1)
+        return y
 
     def _float_call(
-        self, kernel: Kernel, inputs: Sequence[Array | None], y: Array, size: Sequence[int], rows: int, side: int = 0,
-        relu: bool = False,
+        self, kernel: Kernel, x: Array, y: Array, size: Sequence[int], rows: int, constants: Sequence[Array] = (),
+        side: int = 0, relu: bool = False,
     ) -> Array:  # fmt: skip
-        """Calls one of the kernels that take `struct floats`: inputs x, w, scale, offset; size N, H, W, C, outputs."""
-        x, *others = inputs
-        assert x is not None
-        if kernel == Kernel.ADD:
-            assert others[0] is not None
-            others[0] = self._floats(others[0])
-        others = [None if array is None else np.ascontiguousarray(array, np.float32) for array in others]
-        x = self._floats(x)
-        arguments = structures.Floats(*(address(array) for array in [x, *others, y]), *size, side, int(relu))
-        self._call(kernel, arguments, rows, *(() if kernel == Kernel.ADD else others))
+        """Calls one of the kernels that take `struct floats`: constants w, scale, offset.
+
+        Args:
+          size: N, H, W, C, outputs, and the floats from pixel to pixel of x.
+        """
+        kept = [np.ascontiguousarray(array, np.float32) for array in constants]
+        pointers = [address(x), *map(address, kept or (None, None, None)), address(y)]
+        arguments = structures.Floats(*pointers, *size, side, int(relu))
+        self._call(kernel, arguments, rows, kept)
         return y
 
     def average_pool(self, x: Array) -> Array:
@@ -166,35 +195,39 @@ class NativeKernels:
         return self._pool(Kernel.MAX_POOL, x)
 
     def _pool(self, kernel: Kernel, x: Array) -> Array:
-        y, rows = self._memory.take(x.shape, np.float32), x.shape[0] * x.shape[1]
-        return self._float_call(kernel, (x, None, None, None), y, (*x.shape, x.shape[3]), rows)
+        x, pixel = self._pixels(x)
+        y = self._memory.take(x.shape, np.float32)
+        return self._float_call(kernel, x, y, (*x.shape, x.shape[3], pixel), x.shape[0] * x.shape[1])
 
     def global_pool(self, x: Array, relu: bool = False) -> Array:
         """See `Kernels`."""
         y = self._memory.take((x.shape[0], x.shape[3]), np.float32)
-        size = (*x.shape, x.shape[3])
-        return self._float_call(Kernel.GLOBAL_POOL, (x, None, None, None), y, size, x.shape[0], relu=relu)
+        x = self._floats(x)
+        return self._float_call(Kernel.GLOBAL_POOL, x, y, (*x.shape, x.shape[3], x.shape[3]), x.shape[0], relu=relu)
 
     def float_conv(self, x: Array, w: Array, scale: Array, offset: Array) -> Array:
         """See `Kernels`."""
         check_float_conv(x, w)
         y = self._memory.take((*x.shape[:3], w.shape[3]), np.float32)
-        size, rows = (*x.shape, w.shape[3]), x.shape[0] * x.shape[1]
-        return self._float_call(Kernel.FLOAT_CONV, (x, w, scale, offset), y, size, rows, w.shape[0])
+        size, rows, constants = (*x.shape, w.shape[3], x.shape[3]), x.shape[0] * x.shape[1], (w, scale, offset)
+        return self._float_call(Kernel.FLOAT_CONV, self._floats(x), y, size, rows, constants, w.shape[0])
 
     def dense(self, x: Array, w: Array, b: Array) -> Array:
         """See `Kernels`."""
         y = self._memory.take((x.shape[0], w.shape[1]), np.float32)
-        size = (1, 1, x.shape[0], *w.shape)  # the images are a row of pixels
-        return self._float_call(Kernel.FLOAT_CONV, (x, w, np.ones(len(b), np.float32), b), y, size, 1, 1)
+        size = (1, 1, x.shape[0], *w.shape, w.shape[0])  # the images are a row of pixels
+        constants = w, np.ones(len(b), np.float32), b
+        return self._float_call(Kernel.FLOAT_CONV, self._floats(x), y, size, 1, constants, side=1)
 
     def add(self, x: Array, y: Array) -> Array:
         """See `Kernels`."""
         if x.shape != y.shape:
             raise ValueError(f"the arrays to be added have shapes {x.shape} and {y.shape}")
         total, rows = self._memory.take(x.shape, np.float32), x.shape[0] * x.shape[1]
-        row = x.size // max(rows, 1)
-        return self._float_call(Kernel.ADD, (x, y, None, None), total, (1, rows, 1, row, row), rows)
+        x, y, row = self._floats(x), self._floats(y), x.size // max(rows, 1)
+        arguments = structures.Floats(address(x), address(y), None, None, address(total), 1, rows, 1, row, row, row)
+        self._call(Kernel.ADD, arguments, rows)
+        return total
 
 
 def _layout(layer: Depthwise | Conv, key: Any, make: Callable[[], Any]) -> Any:

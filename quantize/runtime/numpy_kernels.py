@@ -5,7 +5,6 @@ rounded by itself, in the order written here.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -76,6 +75,9 @@ class NumpyKernels:
         y = affine(self.conv_sums(x, layer, stride, start), layer.scale, layer.offset)
         return y if residual is None else y + residual
 
+    def factorized_reduction(self, x: Codes, first: Conv, second: Conv) -> Array:
+        return np.concatenate([self.conv(x, layer, None, 2, start) for start, layer in enumerate((first, second))], 3)
+
     def average_pool(self, x: Array) -> Array:
         y = _neighbours(_neighbours(x, 1, np.add), 2, np.add)
         rows, columns = (_neighbours(np.ones(side, np.float32), 0, np.add) for side in x.shape[1:3])
@@ -107,7 +109,7 @@ class NumpyKernels:
     def add(self, x: Array, y: Array) -> Array:
         return x + y
 
-    def program(self, function: Callable[..., Any], *_inputs: Array) -> Callable[..., Any]:
+    def program(self, function: Callable[..., Array], *_inputs: Array) -> Callable[..., Array]:
         return lambda *arrays: function(self, *arrays)
 
 

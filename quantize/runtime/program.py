@@ -1,16 +1,19 @@
 """Calls of kernels that are run by one call into the library."""
 
 import ctypes
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from quantize.runtime.codes import Array
 from quantize.runtime.memory import Recycled, align
 from quantize.runtime.structures import Kernel
 
 
-class Program:
-    """A fixed sequence of calls; see `Kernels.program`.
+class Recording:
+    """A fixed sequence of calls on memory of its own.
 
     Attributes:
       inputs: where the inputs are copied to.
@@ -25,28 +28,77 @@ class Program:
         self._kept: list[Any] = []
 
     def append(self, kernel: Kernel, arguments: ctypes.Structure, rows: int, kept: Sequence[Any]) -> None:
-        """Adds a call of a kernel; `kept` is what its arguments point into besides the program's memory."""
+        """Adds a call of a kernel; `kept` is what its arguments point into besides the recording's memory."""
         self._calls.append((kernel, arguments, rows))
         self._kept.append(kept)
 
-    def finish(self, output: Any) -> None:
+    def finish(self, output: Array) -> None:
         """Fixes the calls, and what they result in."""
         count = len(self._calls)
-        self._output = output
+        self.output = output
         ids = (ctypes.c_int32 * count)(*(kernel for kernel, _, _ in self._calls))
         arguments = (ctypes.c_void_p * count)(*(ctypes.addressof(call) for _, call, _ in self._calls))
         rows = (ctypes.c_int64 * count)(*(rows for _, _, rows in self._calls))
         self._whole = count, ids, arguments, rows
 
-    def __call__(self, *arrays: Array) -> Any:
-        """Runs the calls on arrays of the inputs' shapes. Returns the output, which the next call overwrites.
+    def replay(self) -> None:
+        """Runs the calls again."""
+        self._run(*self._whole)
+
+
+class Program:
+    """A function of images that is recorded for one image, and run for one after the other; see `Kernels.program`.
+
+    One image's tensors stay in the cache from kernel to kernel; those of 32 do not, and take three times as long. Several
+    threads share a single image's kernels, but of several images each runs whole ones, on memory of its own.
+    """
+
+    def __init__(self, record: Callable[[int], Recording], threads: int) -> None:
+        """Records the first image's calls.
+
+        Args:
+          record: of a number of threads, returns a recording whose kernels they share.
+        """
+        self._record, self._threads = record, threads
+        self.shared = record(threads)
+        self._own: list[Recording] = []
+
+    def __call__(self, *arrays: Array) -> Array:
+        """Runs the function.
+
+        Args:
+          *arrays: any number of images, the same of each array, each of the shape it was recorded for.
 
         Raises:
-          ValueError: an array has another shape.
+          ValueError: images have another shape.
         """
-        for mine, array in zip(self.inputs, arrays, strict=True):
-            if mine.shape != array.shape:
-                raise ValueError(f"the program takes an array of shape {mine.shape}, not {array.shape}")
-            mine[...] = array
-        self._run(*self._whole)
-        return self._output
+        count, expected = len(arrays[0]), self.shared.inputs
+        for mine, array in zip(expected, arrays, strict=True):
+            if mine.shape[1:] != array.shape[1:] or len(array) != count:
+                raise ValueError(f"the program takes {count} images of shape {mine.shape[1:]}, not {array.shape}")
+        output = np.empty((count, *self.shared.output.shape[1:]), self.shared.output.dtype)
+        workers = min(self._threads, count)
+        if workers <= 1:
+            _run_images(self.shared, arrays, output, range(count))
+            return output
+        while len(self._own) < workers:
+            self._own.append(self._record(1))
+        parts = [range(i, count, workers) for i in range(workers)]
+        threads = [
+            threading.Thread(target=_run_images, args=(self._own[i], arrays, output, parts[i]))
+            for i in range(1, workers)
+        ]
+        for thread in threads:
+            thread.start()
+        _run_images(self._own[0], arrays, output, parts[0])
+        for thread in threads:
+            thread.join()
+        return output
+
+
+def _run_images(recording: Recording, arrays: Sequence[Array], output: Array, images: range) -> None:
+    for image in images:
+        for mine, array in zip(recording.inputs, arrays, strict=True):
+            mine[0] = array[image]
+        recording.replay()
+        output[image] = recording.output[0]

@@ -72,7 +72,7 @@ class Conv(ctypes.Structure):
 
     _fields_ = [
         ("x", CodesView),
-        *_fields(_LONG, "line span batch height width outputs groups"),
+        *_fields(_LONG, "line span batch height width outputs groups y_pixel"),
         *_fields(_INT, "side scheme narrow reserved"),
         *_fields(_POINTER, "weights base border scale offset residual y sums"),
     ]
@@ -83,7 +83,7 @@ class Floats(ctypes.Structure):
 
     _fields_ = [
         *_fields(_POINTER, "x w scale offset y"),
-        *_fields(_LONG, "batch height width channels outputs"),
+        *_fields(_LONG, "batch height width channels outputs x_pixel"),
         *_fields(_INT, "side relu"),
     ]
 

@@ -140,11 +140,12 @@ def cell(run, x, parts):
     ops = [run.conv(run.depthwise(run.quantize(x, "ternary", 1.0, 2), first), last, x) for _ in range(3)]
     pooled = run.add(run.average_pool(ops[0]), run.max_pool(ops[1]))
     mixed = run.conv(run.quantize([pooled, ops[2], x], "k8"), glue)
-    reduced = run.conv(run.quantize([mixed, x, pooled], "k8", 1.0, 1), glue, None, 2, 1)
-    return run.float_conv(run.add(reduced, reduced), np.ones((1, 1, 20, 20), F), scale, offset)
+    codes = run.quantize([mixed, x[..., 2:11], run.average_pool(pooled[..., :11]), pooled], "k8", 1.0, 1)
+    reduced = run.factorized_reduction(codes, glue, glue)
+    return run.float_conv(run.add(reduced, reduced), np.ones((1, 1, 40, 20), F), scale, offset)
 
 
-def test_a_program_computes_what_its_calls_did_for_every_input_and_recycles_memory():
+def test_a_program_computes_what_its_calls_did_for_every_input():
     random = np.random.default_rng(3)
     parts = (
         depthwise(random, "ternary", 5, 20),
@@ -157,8 +158,45 @@ def test_a_program_computes_what_its_calls_did_for_every_input_and_recycles_memo
         program = kernels.get(level).program(lambda run, x: cell(run, x, parts), xs[0])
         for x in xs:
             np.testing.assert_array_equal(program(x), cell(NUMPY, x, parts))
-        # An image takes 10,080 bytes in floats; a tensor for each of the calls would take more than this.
-        assert program.memory.nbytes < 12 * 2 * 7 * 9 * 20 * 4
+
+
+def test_a_program_of_many_ops_takes_no_more_memory_than_one_of_three():
+    random, x = np.random.default_rng(3), np.zeros((1, 5, 6, 33), F)
+    first, last = depthwise(random, "k4", 3, 33), conv(random, "k4", 1, 33, 33)
+
+    def chain(run, x, count):
+        for _ in range(count):
+            x = run.conv(run.depthwise(run.quantize(x, "k4", 1.0, 1), first), last, x)
+        return x
+
+    few, many = (kernels.get(LEVELS[-1]).program(lambda run, x, n=n: chain(run, x, n), x) for n in (3, 30))
+    assert few.shared.memory.nbytes == many.shared.memory.nbytes > 2 * x.nbytes
+
+
+def test_a_program_takes_any_number_of_images_on_any_number_of_threads():
+    random = np.random.default_rng(3)
+    first, last = depthwise(random, "k4", 3, 33), conv(random, "k4", 1, 33, 33)
+
+    def op(run, x):
+        return run.conv(run.depthwise(run.quantize(x, "k4", 1.0, 1), first), last, x)
+
+    for threads in (1, 2, 3):
+        program = kernels.get(LEVELS[-1], threads).program(op, np.zeros((1, 5, 6, 33), F))
+        for count in (1, 2, 7, 0):
+            x = images(random, count, 5, 6, 33)
+            agree({LEVELS[-1]: program(x)}, op(NUMPY, x))
+
+
+def test_slices_of_channels_are_pooled_and_quantized_as_copies_are():
+    random = np.random.default_rng(0)
+    whole = [images(random, *size, 70) for size in ((2, 5, 6), (2, 5, 1), (1, 1, 1))]
+    for x, (first, last) in itertools.product(whole, ((0, 33), (3, 36), (69, 70))):
+        piece, copy = x[..., first:last], x[..., first:last].copy()
+        agree(at_every_level(lambda run, x=piece: run.average_pool(x)), NUMPY.average_pool(copy))
+        agree(at_every_level(lambda run, x=piece: run.max_pool(x)), NUMPY.max_pool(copy))
+        for scheme in ("ternary", "k4"):
+            expected = NUMPY.quantize(copy, scheme).array
+            agree(at_every_level(lambda run, x=piece, s=scheme: run.quantize(x, s).array), expected)
 
 
 def test_a_program_refuses_other_shapes_and_arrays_that_would_have_to_be_copied():

@@ -55,14 +55,14 @@ static ALWAYS_INLINE void finish(
         y[m] = PLUS_FLOAT(TIMES_FLOAT(TO_FLOAT(sum[m]), scale), offset);
     if (c->residual)
         UNROLL for (int m = 0; m < pixels; ++m) /* past the end, the last pixel again */
-            y[m] = PLUS_FLOAT(y[m], LOAD_FLOAT(c->residual + places[m].index * c->outputs + output, n));
+            y[m] = PLUS_FLOAT(y[m], LOAD_FLOAT(c->residual + places[m].index * c->y_pixel + output, n));
     if (valid >= pixels) {
         UNROLL for (int m = 0; m < pixels; ++m)
-            STORE_FLOAT(c->y + places[m].index * c->outputs + output, y[m], n);
+            STORE_FLOAT(c->y + places[m].index * c->y_pixel + output, y[m], n);
         return;
     }
     for (int m = 0; m < valid; ++m)
-        STORE_FLOAT(c->y + places[m].index * c->outputs + output, y[m], n);
+        STORE_FLOAT(c->y + places[m].index * c->y_pixel + output, y[m], n);
 }
 
 static ALWAYS_INLINE int accumulators(int scheme) { return scheme == TERNARY ? 2 : scheme == TWO_BITS ? 4 : 1; }

@@ -21,11 +21,11 @@ static ALWAYS_INLINE vector_float pool_column(
 static ALWAYS_INLINE void pool_row(
     const struct floats *f, const float *x, float *y, int64_t above, int64_t below, int64_t n, const int max)
 {
-    const int64_t pixel = f->channels, row = f->width * pixel;
+    const int64_t pixel = f->x_pixel, row = f->width * pixel;
     const int64_t rows = 1 + above + below;
     const float inside = 1.0f / (float)(rows * 3), outside = 1.0f / (float)(rows * (f->width > 1 ? 2 : 1));
     vector_float left = BROADCAST_FLOAT(0.0f), middle = pool_column(x, row, above, below, n, max), right = left;
-    for (int64_t i = 0; i < f->width; ++i, x += pixel, y += pixel) {
+    for (int64_t i = 0; i < f->width; ++i, x += pixel, y += f->channels) {
         const int has_left = i > 0, has_right = i + 1 < f->width;
         vector_float result = middle;
         if (has_right)
@@ -46,13 +46,14 @@ static ALWAYS_INLINE void pool_rows(const struct floats *f, int64_t first, int64
 {
     for (int64_t r = first; r < last; ++r) {
         const int64_t y = r % f->height, above = y > 0, below = y + 1 < f->height;
-        const int64_t at = r * f->width * f->channels;
+        const float *from = f->x + r * f->width * f->x_pixel;
+        float *to = f->y + r * f->width * f->channels;
         for (int64_t c = 0; c < f->channels; c += LANES) {
             const int64_t n = f->channels - c;
             if (n >= LANES && above && below) /* most rows, apart, so that nothing is decided inside */
-                pool_row(f, f->x + at + c, f->y + at + c, 1, 1, LANES, max);
+                pool_row(f, from + c, to + c, 1, 1, LANES, max);
             else
-                pool_row(f, f->x + at + c, f->y + at + c, above, below, n, max);
+                pool_row(f, from + c, to + c, above, below, n, max);
         }
     }
 }

@@ -62,10 +62,11 @@ struct byte_depthwise {
  * weights: [group][side * span][plane][16] words, or [group][side * span][16][4] bytes.
  * narrow: the sum of two products of bytes always fits into 16 bits.
  * base: int32 [groups * 16], of bit planes of one bit. border: int32 [row class][column class][groups * 16], which is
- * added to sums, or NULL. y and residual have `outputs` floats for each pixel, sums as many int32. */
+ * added to sums, or NULL. y and residual have y_pixel floats from pixel to pixel, sums
+ * `outputs` int32. */
 struct conv {
     struct codes x;
-    int64_t line, span, batch, height, width, outputs, groups;
+    int64_t line, span, batch, height, width, outputs, groups, y_pixel;
     int32_t side, scheme, narrow, reserved;
     const void *weights;
     const int32_t *base, *border;
@@ -74,7 +75,7 @@ struct conv {
     int32_t *sums;
 };
 
-/* Pools and float layers. x [batch, height, width, channels]; w [side, side, channels, outputs] or [channels, outputs];
+/* Pools and float layers. x_pixel: of pools, floats from pixel to pixel of x. x [batch, height, width, channels]; w [side, side, channels, outputs] or [channels, outputs];
  * y [batch, height, width, outputs]. A convolution's sums become sum * scale + offset, both [outputs]. ADD: y = x + w.
  * relu: x is max(x, 0) before it is averaged. Convolutions of side > 1 have up to MOST_WINDOW_CHANNELS channels. */
 #define MOST_WINDOW_CHANNELS 256
@@ -82,7 +83,7 @@ struct conv {
 struct floats {
     const float *x, *w, *scale, *offset;
     float *y;
-    int64_t batch, height, width, channels, outputs;
+    int64_t batch, height, width, channels, outputs, x_pixel;
     int32_t side, relu;
 };
 

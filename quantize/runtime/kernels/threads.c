@@ -5,25 +5,42 @@
 #include <sched.h>
 
 #define MOST_THREADS 64
-#define SPINS 4000 /* some microseconds: kernels follow one another within as many */
+#define SPINS 4000          /* some microseconds: kernels follow one another within as many */
+#define PARTS_OF_A_THREAD 2 /* a job has more parts than threads, so that a thread that comes late leaves little undone */
 
-/* What the workers read. `turn` counts the jobs; a worker is done with a job when it has counted itself in `done`. */
+/* A job is known by its turn. Its parts are claimed by a compare-and-swap of `claimed`, turn << 32 | next part, which
+ * fails where the job is over; so what was read of a job before a part was claimed is that job's. A job is over when
+ * all parts are done, not when all workers have seen it: one that does not get a processor holds up nobody. */
 static struct {
     pthread_mutex_t busy, lock; /* busy: held by the caller whose job it is; lock: guards sleeping */
     pthread_cond_t wake;
     int workers, sleeping;
-    unsigned turn, done;
+    uint64_t claimed;
+    int64_t done, parts, rows;
     kernel run;
     const void *arguments;
-    int64_t rows;
-    int parts;
 } pool = {.busy = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-static void run_part(int part)
+#define READ(field) __atomic_load_n(&pool.field, __ATOMIC_RELAXED)
+#define WRITE(field, value) __atomic_store_n(&pool.field, value, __ATOMIC_RELAXED)
+
+static uint32_t turn_now(void) { return (uint32_t)(__atomic_load_n(&pool.claimed, __ATOMIC_ACQUIRE) >> 32); }
+
+/* Claims and runs parts of the job of a turn until none is left. */
+static void run_parts(uint32_t turn)
 {
-    int64_t first = pool.rows * part / pool.parts, last = pool.rows * (part + 1) / pool.parts;
-    if (part < pool.parts && first < last)
-        pool.run(pool.arguments, first, last);
+    for (;;) {
+        uint64_t claimed = __atomic_load_n(&pool.claimed, __ATOMIC_ACQUIRE);
+        const int64_t part = (int64_t)(claimed & 0xffffffffu), parts = READ(parts), rows = READ(rows);
+        const kernel run = READ(run);
+        const void *arguments = READ(arguments);
+        if (claimed >> 32 != turn || part >= parts)
+            return;
+        if (!__atomic_compare_exchange_n(&pool.claimed, &claimed, claimed + 1, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            continue;
+        run(arguments, rows * part / parts, rows * (part + 1) / parts);
+        __atomic_add_fetch(&pool.done, 1, __ATOMIC_RELEASE);
+    }
 }
 
 static void pause_briefly(void)
@@ -33,38 +50,27 @@ static void pause_briefly(void)
 #endif
 }
 
-static unsigned wait_for_turn(unsigned seen)
+static uint32_t wait_for_turn(uint32_t seen)
 {
     for (int i = 0; i < SPINS; ++i) {
-        unsigned turn = __atomic_load_n(&pool.turn, __ATOMIC_ACQUIRE);
-        if (turn != seen)
-            return turn;
+        if (turn_now() != seen)
+            return turn_now();
         pause_briefly();
     }
     pthread_mutex_lock(&pool.lock);
     ++pool.sleeping;
-    while (__atomic_load_n(&pool.turn, __ATOMIC_ACQUIRE) == seen)
+    while (turn_now() == seen)
         pthread_cond_wait(&pool.wake, &pool.lock);
     --pool.sleeping;
     pthread_mutex_unlock(&pool.lock);
-    return __atomic_load_n(&pool.turn, __ATOMIC_ACQUIRE);
+    return turn_now();
 }
 
-/* A worker is started before a job of its own, so the turn it has seen is one less. */
-struct start {
-    int number;
-    unsigned seen;
-};
-static struct start starts[MOST_THREADS];
-
-static void *work(void *argument)
+static void *work(void *unused)
 {
-    struct start start = *(struct start *)argument;
-    for (unsigned seen = start.seen;;) {
-        seen = wait_for_turn(seen);
-        run_part(start.number + 1);
-        __atomic_add_fetch(&pool.done, 1, __ATOMIC_RELEASE);
-    }
+    (void)unused;
+    for (uint32_t turn = turn_now();; turn = wait_for_turn(turn))
+        run_parts(turn);
     return NULL;
 }
 
@@ -84,8 +90,7 @@ static void start_workers(int count)
         forks_known = pthread_atfork(NULL, NULL, forget_workers) == 0;
     while (pool.workers < count && pool.workers < MOST_THREADS) {
         pthread_t thread;
-        starts[pool.workers] = (struct start){pool.workers, pool.turn};
-        if (pthread_create(&thread, NULL, work, &starts[pool.workers]))
+        if (pthread_create(&thread, NULL, work, NULL))
             return;
         pthread_detach(thread);
         ++pool.workers;
@@ -101,18 +106,20 @@ void run_rows(kernel run, const void *arguments, int64_t rows, int threads)
         return;
     }
     start_workers(threads - 1);
-    pool.run = run;
-    pool.arguments = arguments;
-    pool.rows = rows;
-    pool.parts = pool.workers + 1 < threads ? pool.workers + 1 : threads;
-    __atomic_store_n(&pool.done, 0, __ATOMIC_RELAXED);
+    const int64_t wanted = (int64_t)threads * PARTS_OF_A_THREAD, parts = rows < wanted ? rows : wanted;
+    const uint32_t turn = turn_now() + 1;
+    WRITE(run, run);
+    WRITE(arguments, arguments);
+    WRITE(rows, rows);
+    WRITE(parts, parts);
+    WRITE(done, 0);
     pthread_mutex_lock(&pool.lock);
-    __atomic_add_fetch(&pool.turn, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&pool.claimed, (uint64_t)turn << 32, __ATOMIC_RELEASE);
     if (pool.sleeping)
         pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
-    run_part(0);
-    for (int i = 0; __atomic_load_n(&pool.done, __ATOMIC_ACQUIRE) != (unsigned)pool.workers; ++i)
+    run_parts(turn);
+    for (int i = 0; __atomic_load_n(&pool.done, __ATOMIC_ACQUIRE) != parts; ++i)
         if (i < SPINS)
             pause_briefly();
         else
