@@ -93,15 +93,15 @@ class Scorer:
         context.graph.scorer.start(context.session)
 
     def sampled(self, count: int, least: int) -> list[Arc]:
-        """Samples up to `count` different arcs from the controller.
+        """Takes up to `count` different arcs that the search's strategy prefers.
 
         Raises:
-          UserError: the controller is so sure of itself that it samples less than `least`.
+          UserError: the strategy is so sure of itself that there are less than `least`.
         """
         found = self._drawn(count, 20 * max(count, DRAWN_AT_ONCE), "controller", lambda _: True)
         if len(found) < least:
             raise UserError(
-                f"--search_dir={self.search.run.path}: its controller samples only {len(found)} different arcs, expected "
+                f"--search_dir={self.search.run.path}: its strategy prefers only {len(found)} different arcs, expected "
                 f"at least {least}; ask for fewer, or stop the search earlier"
             )
         return found
@@ -114,7 +114,7 @@ class Scorer:
           UserError: there are too few such arcs.
         """
         met = self.budget.met if self.budget else lambda _: True
-        found = self._drawn(count, RANDOM_DRAWS, "random", met, gumbel.UNIFORM)
+        found = self._drawn(count, RANDOM_DRAWS, "random", met, uniform=True)
         if len(found) < count:
             raise UserError(
                 f"--cost_target={self.search.config.budget.cost_target:g} of the search: of {RANDOM_DRAWS:,} random arcs "
@@ -123,24 +123,27 @@ class Scorer:
         return found
 
     def _drawn(
-        self, count: int, most: int, purpose: str, wanted: Callable[[Arc], bool], noise_scale: float = 1.0
+        self, count: int, most: int, purpose: str, wanted: Callable[[Arc], bool], uniform: bool = False
     ) -> list[Arc]:
         """Returns the first `count` different wanted arcs among at most `most` draws."""
         found: dict[str, Arc] = {}
         for first in range(0, most, DRAWN_AT_ONCE):
-            for arc in self._draws(range(first, first + DRAWN_AT_ONCE), purpose, noise_scale):
+            for arc in self._draws(range(first, first + DRAWN_AT_ONCE), purpose, uniform):
                 if wanted(arc):
                     found.setdefault(str(arc), arc)
             if len(found) >= count:
                 break
         return list(found.values())[:count]
 
-    def _draws(self, steps: Sequence[int], purpose: str, noise_scale: float = 1.0) -> list[Arc]:
+    def _draws(self, steps: Sequence[int], purpose: str, uniform: bool = False) -> list[Arc]:
         """Draws one arc for each step."""
-        controller, child = self.search.graph.controller, self.search.config.child
-        choices = self.space.controller.choices(child)
-        noise = gumbel.noise(self.settings.run.seed, f"evaluation/{purpose}", steps, choices)
-        drawn = self.search.session.run(controller.arcs, {controller.noise: noise * noise_scale})
+        graph, child, seed = self.search.graph, self.search.config.child, self.settings.run.seed
+        if uniform:
+            choices = self.space.controller.choices(child)
+            noise = gumbel.UNIFORM * gumbel.noise(seed, f"evaluation/{purpose}", steps, choices)
+            drawn = self.search.session.run(graph.controller.arcs, {graph.controller.noise: noise})
+        else:
+            drawn = graph.strategy.preferred(self.search.session, seed, f"evaluation/{purpose}", steps)
         return [self.space.arc.for_child(values.reshape(-1), child) for values in drawn]
 
     def share_on_target(self) -> float | None:

@@ -38,6 +38,7 @@ class Controller:
       train: runs one REINFORCE update; one that `finite_check` finds bad changes nothing but `step`.
       loss, grad_norm, baseline: float32 scalars of that update.
       step: int64 variable, updates done.
+      lr: the learning rate of the update.
       finite_check: the `finite_check.FiniteCheck` of the update.
       entropy_range: (lowest, highest) entropy of an arc that the logits' bounds allow, nats; None where unknown.
     """
@@ -52,6 +53,7 @@ class Controller:
     grad_norm: Tensor
     baseline: Tensor
     step: Tensor
+    lr: float
     finite_check: finite_check.FiniteCheck
     entropy_range: tuple[float, float] | None = None
 
@@ -136,7 +138,9 @@ def trained(
         with tf.control_dependencies([train]):
             train = tf.group(step.assign_add(1))
     norm = finite_check.global_norm(squares)
-    return Controller(noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, check, entropy_range)
+    return Controller(
+        noise, rewards, sampled, log_prob, entropy, train, loss, norm, after, step, config.lr, check, entropy_range
+    )
 
 
 def _advantage(config, reward, mean_reward, before):

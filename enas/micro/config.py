@@ -225,6 +225,7 @@ class SweepConfig(_WithOps):
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
+    strategy: config.StrategyConfig = config.StrategyConfig()
     budget: BudgetConfig = BudgetConfig()
     score: ScoreConfig = ScoreConfig()
     run: SweepRunConfig = SweepRunConfig()

@@ -15,6 +15,7 @@ from enas.options.controller import ControllerConfig, RecommendationConfig, Scor
 from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
 from enas.options.run import BaseRunConfig, FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
+from enas.options.strategy import StrategyConfig
 
 C = TypeVar("C")
 
@@ -33,6 +34,7 @@ __all__ = [
     "RunConfig",
     "ScoreConfig",
     "Settings",
+    "StrategyConfig",
     "SearchConfig",
     "TrainConfig",
     "TrainRunConfig",
@@ -86,6 +88,7 @@ class SearchConfig(Settings):
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
+    strategy: StrategyConfig = StrategyConfig()
     score: ScoreConfig = ScoreConfig()
     recommendation: RecommendationConfig = RecommendationConfig()
     run: RunConfig = RunConfig()

@@ -17,7 +17,7 @@ class EvaluationOptions:
     num_seeds: int = option(3, "Trainings of each arc, with seeds --seed, --seed + 1, ...", 1, 100)
     num_candidates: int = option(
         100,
-        "Arcs sampled from the controller and ranked with the shared weights on the whole validation set, normalised by "
+        "Arcs that the search's strategy prefers, ranked with the shared weights on the whole validation set, normalised by "
         "the statistics of each arc's own batches.",
         2,
         100_000,

@@ -227,6 +227,7 @@ class SearchConfig(config.Settings):
     data: DataConfig = DataConfig()
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
+    strategy: config.StrategyConfig = config.StrategyConfig()
     score: ScoreConfig = ScoreConfig()
     recommendation: RecommendationConfig = RecommendationConfig()
     run: RunConfig = RunConfig()

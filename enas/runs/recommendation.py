@@ -27,7 +27,7 @@ class RunningSearch(Protocol):
     space: SearchSpace
     loop: Any
 
-    def sample(self, purpose: str, steps: Sequence[int], warmup: bool = False) -> np.ndarray: ...
+    def preferred(self, purpose: str, steps: Sequence[int]) -> np.ndarray: ...
 
     def score_arc(self, values: np.ndarray, file: str, record: dict[str, Any]) -> None: ...
 
@@ -104,7 +104,7 @@ def _more(search, numbers):
     """Yields (number, the arc sampled for it)."""
     for at in range(0, len(numbers), SAMPLED_AT_ONCE):
         block = numbers[at : at + SAMPLED_AT_ONCE]
-        yield from zip(block, search.sample("more", block), strict=True)
+        yield from zip(block, search.preferred("more", block), strict=True)
 
 
 def _hand_over(search, best):
@@ -121,7 +121,7 @@ def score_at_limit(search: RunningSearch, count: int) -> None:
       signals.Stopped: a signal came.
     """
     try:
-        for values in search.sample("limit", range(count)):
+        for values in search.preferred("limit", range(count)):
             signals.check()
             search.score_arc(values, AT_LIMIT, {"epoch": search.loop.position.epoch + 1})
     except signals.Stopped as stopped:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import signals
+from enas import signals, strategies
 from enas.costs import budget
 from enas.costs.cost import readable
 from enas.graph import gumbel
@@ -23,6 +23,7 @@ from enas.runs import recommendation, session
 from enas.runs.loop import Loop, OutOfTime, child_epoch, evaluation, units
 from enas.runs.records import log_evaluation, log_header, record
 from enas.runs.session import RunContext
+from enas.strategies.strategy import PURPOSE, Strategy
 from enas.types import Tensor
 
 SCORED_ARCS = 10
@@ -36,22 +37,25 @@ class Graph:
     Attributes:
       arc: placeholder int32, one arc.
       training, scorer: what the task's `training` and `Scorer` built.
-      controller: the space's controller.
+      controller: the space's controller, which turns decisions into arcs.
+      strategy: what chooses arcs.
     """
 
     arc: Tensor
     training: TrainStep
     scorer: Scorer
     controller: Controller
+    strategy: Strategy
 
 
 def build(config: Any, space: SearchSpace, dataset: Any) -> Graph:
     """Builds the graph of a search. `space` is the `SearchSpace`, `dataset` what its task loaded."""
     controller = space.controller.build(config.controller, config.child, config.run.seed)
+    strategy = strategies.build(config.strategy, controller, space.controller.choices(config.child))
     arc = tf.placeholder(tf.int32, controller.arcs.shape[1:], "arc")
     training = space.task.train_step(config, dataset, space.child, arc, shared=True)
     scorer = space.task.Scorer(config, dataset, space.child, arc, shared=True)
-    return Graph(arc, training, scorer, controller)
+    return Graph(arc, training, scorer, controller, strategy)
 
 
 class Search:
@@ -69,56 +73,54 @@ class Search:
         self.metric, self.scorer = context.task.METRIC, context.graph.scorer
         self.budget = budget.of(self.config, space, context.dataset)
         self.graph.training.start(self.session)
-        self.scorer.start(self.session, int(self.session.run(self.graph.controller.step)))
+        self.scorer.start(self.session, self.graph.strategy.updates(self.session))
 
-    def sample(self, purpose: str, steps: Sequence[int], warmup: bool = False) -> np.ndarray:
-        """Samples one arc for each step, keyed by (seed, purpose, step), from the controller or, for the warm-up, without
-        regard to it: int32 `[len(steps), ...]`."""
-        noise = self.noise(purpose, steps, warmup)
+    def preferred(self, purpose: str, steps: Sequence[int]) -> np.ndarray:
+        """The strategy's preferred arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), ...]`."""
+        return self.graph.strategy.preferred(self.session, self.config.run.seed, f"arc/{purpose}", steps)
+
+    def _warmup_arcs(self, steps):
+        """Arcs that the shared weights are warmed up on, without regard to the strategy."""
+        choices, seed = self.space.controller.choices(self.config.child), self.config.run.seed
+        noise = gumbel.warmup_noise(self.config.controller, seed, "arc/child", steps, choices)
         return self.session.run(self.graph.controller.arcs, {self.graph.controller.noise: noise})
-
-    def noise(self, purpose: str, steps: Sequence[int], warmup: bool = False) -> np.ndarray:
-        """The sampling noise of `sample`."""
-        choices = self.space.controller.choices(self.config.child)
-        key = self.config.run.seed, f"arc/{purpose}", steps, choices
-        return gumbel.warmup_noise(self.config.controller, *key) if warmup else gumbel.noise(*key)
 
     def train_child(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
         per_epoch = self.graph.training.per_epoch
         first = epoch * per_epoch
-        arcs = self.sample("child", range(first, first + per_epoch), epoch < self.config.controller.warmup_epochs)
+        steps = range(first, first + per_epoch)
+        if epoch < self.config.controller.warmup_epochs:
+            arcs = self._warmup_arcs(steps)
+        else:
+            arcs = self.graph.strategy.propose(self.session, self.config.run.seed, "arc/child", steps)
         feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
         yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
 
     def train_controller(self, epoch: int, unit: int) -> Iterator[None]:
-        """A phase: `--controller_train_steps` REINFORCE updates on validation rewards, less what the budget takes; one
+        """A phase: `--controller_train_steps` updates of the strategy on validation rewards, less what the budget takes; one
         unit is one update."""
-        config, controller = self.config.controller, self.graph.controller
+        config, strategy, seed = self.config.controller, self.graph.strategy, self.config.run.seed
         if (epoch + 1) % config.train_every or epoch < config.warmup_epochs:
             return
         self.run.log(f"Epoch {epoch + 1}: Training controller")
         for i in units(unit, config.train_steps, "controller"):
-            step = int(self.session.run(controller.step))
-            noise = self.noise("controller", range(step * config.num_aggregate, (step + 1) * config.num_aggregate))
-            arcs = self.session.run(controller.arcs, {controller.noise: noise})
+            step = strategy.updates(self.session)
+            steps = range(step * config.num_aggregate, (step + 1) * config.num_aggregate)
+            arcs = strategy.propose(self.session, seed, PURPOSE, steps)
             merits = self._merits(step, arcs)
             rewards = merits - [self._penalty(self._arc(arc)) for arc in arcs]
             # Nothing may stop between here and the yield: the update changes the variables.
-            fetches = controller.loss, controller.entropy, controller.grad_norm, controller.baseline
-            (loss, entropy, norm, baseline), finite, _ = self.session.run(
-                [fetches, controller.finite_check.finite, controller.train],
-                {controller.noise: noise, controller.rewards: rewards},
-            )
-            self.loop.count_bad_step("controller", step + 1, controller.finite_check, finite)
+            learned = strategy.learn(self.session, seed, steps, rewards)
+            if learned.check:
+                self.loop.count_bad_step("controller", step + 1, *learned.check)
             if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
-                figures = {"loss": loss, "entropy": entropy.mean(), "grad_norm": norm, "reward": rewards.mean()}
-                figures |= {"baseline": baseline, self.metric.reward: merits.mean()}
+                figures = learned.figures | {self.metric.reward: float(merits.mean())}
                 if self.budget:
                     built = [self._arc(arc) for arc in arcs]
-                    figures["cost"] = np.mean([self.budget.cost(arc) for arc in built])
+                    figures["cost"] = float(np.mean([self.budget.cost(arc) for arc in built]))
                     figures["share_on_target"] = self.budget.share_met(built)
-                self._log_controller(epoch, step + 1, {name: float(value) for name, value in figures.items()})
+                self._log_controller(epoch, step + 1, learned, figures)
             yield
 
     def _arc(self, values):
@@ -138,16 +140,14 @@ class Search:
         with ThreadPoolExecutor(_ARCS_AT_A_TIME) as pool:
             return np.array(list(pool.map(reward, arcs)), np.float32)
 
-    def _log_controller(self, epoch, step, figures):
-        figures["normalized_entropy"] = self.graph.controller.normalized(figures["entropy"])
+    def _log_controller(self, epoch, step, learned, figures):
+        figures["normalized_entropy"] = learned.normalized_entropy
         cost = ""
         if self.budget:
             cost = f"cost = {readable(figures['cost']):<7}   on target = {figures['share_on_target']:<4.0%}   "
         self.run.log(
-            f"ctrl_step = {step:<6d} loss = {figures['loss']:<7.3f} ent = {figures['entropy']:<5.2f}   "
-            f"lr = {self.config.controller.lr:<6.4f}   |g| = {figures['grad_norm']:<8.4f} "
-            f"{self.metric.reward} = {figures[self.metric.reward]:<6.4f}   bl = {figures['baseline']:<5.2f}  "
-            f"norm_ent = {figures['normalized_entropy']:<5.2f}  {cost}mins = {self.run.minutes():<.2f}"
+            f"ctrl_step = {step:<6d} {learned.before}{self.metric.reward} = {figures[self.metric.reward]:<6.4f}   "
+            f"{learned.after}{cost}mins = {self.run.minutes():<.2f}"
         )
         record(self.run, "controller", epoch, step, figures, step=step)
 
@@ -167,7 +167,7 @@ class Search:
         if unit == 0:
             self.run.log(f"Here are {SCORED_ARCS} architectures")
         first = epoch * SCORED_ARCS
-        for values in self.sample("score", range(first, first + SCORED_ARCS))[unit:]:
+        for values in self.preferred("score", range(first, first + SCORED_ARCS))[unit:]:
             self.score_arc(values, "arcs.jsonl", {"epoch": epoch + 1})
             best = recommendation.recommended(self.config.recommendation, self.metric, self.run.read("arcs.jsonl"))
             self.run.write("best_arc.txt", best["arc"] + "\n")

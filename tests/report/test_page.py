@@ -68,7 +68,7 @@ def test_a_search_shows_curves_its_arc_ops_arcs_settings_and_what_to_do_next(tmp
         "Training loss",
         "Learning rate",
         "Reward of sampled arcs",
-        "Entropy of the controller",
+        "Entropy of the strategy",
         "on all data",
     ):
         assert title in found.sections["curves"], title

@@ -126,7 +126,7 @@ class Sampling:
         self.metric, self.loop = ACCURACY, SimpleNamespace(position=SimpleNamespace(epoch=3))
         self.stop_at, self.sampled = stop_at, []
 
-    def sample(self, purpose, steps):
+    def preferred(self, purpose, steps):
         self.sampled.append((purpose, len(steps)))
         return list(steps)
 
