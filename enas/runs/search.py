@@ -79,8 +79,11 @@ class Search:
         """The strategy's preferred arc for each step, keyed by (seed, purpose, step): int32 `[len(steps), ...]`."""
         return self.graph.strategy.preferred(self.session, self.config.run.seed, f"arc/{purpose}", steps)
 
-    def _warmup_arcs(self, steps):
-        """Arcs that the shared weights are warmed up on, without regard to the strategy."""
+    def child_arcs(self, steps: Sequence[int], warmup: bool) -> np.ndarray:
+        """The arcs that the shared weights are trained on, one for each step, int32 `[len(steps), ...]`: the strategy's or, in
+        the warm-up, drawn without regard to it."""
+        if not warmup:
+            return self.graph.strategy.propose(self.session, self.config.run.seed, "arc/child", steps)
         choices, seed = self.space.controller.choices(self.config.child), self.config.run.seed
         noise = gumbel.warmup_noise(self.config.controller, seed, "arc/child", steps, choices)
         return self.session.run(self.graph.controller.arcs, {self.graph.controller.noise: noise})
@@ -90,10 +93,7 @@ class Search:
         per_epoch = self.graph.training.per_epoch
         first = epoch * per_epoch
         steps = range(first, first + per_epoch)
-        if epoch < self.config.controller.warmup_epochs:
-            arcs = self._warmup_arcs(steps)
-        else:
-            arcs = self.graph.strategy.propose(self.session, self.config.run.seed, "arc/child", steps)
+        arcs = self.child_arcs(steps, epoch < self.config.controller.warmup_epochs)
         feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
         yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
 

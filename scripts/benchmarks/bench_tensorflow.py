@@ -47,7 +47,7 @@ class Search:
         self.search = search.Search(space, context, run)
         clock.mark("initialize_s")
         # As an epoch begins: `child` draws its own arcs, so that all sides run the same ones.
-        self.search.sample("child", range(self.graph.training.per_epoch), self.config.controller.warmup_epochs > 0)
+        self.search.child_arcs(range(self.graph.training.per_epoch), self.config.controller.warmup_epochs > 0)
         clock.mark("first_arcs_s")
 
     def space(self, space: Any) -> Any:

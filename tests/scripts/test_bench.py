@@ -138,15 +138,15 @@ def test_the_start_of_a_search_takes_in_the_sampling_of_its_first_arcs(monkeypat
     from enas.runs import search
 
     sampled, marks = [], []
-    sample = search.Search.sample
-    monkeypatch.setattr(search.Search, "sample", lambda *of: sampled.append(of[1:]) or sample(*of))
+    sample = search.Search.child_arcs
+    monkeypatch.setattr(search.Search, "child_arcs", lambda *of: sampled.append(of[1:]) or sample(*of))
     clock = types.SimpleNamespace(mark=lambda phase: marks.append((phase, len(sampled))))
     child = ChildConfig(num_layers=2, num_cells=1, out_filters=2)
     options = bench_micro.BenchOptions(image_size=8, batch_size=2)
     side = bench_tensorflow.Search(config.to_values(bench_micro.BenchConfig(child=child, bench=options)), clock)
     assert marks[-2:] == [("initialize_s", 0), ("first_arcs_s", 1)]
-    [(purpose, steps, warmup)] = sampled
-    assert (purpose, list(steps), warmup) == ("child", list(range(10)), False)
+    [(steps, warmup)] = sampled
+    assert (list(steps), warmup) == (list(range(10)), False)
     side.child()
 
 
