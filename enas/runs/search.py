@@ -80,7 +80,7 @@ class Search:
         return self.graph.strategy.preferred(self.session, self.config.run.seed, f"arc/{purpose}", steps)
 
     def child_arcs(self, steps: Sequence[int], warmup: bool) -> np.ndarray:
-        """The arcs that the shared weights are trained on, one for each step, int32 `[len(steps), ...]`: the strategy's or, in
+        """The arcs that the shared weights train on, one for each step, int32 `[len(steps), ...]`: the strategy's or, in
         the warm-up, drawn without regard to it."""
         if not warmup:
             return self.graph.strategy.propose(self.session, self.config.run.seed, "arc/child", steps)

@@ -43,7 +43,8 @@ class Search:
         self.session = session.open_session()
         self.session.run(initialize)
         run = _Silent()
-        context = session.RunContext(self.config, space.task, run, data, self.graph, self.session, last=None, best=None)
+        none = {"last": None, "best": None, "limit": None}
+        context = session.RunContext(self.config, space.task, run, data, self.graph, self.session, **none)
         self.search = search.Search(space, context, run)
         clock.mark("initialize_s")
         # As an epoch begins: `child` draws its own arcs, so that all sides run the same ones.
