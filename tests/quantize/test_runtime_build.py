@@ -1,5 +1,6 @@
 """How the kernels are compiled, kept and chosen, in processes of their own."""
 
+import concurrent.futures
 import os
 import stat
 import subprocess
@@ -156,10 +157,11 @@ def test_a_forked_process_computes_with_threads_of_its_own():
 
 
 def test_threads_of_the_interpreter_may_call_at_once():
-    import concurrent.futures
-
-    xs = [np.random.default_rng(i).normal(0, 1, (4, 9, 9, 20)).astype(F) for i in range(4)]
-    run, numpy = kernels.get(kernels.levels()[-1], threads=2), kernels.get("numpy")
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        for x, found in zip(xs * 25, pool.map(run.average_pool, xs * 25), strict=True):
-            np.testing.assert_array_equal(found, numpy.average_pool(x))
+    """Jobs of a pool follow each other at once, and have other numbers of parts each time."""
+    random = np.random.default_rng(0)
+    xs = [random.normal(0, 1, (1, height, 3, 4)).astype(F) for height in range(1, 12)]
+    run, expected = kernels.get(kernels.levels()[-1], threads=3), list(map(kernels.get("numpy").average_pool, xs))
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        for _ in range(100):
+            for found, wanted in zip(pool.map(run.average_pool, xs), expected, strict=True):
+                np.testing.assert_array_equal(found, wanted)

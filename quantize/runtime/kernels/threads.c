@@ -8,15 +8,16 @@
 #define SPINS 4000          /* some microseconds: kernels follow one another within as many */
 #define PARTS_OF_A_THREAD 2 /* a job has more parts than threads, so that a thread that comes late leaves little undone */
 
-/* A job is known by its turn. Its parts are claimed by a compare-and-swap of `claimed`, turn << 32 | next part, which
- * fails where the job is over; so what was read of a job before a part was claimed is that job's. A job is over when
- * all parts are done, not when all workers have seen it: one that does not get a processor holds up nobody. */
+/* A job is known by its turn. Its parts are claimed by a compare-and-swap of `claimed`: turn << 32 | parts << 16 | next
+ * part, where next < parts. The word of a job that is over never has a part left, so what was read of a job before a
+ * part of it was claimed is that job's. A job is over when all parts are done, not when all workers have seen it: one
+ * that does not get a processor holds up nobody. */
 static struct {
     pthread_mutex_t busy, lock; /* busy: held by the caller whose job it is; lock: guards sleeping */
     pthread_cond_t wake;
     int workers, sleeping;
     uint64_t claimed;
-    int64_t done, parts, rows;
+    int64_t done, rows;
     kernel run;
     const void *arguments;
 } pool = {.busy = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -31,7 +32,7 @@ static void run_parts(uint32_t turn)
 {
     for (;;) {
         uint64_t claimed = __atomic_load_n(&pool.claimed, __ATOMIC_ACQUIRE);
-        const int64_t part = (int64_t)(claimed & 0xffffffffu), parts = READ(parts), rows = READ(rows);
+        const int64_t part = (int64_t)(claimed & 0xffff), parts = (int64_t)(claimed >> 16 & 0xffff), rows = READ(rows);
         const kernel run = READ(run);
         const void *arguments = READ(arguments);
         if (claimed >> 32 != turn || part >= parts)
@@ -99,6 +100,8 @@ static void start_workers(int count)
 
 void run_rows(kernel run, const void *arguments, int64_t rows, int threads)
 {
+    if (threads > MOST_THREADS)
+        threads = MOST_THREADS;
     if (threads > rows)
         threads = (int)rows;
     if (threads <= 1 || pthread_mutex_trylock(&pool.busy)) {
@@ -111,10 +114,9 @@ void run_rows(kernel run, const void *arguments, int64_t rows, int threads)
     WRITE(run, run);
     WRITE(arguments, arguments);
     WRITE(rows, rows);
-    WRITE(parts, parts);
     WRITE(done, 0);
     pthread_mutex_lock(&pool.lock);
-    __atomic_store_n(&pool.claimed, (uint64_t)turn << 32, __ATOMIC_RELEASE);
+    __atomic_store_n(&pool.claimed, (uint64_t)turn << 32 | (uint64_t)parts << 16, __ATOMIC_RELEASE);
     if (pool.sleeping)
         pthread_cond_broadcast(&pool.wake);
     pthread_mutex_unlock(&pool.lock);
