@@ -19,8 +19,6 @@ from enas.options.data import DataConfig
 from enas.randomness import stateless_seed
 from enas.types import Session, Tensor
 
-PAD = 4
-
 # (images float32 `[N, H, W, C]`, normalised; labels int32 `[N]`; weights float32 `[N]`).
 Batch = tuple[Tensor, Tensor, Tensor]
 # Maps indices int64 `[N]` to (images uint8 `[N, H, W, C]`, labels int32 `[N]`).
@@ -207,19 +205,22 @@ def _normalised(data: DataSet, images: Tensor) -> Tensor:
 
 
 def _augmented(x: Tensor, config: DataConfig, seed_for: Callable[[str], Tensor]) -> Tensor:
-    """Pads, crops and flips colour images, then cuts squares out. x `[N, H, W, C]` is normalised, so padding is the mean
-    colour."""
-    if config.augment and x.shape[-1] == 3:
-        x = _flipped(_cropped(x, seed_for("crop")), seed_for("flip"))
+    """Pads and crops images, flips colour ones, then cuts squares out. x `[N, H, W, C]` is normalised, so padding is the
+    mean colour."""
+    channels = x.shape[-1]
+    if padding := config.padding(channels):
+        x = _cropped(x, padding, seed_for("crop"))
+    if config.augment and channels == 3:
+        x = _flipped(x, seed_for("flip"))
     if config.cutout_size:
         x = _cutout(x, config.cutout_size, seed_for("cutout"))
     return x
 
 
-def _cropped(x: Tensor, seed: Tensor) -> Tensor:
+def _cropped(x: Tensor, padding: int, seed: Tensor) -> Tensor:
     count, height, width = x.shape[:3]
-    padded = tf.pad(x, [[0, 0], [PAD, PAD], [PAD, PAD], [0, 0]])
-    offset = tf.random.stateless_uniform([2, count, 1], seed, 0, 2 * PAD + 1, tf.int32)
+    padded = tf.pad(x, [[0, 0], [padding, padding], [padding, padding], [0, 0]])
+    offset = tf.random.stateless_uniform([2, count, 1], seed, 0, 2 * padding + 1, tf.int32)
     x = tf.gather(padded, offset[0] + tf.range(height), axis=1, batch_dims=1)
     return tf.gather(x, offset[1] + tf.range(width), axis=2, batch_dims=1)
 

@@ -26,7 +26,7 @@ from enas.runs.run_directory import RunDirectory, open_run
 
 # The settings that say how much training the arcs were given: "budget" in report.json.
 BUDGET = (
-    *("dataset", "img_size", "max_train_images", "augment", "n_aug_img", "cutout_size"),
+    *("dataset", "img_size", "max_train_images", "augment", "crop_padding", "n_aug_img", "cutout_size"),
     *("num_epochs", "finalist_epochs", "batch_size", "child_lr_max", "child_lr_min"),
     *("child_num_layers", "child_num_cells", "child_out_filters", "child_scheme", "search_precision"),
     *("child_keep_prob", "child_drop_path_keep_prob"),

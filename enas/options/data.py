@@ -8,6 +8,7 @@ from enas.options import option
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "folder")
 MAX_SIDE = 4096
+COLOUR_PADDING = 4  # pixels, ENAS authors
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +80,15 @@ class DataConfig:
     )
     augment: bool = option(
         True,
-        "Pad by 4, crop and flip colour training images at random at every use, as the ENAS "
-        "authors do on CIFAR-10. Grey images are left alone.",
+        "Change training images at random at every use: pad by --crop_padding and crop, and flip colour images left to "
+        "right, as the ENAS authors do on CIFAR-10. Grey images are mostly characters, which a flip would change.",
+    )
+    crop_padding: int = option(
+        -1,
+        "Pixels by which --augment pads a training image on each side before it crops it to its size. -1: 4 for colour "
+        "images (ENAS authors), 0 for grey ones, which may be as small as 8x8. 2 suits MNIST.",
+        -1,
+        256,
     )
     cutout_size: int = option(
         0,
@@ -103,3 +111,11 @@ class DataConfig:
         """(height, width) of `img_size`, ints; (0, 0) where it is the data set's own."""
         height, _, width = self.img_size.partition("x")
         return int(height), int(width or height)
+
+    def padding(self, channels: int) -> int:
+        """Returns the pixels that images of so many channels are padded by before the random crop."""
+        if not self.augment:
+            return 0
+        if self.crop_padding >= 0:
+            return self.crop_padding
+        return COLOUR_PADDING if channels == 3 else 0

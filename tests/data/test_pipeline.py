@@ -242,23 +242,28 @@ def colourful(count, side=6, channels=3):
     return part
 
 
-def test_a_colour_image_is_shifted_by_up_to_four_pixels_and_maybe_mirrored(start):
-    part = colourful(120)
-    stream = training(part, 120, augment=DataConfig())
+@pytest.mark.parametrize(
+    ("channels", "padding", "shift", "mirrors"), [(3, -1, 4, True), (3, 1, 1, True), (3, 0, 0, True), (1, 2, 2, False)]
+)
+def test_an_image_is_shifted_by_up_to_the_padding_and_maybe_mirrored_if_it_has_colour(
+    start, channels, padding, shift, mirrors
+):
+    part = colourful(120, channels=channels)
+    stream = training(part, 120, augment=DataConfig(crop_padding=padding))
     (x, y, _), *_ = batches(start(), stream, 1)
-    padded = np.pad(normalised(part), [(0, 0), (4, 4), (4, 4), (0, 0)])
+    padded = np.pad(normalised(part), [(0, 0), (shift, shift), (shift, shift), (0, 0)])
     found = []
     for image, label in zip(x, y, strict=True):
         windows = np.lib.stride_tricks.sliding_window_view(padded[label], (6, 6), (0, 1)).transpose(0, 1, 3, 4, 2)
-        assert windows.shape == (9, 9, 6, 6, 3)
+        assert windows.shape == (2 * shift + 1, 2 * shift + 1, 6, 6, channels)
         for mirrored in (0, 1):
             same = np.abs(windows - (image[:, ::-1] if mirrored else image)).max((2, 3, 4)) < 1e-5
             found += [(label, top, left, mirrored) for top, left in np.argwhere(same)]
     labels, tops, lefts, mirrored = zip(*found, strict=True)
     assert sorted(labels) == list(range(120))  # each is one window of its image, once
-    assert set(tops) == set(lefts) == set(range(9))
-    assert len(set(zip(tops, lefts, strict=True))) > 40
-    assert 35 < sum(mirrored) < 85
+    assert set(tops) == set(lefts) == set(range(2 * shift + 1))
+    assert len(set(zip(tops, lefts, strict=True))) >= min(40, (2 * shift + 1) ** 2)
+    assert (35 if mirrors else 0) <= sum(mirrored) <= (85 if mirrors else 0)
 
 
 def test_every_use_of_an_image_is_augmented_anew(start):
@@ -290,7 +295,7 @@ def test_a_cutout_larger_than_the_image_leaves_some_of_most_images(start):
     assert shares.min() == pytest.approx(16 / 36) and shares.max() == 1.0 and shares.mean() < 0.9
 
 
-def test_grey_images_are_not_augmented_but_cut_out(start):
+def test_grey_images_are_left_alone_by_default_but_cut_out(start):
     part = colourful(20, channels=1)
     streams = [training(part, 20, augment=config) for config in (DataConfig(), DataConfig(cutout_size=3))]
     session = start()
@@ -302,7 +307,7 @@ def test_grey_images_are_not_augmented_but_cut_out(start):
 def test_augment_off_and_evaluation_leave_images_alone(start):
     part = colourful(10)
     streams = [
-        training(part, 10, augment=DataConfig(augment=False)),
+        training(part, 10, augment=DataConfig(augment=False, crop_padding=3)),
         training(part, 10),
         pipeline.evaluation_batches(dataset(part), part, 10, 0),
     ]

@@ -130,6 +130,7 @@ def test_the_budget_is_that_of_the_trainings_and_the_cost_target_of_the_search(t
         "child_lr_min",
         "child_drop_path_keep_prob",
         "augment",
+        "crop_padding",
         "n_aug_img",
         "cutout_size",
     }
