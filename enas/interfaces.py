@@ -47,7 +47,11 @@ class ArcModule(Protocol):
         ...
 
     def any_size(self, values: Sequence[int], child: Any, /) -> Arc:
-        """Builds an arc as `for_child` does, but of any number of nodes or layers: it can be drawn."""
+        """Builds an arc as `for_child` does, but of any number of nodes or layers."""
+        ...
+
+    def implied(self, arc: Any, /) -> dict[str, Any]:
+        """Returns what an arc says of its child: {flag: value}, e.g. its number of nodes."""
         ...
 
 

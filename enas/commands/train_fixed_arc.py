@@ -7,6 +7,7 @@ from absl import flags as absl_flags
 
 from enas import spaces
 from enas.commands import cli
+from enas.interfaces import SearchSpace
 from enas.options import arc_input, flags
 from enas.options.config import with_arc
 from enas.runs import metadata, run_directory, stored_settings
@@ -19,7 +20,7 @@ def run() -> None:
     """Trains one architecture from scratch and reports its accuracy and size.
 
       {train_fixed_arc} --arc_file=outputs/search/best_arc.txt --output_dir=outputs/final
-      {train_fixed_arc} --space=macro --child_num_layers=4 --child_fixed_arc="0  3 0  1 0 1  5 0 0 1"
+      {train_fixed_arc} --space=macro --child_fixed_arc="0  3 0  1 0 1  5 0 0 1"
       {train_fixed_arc} --output_dir=outputs/final --eval_only
 
     --space says which search space the arc is of, and so which other flags there are: `--space=macro --helpfull` explains
@@ -42,7 +43,7 @@ def _main(arguments: list[str]) -> None:
         given |= {"space": chosen.value} if chosen.present else {}
         config = stored_settings.evaluation_settings(config, given)
     else:
-        config = with_arc(config, arc_input.given(config, space.arc))
+        config = _with_its_arc(config, space, inherited, given)
         run_directory.check_output_dir(config, "training")
     space = spaces.get(config.space)
     cli.load_tensorflow(space)  # takes seconds: bad flags are told before that
@@ -50,3 +51,13 @@ def _main(arguments: list[str]) -> None:
 
     act = train.run_evaluation if config.arc.eval_only else train.run_training
     act(config, space)
+
+
+def _with_its_arc(config: Any, space: SearchSpace, inherited: dict[str, Any], given: dict[str, Any]) -> Any:
+    """The config with the arc that it names, and with what follows from that arc where no flag says it."""
+    arc = arc_input.named(config, space)
+    if isinstance(arc, str):
+        return config
+    follows = arc_input.implied(arc, space, given)
+    config = flags.parse_config(space.train_config, defaults={**inherited, **follows})
+    return with_arc(config, arc_input.for_child(arc, config, space))

@@ -1,6 +1,5 @@
 """The programs that draw an arc. Nothing here imports TensorFlow."""
 
-import os
 from typing import Any
 
 from absl import flags as absl_flags
@@ -98,12 +97,12 @@ def _main(space: SearchSpace, arguments: list[str]) -> None:
     values = {name: stored[name] for name in space.diagram.FLAGS if name in stored} | given
     settings = config.from_values(space.search_config, values)
     if FLAGS.arc_file:
-        arc = arc_input.from_file(FLAGS.arc_file, lambda integers: space.arc.any_size(integers, settings.child))
+        arc = arc_input.from_file(FLAGS.arc_file, space, settings.child)
     else:
-        arc = space.arc.any_size(arc_input.integers(" ".join(arguments)), settings.child)
+        arc = arc_input.from_text(" ".join(arguments), space, settings.child)
     caption = space.diagram.caption(arc, settings.child)
     if space.cost:
-        caption += _cost(space.cost, arc, settings, os.path.dirname(FLAGS.arc_file) if stored else None)
+        caption += _cost(space.cost, arc, settings, metadata.folder_of(FLAGS.arc_file) if stored else None)
     for path in pictures.write(space, arc, settings.child, FLAGS.output_dir, caption):
         print(path)
 

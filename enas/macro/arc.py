@@ -154,8 +154,18 @@ def for_child(values: Sequence[int], child: Any) -> Arc:
 
 
 def any_size(values: Sequence[int], child: Any) -> Arc:
-    """As `for_child`, but of any number of layers, and with channels that the child's filters do not bound."""
-    return from_list(values, whole_channels=child.controller_search_whole_channels)
+    """As `for_child`, but of any number of layers, and with channels that the child's filters do not bound. Where the number
+    of integers fits only the other kind of arc, it is one of that kind: with channels as a choice, or without."""
+    whole = child.controller_search_whole_channels
+    if len(values) in _lengths(None, not whole) and len(values) not in _lengths(None, whole):
+        whole = not whole
+    return from_list(values, whole_channels=whole)
+
+
+def implied(arc: Arc) -> dict[str, int | bool]:
+    """What an arc says of its child: {flag: value}."""
+    whole = arc.layers[0].op is not None
+    return {"child_num_layers": len(arc.layers), "controller_search_whole_channels": whole}
 
 
 def parse(text: str, num_layers: int | None = None, whole_channels: bool = True, filters: int | None = None) -> Arc:

@@ -78,6 +78,7 @@ class SearchConfig(config.SearchConfig):
     """Everything a search of the macro space needs."""
 
     space: ClassVar[str] = "macro"
+    arc_flags: ClassVar[tuple[str, ...]] = ("controller_search_whole_channels",)
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
 
@@ -87,4 +88,5 @@ class TrainConfig(config.TrainConfig):
     """Everything the training of a macro arc needs."""
 
     space: ClassVar[str] = "macro"
+    arc_flags: ClassVar[tuple[str, ...]] = ("controller_search_whole_channels",)
     child: ChildConfig = ChildConfig()

@@ -115,6 +115,11 @@ def any_size(values: Sequence[int], child: ChildConfig) -> Arc:
     return from_list(values, num_ops=len(op_table(child)))
 
 
+def implied(arc: Arc) -> dict[str, int]:
+    """What an arc says of its child: {flag: value}."""
+    return {"child_num_cells": arc.num_cells}
+
+
 def parse(text: str, num_cells: int | None = None, num_ops: int = len(OPS)) -> Arc:
     """Parses an arc string (integers separated by blanks or line ends).
 

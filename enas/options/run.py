@@ -82,11 +82,13 @@ class FixedArcConfig:
 
     child_fixed_arc: str = option(
         "",
-        "The arc: its integers separated by blanks, as a search prints them; for the default micro space 40 of them.",
+        "The arc: its integers, as a search prints them; for the default micro space 40 of them. How many nodes or layers "
+        "the child has follows from them.",
     )
     arc_file: str = option(
         "",
-        "File that holds the arc, as text (e.g. a search's best_arc.txt), JSON or .npy. Use this or --child_fixed_arc.",
+        "File that holds the arc: text (e.g. a search's best_arc.txt), JSON, .npy, or the log of a search, of which the "
+        "best arc is taken; or a run directory. Use this or --child_fixed_arc.",
     )
     eval_only: bool = option(
         False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True

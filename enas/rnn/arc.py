@@ -92,6 +92,11 @@ def any_size(values: Sequence[int], _child: Any) -> Arc:
     return from_list(values)
 
 
+def implied(arc: Arc) -> dict[str, int]:
+    """What an arc says of its child: {flag: value}."""
+    return {"child_rhn_depth": len(arc.nodes)}
+
+
 def parse(text: str, num_nodes: int | None = None) -> Arc:
     """Parses an arc string, integers separated by blanks or line ends.
 

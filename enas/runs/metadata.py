@@ -76,10 +76,15 @@ def store_data(run: Any, found: dict[str, Any], dataset: str) -> None:
     run.write(DATA, text)
 
 
+def folder_of(file: str) -> str:
+    """The directory that a file lies in; of a directory, itself."""
+    return file if os.path.isdir(file) else os.path.dirname(file) or "."
+
+
 def run_of(file: str) -> dict[str, Any]:
-    """The stored values of the run in whose directory a file lies; {} where it is in no run's directory."""
+    """The stored values of the run in whose directory a file lies, or which it is itself; {} where there is no run."""
     try:
-        return (stored_values(os.path.dirname(file) or ".") or {}) if file else {}
+        return (stored_values(folder_of(file)) or {}) if file else {}
     except UserError:
         return {}
 

@@ -75,7 +75,7 @@ def evaluation_settings(config: Any, given: dict[str, Any]) -> Any:
     values = configs.to_values(config)
     if {"arc_file", "child_fixed_arc"} & set(given):
         named = {name: values[name] for name in ("arc_file", "child_fixed_arc")}
-        arc = arc_input.given(configs.from_values(kind, {**stored, **named}), spaces.get(stored["space"]).arc)
+        arc = arc_input.given(configs.from_values(kind, {**stored, **named}), spaces.get(stored["space"]))
         given = {name: value for name, value in given.items() if name not in named} | {"child_fixed_arc": str(arc)}
     return _merged(kind, values, given, stored, (*_TAKEN, "eval_only"), "eval_only")
 

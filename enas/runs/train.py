@@ -84,7 +84,7 @@ def run_training(config: Any, space: SearchSpace, out_of_time: Callable[[], bool
       signals.Stopped: a signal came; a checkpoint was saved.
       OutOfTime: see `out_of_time`; a checkpoint was saved.
     """
-    arc = arc_input.given(config, space.arc)
+    arc = arc_input.given(config, space)
     config = with_arc(config, arc)
     with session.run_context(
         config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
@@ -140,7 +140,7 @@ def run_evaluation(config: Any, space: SearchSpace) -> None:
     Raises:
       UserError: it has no checkpoint yet.
     """
-    arc = arc_input.given(config, space.arc)
+    arc = arc_input.given(config, space)
     with session.run_context(
         config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
     ) as context:

@@ -33,7 +33,7 @@ def arcs() -> Callable:
         good += [json.dumps(values).encode(), json.dumps({"arc": text}).encode(), _npy(np.array(values))]
     good.append(_npy(np.array([{"a": 1}, None], object)))
     good.append(b"[" * 100_000)
-    modules = [spaces.get(name).arc for name in spaces.names()]
+    searched = [spaces.get(name) for name in spaces.names()]
 
     def target(rng, root):
         data = rng.choice(good)
@@ -48,9 +48,10 @@ def arcs() -> Callable:
         (root / "arc.txt").write_bytes(data)
 
         def run():
-            module = rng.choice(modules)
-            found = arc_input.from_file(str(root / "arc.txt"), module.from_list)
-            assert module.parse(str(found)) == found
+            space = rng.choice(searched)
+            child = space.train_config().child
+            found = arc_input.from_file(str(root / "arc.txt"), space, child)
+            assert space.arc.any_size(arc_input.integers(str(found)), child) == found
 
         return run
 

@@ -5,7 +5,7 @@
 # Needs the data: python -m enas.data.download cifar10 (see data/README.md), and a GPU: days on one, out of reach of a
 # CPU. The arc: --arc_file=FILE or --child_fixed_arc="0 3 0 ..."; by default the 24 layers the authors published. Writes
 # into outputs/macro_final_cifar10. Run it again to resume. The arithmetic is the authors' float32; flags given to this
-# script override the ones below, e.g. --child_scheme=k4, or --child_num_layers=12 for an arc of the search preset.
+# script override the ones below, e.g. --child_scheme=k4.
 
 set -euo pipefail
 source "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/../common.sh"
@@ -32,7 +32,6 @@ exec "$python" "$root/train_fixed_arc.py" \
     --num_epochs=310 \
     --log_every=50 \
     --eval_every_epochs=1 \
-    --child_num_layers=24 \
     --child_out_filters=96 \
     --child_double_filters \
     --child_l2_reg=2e-4 \

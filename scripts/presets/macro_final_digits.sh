@@ -19,7 +19,6 @@ exec "$python" "$root/train_fixed_arc.py" \
     --dataset=digits \
     --output_dir="$root/outputs/macro_final_digits" \
     --child_scheme=k4 \
-    --child_num_layers=6 \
     --child_out_filters=32 \
     --batch_size=32 \
     --num_epochs=30 \

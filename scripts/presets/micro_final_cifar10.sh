@@ -30,7 +30,6 @@ exec "$python" "$root/train_fixed_arc.py" \
     --cutout_size=16 \
     --child_num_layers=15 \
     --child_out_filters=36 \
-    --child_num_cells=5 \
     --child_keep_prob=0.80 \
     --child_drop_path_keep_prob=0.60 \
     --child_l2_reg=2e-4 \

@@ -25,7 +25,6 @@ exec "$python" "$root/train_fixed_arc.py" \
     --log_every=50 \
     --eval_every_epochs=1 \
     --child_bptt_steps=35 \
-    --child_rhn_depth=12 \
     --child_lstm_hidden_size=748 \
     --child_lstm_e_keep=0.79 \
     --child_lstm_x_keep=0.25 \

@@ -88,11 +88,12 @@ def test_an_arc_is_drawn(tmp_path):
     assert "4 layers" in (tmp_path / "chain.dot").read_text() and (tmp_path / "chain.png").stat().st_size > 1000
 
 
-def test_an_arc_of_another_length_is_refused_in_one_line(tmp_path):
-    process = start("train", "--space=chain", "--child_fixed_arc=0 1", f"--output_dir={tmp_path / 'final'}")
+def test_a_length_that_contradicts_the_arc_is_refused_in_one_line(tmp_path):
+    arc = ["--child_fixed_arc=0 1", "--child_num_layers=3"]
+    process = start("train", "--space=chain", *arc, f"--output_dir={tmp_path / 'final'}")
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert errors == "error: --child_fixed_arc: arc: expected 3 integers, one a layer, got 2\n"
+    assert errors == "error: --child_num_layers=3: the arc has --child_num_layers=2; leave the flag out\n"
 
 
 def test_the_searched_and_the_fixed_network_compute_the_same():

@@ -13,7 +13,9 @@ ARC = "2  3 1  0 0 1  5 1 0 1"
 
 def test_a_wrong_arc_or_space_is_told_at_once():
     wrong = error("train_fixed_arc.py", "--space=macro", "--child_num_layers=4", "--child_fixed_arc=0 0 0 0 0 0")
-    expected = "arc: expected 10 integers for 4 layers (for layer i its op, then i - 1 skip bits), got 6"
+    assert wrong == "error: --child_num_layers=4: the arc has --child_num_layers=3; leave the flag out"
+    wrong = error("train_fixed_arc.py", "--space=macro", "--child_fixed_arc=0 0 0 0 0")
+    expected = "arc: expected integers (for layer i its op, then i - 1 skip bits), got 5"
     assert wrong == f"error: --child_fixed_arc: {expected}"
     wrong = error("train_fixed_arc.py", "--space=macro", "--child_num_layers=4", f"--child_fixed_arc=7{ARC[1:]}")
     assert wrong == "error: --child_fixed_arc: arc: integer 1 of 10 (op, layer 1) is 7, expected 0 to 5"

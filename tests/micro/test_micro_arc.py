@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from enas.errors import UserError
 from enas.micro import arc
+from enas.micro.space import SPACE
 from enas.options import arc_input
 
 ENAS_CIFAR10 = "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1"
@@ -87,7 +88,7 @@ def changed(position, word):
         (changed(21, "2"), ["integer 21 of 40", "input index of node 2", "reduction cell", "expected 0 to 1"]),
         (changed(39, "-1"), ["integer 39 of 40", "is -1", "expected 0 to 5"]),
         (changed(7, "x"), ["word 7 of 40", "'x'", "expected an integer"]),
-        (changed(7, "1.0"), ["word 7 of 40", "'1.0'"]),
+        (changed(7, "1.5"), ["word 7 of 40", "'1.5'"]),
         (changed(7, "٣"), ["word 7 of 40"]),
         (changed(7, "²"), ["word 7 of 40"]),
         (changed(7, "0x1"), ["word 7 of 40"]),
@@ -118,10 +119,10 @@ def test_a_smaller_op_table_refuses_later_ops():
 def test_read_takes_line_ends_and_names_the_file_in_errors(tmp_path):
     path = tmp_path / "best_arc.txt"
     path.write_text(ENAS_CIFAR10.replace(" 1 0 1 0 0 3", "\n1 0 1 0 0 3") + "\r\n")
-    assert str(arc_input.from_file(path, arc.from_list)) == ENAS_CIFAR10
+    assert str(arc_input.from_file(path, SPACE, SPACE.train_config().child)) == ENAS_CIFAR10
     path.write_text("0 0 0 0 0 0 0 9")
     with pytest.raises(UserError, match=r"--arc_file=.*best_arc\.txt: arc: integer 8 of 8"):
-        arc_input.from_file(path, arc.from_list)
+        arc_input.from_file(path, SPACE, SPACE.train_config().child)
 
 
 @pytest.mark.parametrize(
@@ -132,9 +133,9 @@ def test_an_unreadable_file_is_refused(tmp_path, content, words):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UserError, match=rf"--arc_file=.*arc\.txt: can't be read: {words}"):
-        arc_input.from_file(path, arc.from_list)
+        arc_input.from_file(path, SPACE, SPACE.train_config().child)
 
 
-def test_a_folder_is_no_arc_file(tmp_path):
-    with pytest.raises(UserError, match="can't be read"):
-        arc_input.from_file(tmp_path, arc.from_list)
+def test_a_folder_without_an_arc_is_no_arc_file(tmp_path):
+    with pytest.raises(UserError, match="the directory holds no best_arc.txt"):
+        arc_input.from_file(tmp_path, SPACE, SPACE.train_config().child)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from enas.errors import UserError
 from enas.options import arc_input
 from enas.rnn import arc, config
+from enas.rnn.space import SPACE
 
 # github.com/melodyguan/enas, scripts/ptb_final.sh.
 PUBLISHED = "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1"
@@ -96,7 +97,7 @@ def test_the_number_of_nodes_can_be_demanded():
 def test_read_names_the_file_in_errors(tmp_path):
     path = tmp_path / "best_arc.txt"
     path.write_text(PUBLISHED.replace(" 5 ", "\n5 ") + "\r\n")
-    assert str(arc_input.from_file(path, arc.from_list)) == PUBLISHED
+    assert str(arc_input.from_file(path, SPACE, SPACE.train_config().child)) == PUBLISHED
     path.write_text("0 0 9")
     with pytest.raises(UserError, match=r"--arc_file=.*best_arc\.txt: arc: integer 3 of 3"):
-        arc_input.from_file(path, arc.from_list)
+        arc_input.from_file(path, SPACE, SPACE.train_config().child)

@@ -45,7 +45,6 @@ PUBLISHED = {
         "eval_every_epochs": 1,
         "child_fixed_arc": ARC,
         "child_bptt_steps": 35,
-        "child_rhn_depth": 12,
         "child_lstm_hidden_size": 748,
         "child_lstm_e_keep": 0.79,
         "child_lstm_x_keep": 0.25,

@@ -45,3 +45,8 @@ def any_size(values: Sequence[int], _child: ChildConfig) -> Arc:
         if not 0 <= value < len(OPS):
             raise UserError(f"arc: integer {position} of {len(values)} (op) is {value}, expected 0 to {len(OPS) - 1}")
     return Arc(tuple(map(int, values)))
+
+
+def implied(arc: Arc) -> dict[str, int]:
+    """What an arc says of its child: {flag: value}."""
+    return {"child_num_layers": len(arc.ops)}
