@@ -77,6 +77,8 @@ def log_header(run: RunDirectory, dataset: DataSet) -> None:
     names = dataset.class_names
     more = f" and {len(names) - SHOWN} more (see {run_metadata.DATA})" if len(names) > SHOWN else ""
     run.log(f"classes: {', '.join(map(printable, names[:SHOWN]))}{more}")
+    for note in dataset.notes:
+        run.log(printable(note))
     bad = [printable(reason) for reasons in dataset.bad_images.values() for _, reason in reasons]
     if bad:
         run.write("bad_images.txt", "".join(reason + "\n" for reason in bad))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from enas.data import augment, metadata, source, streaming
+from enas.data import augment, metadata, source, splitting, streaming
 from enas.data.dataset import DataSet, Split
 from enas.data.readers import cifar, folder, idx
 from enas.data.readers.images import Form
@@ -19,9 +19,6 @@ from enas.randomness import generator
 
 __all__ = ["DataSet", "Split", "load"]
 
-# The ENAS authors' validation split of CIFAR-10; MNIST's usual one has the same size.
-DEFAULT_NUM_VALIDS = {"mnist": 5000, "fashion_mnist": 5000, "cifar10": 5000}
-DEFAULT_VALID_FRACTION = 0.1
 DIGITS_TEST_FRACTION = 0.2
 
 
@@ -46,7 +43,8 @@ def load(config: DataConfig, seed: int, known: Mapping[str, Any] | None = None) 
     digests: dict[str, str] = {}
     bad_images: dict[str, list[list[str]]] = {}
     counts = None
-    for name, part, indices in _chosen(config, files, seed):
+    chosen, told = splitting.split(config, files, seed)
+    for name, part, indices in _chosen(config, files, chosen, seed):
         copies = config.n_aug_img if name == "train" else 1
         if isinstance(part, ArrayPart):
             images = part.read(indices)
@@ -65,19 +63,33 @@ def load(config: DataConfig, seed: int, known: Mapping[str, Any] | None = None) 
         counts = opened.counts if name == "train" else counts
         splits[name] = _file_split(part.labels, selection, opened)
         _check_left(splits[name].labels, opened.bad, name, files)
-    train = splits["train"].images
+    pixels = splits["train"].images
     if known is not None:
-        mean, std = _stored_mean_std(known, train.shape[-1], files.where)
+        mean, std = _stored_mean_std(known, pixels.shape[-1], files.where)
     else:
-        counts = level_counts(train) if isinstance(train, np.ndarray) else counts
+        counts = level_counts(pixels) if isinstance(pixels, np.ndarray) else counts
         assert counts is not None  # a new run decodes all files, and counts as it does
         mean, std = mean_std(counts)
-    return DataSet(splits["train"], splits["valid"], splits["test"], files.class_names, mean, std, digests, bad_images)
+    notes = (*files.notes, *told, *_missing_classes(splits, files.class_names))
+    train, valid, test = (splits[name] for name in ("train", "valid", "test"))
+    return DataSet(train, valid, test, files.class_names, mean, std, digests, bad_images, notes)
 
 
-def _chosen(config: DataConfig, files: Source, seed: int) -> Iterator[tuple[str, Part, np.ndarray]]:
+def _missing_classes(splits: dict[str, Split], class_names: tuple[str, ...]) -> Iterator[str]:
+    """Yields a line for each split that has no image of some class."""
+    for name, split in splits.items():
+        missing = [class_names[label] for label in sorted(set(range(len(class_names))) - set(split.labels.tolist()))]
+        if missing:
+            more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+            names = ", ".join(map(repr, missing[:3]))
+            yield f"warning: no {name} images of class {names}{more}, which per-class figures leave out"
+
+
+def _chosen(
+    config: DataConfig, files: Source, chosen: splitting.Chosen, seed: int
+) -> Iterator[tuple[str, Part, np.ndarray]]:
     """Yields (name, Part, indices into it, limited and in order) for train, valid and test."""
-    for name, part, indices in _split(config, files, seed):
+    for name, part, indices in chosen:
         indices = _limited(part.labels, indices, name, config, files.class_names, seed)
         yield name, part, generator(seed, "order of valid").permutation(indices) if name == "valid" else indices
 
@@ -102,7 +114,8 @@ def _read(config: DataConfig) -> Source:
     if config.dataset == "cifar10":
         return cifar.read(data_dir, form)
     if config.dataset == "folder":
-        return folder.read(data_dir, form)
+        given = {split: path for split, flag in folder.FLAGS.items() if (path := getattr(config, flag))}
+        return folder.read(config.data_dir if given else data_dir, form, given)
     return idx.read(data_dir, config.dataset, form)
 
 
@@ -157,39 +170,6 @@ def _check(files: Source) -> None:
             f"{files.where}: empty class {files.class_names[label]!r}: no training image has label {label}; "
             f"expected some of each of the {classes} classes"
         )
-
-
-def _split(config: DataConfig, files: Source, seed: int) -> tuple[tuple[str, Part, np.ndarray], ...]:
-    """Returns (name, Part, indices into it) for train, valid and test."""
-    test = ("test", files.test, np.arange(len(files.test.labels)))
-    everything = np.arange(len(files.train.labels))
-    if config.num_valids == 0:
-        raise UserError("--num_valids=0: arcs are rewarded on validation images; expected at least one of each class")
-    if files.valid is not None:
-        for flag, value, unset in (("num_valids", config.num_valids, -1), ("valid_fraction", config.valid_fraction, 0)):
-            if value > 0:
-                raise UserError(
-                    f"--{flag}={value}: {files.where} has its own validation images; "
-                    f"expected {unset} (--max_valid_images limits them)"
-                )
-        return ("train", files.train, everything), ("valid", files.valid, np.arange(len(files.valid.labels))), test
-    count, flag = _num_valids(config, len(everything))
-    if count >= len(everything):
-        raise UserError(f"{flag}: {count} validation images; expected fewer than the {len(everything)} training images")
-    rng = generator(seed, "split")
-    chosen = stratified(files.train.labels, count, files.class_names, rng, flag, keep=1)
-    rest = np.setdiff1d(everything, chosen, assume_unique=True)
-    return ("train", files.train, rest), ("valid", files.train, chosen), test
-
-
-def _num_valids(config: DataConfig, available: int) -> tuple[int, str]:
-    """Returns how many validation images to split off and the flag, with its value, that says so."""
-    if config.num_valids > 0:
-        return config.num_valids, f"--num_valids={config.num_valids}"
-    if config.valid_fraction == 0 and config.dataset in DEFAULT_NUM_VALIDS:
-        return DEFAULT_NUM_VALIDS[config.dataset], f"--num_valids=-1 ({DEFAULT_NUM_VALIDS[config.dataset]:,})"
-    fraction = config.valid_fraction or DEFAULT_VALID_FRACTION
-    return round(fraction * available), f"--valid_fraction={fraction}"
 
 
 def _limited(

@@ -52,6 +52,7 @@ class DataSet:
       mean, std: float32 `[C]`, of pixel / 255 over the training split, augmented copies included. They normalise all three
         splits: (pixel / 255 - mean) / std. std is at least 1/255.
       digests, bad_images: see `enas.data.metadata`.
+      notes: lines for the log: what was left out, how the images were split, which classes a split lacks.
     """
 
     train: Split
@@ -62,6 +63,7 @@ class DataSet:
     std: np.ndarray
     digests: dict[str, str] = dataclasses.field(default_factory=dict)
     bad_images: dict[str, list[list[str]]] = dataclasses.field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:

@@ -79,20 +79,22 @@ Part = ArrayPart | FilePart
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
-    """A data set before its validation split is drawn.
+    """A data set before splits that it lacks are drawn.
 
     Attributes:
-      train, test: the training and the test split.
-      valid: the validation split; None if the files hold none of their own.
+      train: the training split.
+      valid, test: the validation and the test split; None if the files hold none of their own.
       class_names: one name for each class.
       where: the folder it came from, for messages.
+      notes: lines for the log: what was left out.
     """
 
     train: Part
     valid: Part | None
-    test: Part
+    test: Part | None
     class_names: tuple[str, ...]
     where: str
+    notes: tuple[str, ...] = ()
 
 
 def in_memory(images: np.ndarray, labels: np.ndarray, form: Form) -> ArrayPart:

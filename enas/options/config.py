@@ -57,7 +57,8 @@ class Settings:
     Attributes:
       data, child, run: the sections that each of them has.
       space: name of the search space.
-      presets: `{flag: {its value: {other flag: value}}}`, where the others take these values unless they are given.
+      presets: `{flag: {its value, or "*" for any: {other flag: value}}}`, where the others take these values unless they
+        are given. A section may have some, too.
       arc_flags: flags that give an arc's integers their meaning, and that an arc's file brings along from its run.
       budget: the section of a cost budget; None where the space has none.
     """
@@ -177,9 +178,11 @@ def given_flags(config: Any, sections: Sequence[str], defaults: Mapping[str, Any
 def with_presets(config_class: type[Any], defaults: Mapping[str, Any], chosen: Mapping[str, Any]) -> dict[str, Any]:
     """Returns defaults, {flag: value}, as the presets change them that `chosen`, {flag: value}, names."""
     values = dict(defaults)
-    for flag, presets in config_class.presets.items():
+    of_sections = [getattr(section, "presets", {}) for section in _sections(config_class).values()]
+    for flag, presets in [pair for found in (*of_sections, config_class.presets) for pair in found.items()]:
         value = chosen.get(flag)
-        values |= presets.get(value, {}) if isinstance(value, str) else {}
+        if value and isinstance(value, str):
+            values |= presets.get(value, presets.get("*", {}))
     return values
 
 

@@ -2,18 +2,29 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from enas.errors import UserError
 from enas.options import option
 
 DATASETS = ("digits", "mnist", "fashion_mnist", "cifar10", "folder")
 MAX_SIDE = 4096
+DIRECTORIES = ("train_data_dir", "val_data_dir", "test_data_dir")
 COLOUR_PADDING = 4  # pixels, ENAS authors
 
 
 @dataclasses.dataclass(frozen=True)
 class DataConfig:
-    """Where images come from and how they are cut, resized, kept and augmented."""
+    """Where images come from and how they are cut, resized, kept and augmented.
+
+    Attributes:
+      presets: see `enas.options.config.Settings`.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {
+        flag: {"*": {"dataset": "folder"}} for flag in DIRECTORIES
+    }
 
     dataset: str = option("digits", "Data set. digits: scikit-learn's 1,797 handwritten digits.", choices=DATASETS)
     data_dir: str = option(
@@ -22,6 +33,14 @@ class DataConfig:
         "same files elsewhere.",
         flexible=True,
     )
+    train_data_dir: str = option(
+        "",
+        "Folder, or zip file, of the class folders of the training images, where the splits lie apart from each other. "
+        "With it, and the two below, --dataset is folder.",
+        flexible=True,
+    )
+    val_data_dir: str = option("", "As --train_data_dir, of the validation images.", flexible=True)
+    test_data_dir: str = option("", "As --train_data_dir, of the test images.", flexible=True)
     img_size: str = option(
         "0",
         "Size images are resized to, pixels: one number for both sides, or HEIGHTxWIDTH such as 96x192 (each side 1 "
@@ -62,7 +81,14 @@ class DataConfig:
         0.0,
         "Share of the training images split off for validation where neither --num_valids nor a valid/ folder says "
         "otherwise. 0: the data set's own number: 5,000 for mnist, fashion_mnist and cifar10 (as the ENAS authors), "
-        "a tenth for the others.",
+        "a tenth for the others. Of class folders, a file's name and the seed say whether it is split off.",
+        low=0.0,
+        high=0.9,
+    )
+    test_fraction: float = option(
+        0.0,
+        "Share of the training images split off for the test where class folders have no test/, as --valid_fraction. 0: a "
+        "tenth.",
         low=0.0,
         high=0.9,
     )
@@ -105,6 +131,11 @@ class DataConfig:
                 f"--img_size={self.img_size}: expected one number or HEIGHTxWIDTH such as 96x192, sides of 1 to "
                 f"{MAX_SIDE} pixels, or 0"
             )
+
+        for flag in DIRECTORIES:
+            path = getattr(self, flag)
+            if path and self.dataset != "folder":
+                raise UserError(f"--{flag}={path}: holds class folders, but --dataset is {self.dataset}; leave one out")
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -118,7 +118,7 @@ def cifar() -> Callable:
 
 
 def _encoded():
-    """PNG and JPEG files as bytes, small and of several kinds."""
+    """Image files as bytes, small and of every format: PNG and JPEG of several kinds first."""
     import cv2
 
     result = []
@@ -128,7 +128,9 @@ def _encoded():
         if channels != 4:
             result.append(cv2.imencode(".jpg", image)[1].tobytes())
             result.append(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1].tobytes())
-    return result
+    colours = np.random.default_rng(0).integers(0, 256, (40, 33, 3), np.uint8)
+    others = (".webp", ".gif", ".bmp", ".tiff", ".avif", ".jp2", ".ppm", ".pam", ".ras")
+    return result + [cv2.imencode(extension, colours)[1].tobytes() for extension in others]
 
 
 def _fixed_png(data):
@@ -145,7 +147,7 @@ def _fixed_png(data):
 
 
 def images() -> Callable:
-    """One damaged PNG or JPEG in a folder of classes; all of it is read."""
+    """One damaged image in a folder of classes; all of it is read."""
     good = _encoded()
 
     def target(rng, root):
@@ -162,7 +164,8 @@ def images() -> Callable:
         def run():
             if rng.random() < 0.9:  # listing the folder costs more than the decoding
                 form = _form(rng)
-                image_reader.convert(image_reader.decode(data, "good.png", form), form)
+                name = rng.choice(("good.png", "good.bmp"))
+                image_reader.convert(image_reader.decode(data, name, form), form)
             else:
                 train = folder.read(str(root), _form(rng)).train
                 for index in range(len(train.labels)):

@@ -106,7 +106,7 @@ def test_images_that_are_left_out_are_listed_one_a_line(tmp_path):
     from enas.classification import task
 
     reasons = [("train/a\n.png", "train/a\n.png: not a PNG"), ("train/\udcff.png", "train/\udcff.png: empty")]
-    data_set = SimpleNamespace(class_names=("x", "y"), bad_images={"train": reasons})
+    data_set = SimpleNamespace(class_names=("x", "y"), bad_images={"train": reasons}, notes=())
     task.log_header(Run(tmp_path), data_set)
     assert (tmp_path / "bad_images.txt").read_text() == "train/a\\n.png: not a PNG\ntrain/\\udcff.png: empty\n"
 

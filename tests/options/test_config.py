@@ -207,3 +207,12 @@ def test_the_rate_of_adam_is_refused_where_adam_is_not():
 def test_the_glue_is_k8_between_quantized_layers_and_low_bit_is_said_of_ops(child, glue, low_bit):
     found = micro_config.ChildConfig(**child)
     assert (found.glue, found.low_bit) == (glue, low_bit)
+
+
+def test_folders_of_splits_say_the_data_set():
+    values = {"train_data_dir": "a", "val_data_dir": "b"}
+    for config_class in (micro_config.SearchConfig, micro_config.TrainConfig, micro_config.EvaluationConfig):
+        assert config.with_presets(config_class, {"dataset": "digits"}, values) == {"dataset": "folder"}
+        assert config.with_presets(config_class, {"dataset": "digits"}, {"train_data_dir": ""}) == {"dataset": "digits"}
+    with pytest.raises(UserError, match="--val_data_dir=b: holds class folders, but --dataset is mnist"):
+        config.DataConfig(dataset="mnist", val_data_dir="b")

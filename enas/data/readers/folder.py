@@ -1,73 +1,65 @@
-"""Class folders: train/<class>/<image>, valid/, test/, as folders or as train.zip, valid.zip, test.zip."""
+"""Class folders: train/<class>/<image>, valid/, test/, as folders or as zip files; or <class>/<image> alone, to be split."""
 
 import functools
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from enas.data import source
 from enas.data.readers import images as image_tools
 from enas.data.readers import zips
+from enas.data.readers.formats import WANTED
 from enas.data.readers.images import Form
+from enas.data.readers.listing import Listing, has_class_folders, listed
 from enas.errors import UserError
 
-EXTENSIONS = (".png", ".jpg", ".jpeg")
 DEFAULT_SIDE = 32
 DEFAULT_CHANNELS = 3
+# The flags that name one split's class folders.
+FLAGS = {"train": "train_data_dir", "valid": "val_data_dir", "test": "test_data_dir"}
 
-_LAYOUT = "train/<class>/<image> and test/<class>/<image> (PNG or JPEG), valid/ if there is one, or zip files of these"
-
-
-class _Entry(NamedTuple):
-    """One image.
-
-    Attributes:
-      name: its path below the split.
-      size: its bytes.
-      stamp: the time of its last change in ns; in a zip file its checksum.
-      info: in a zip file what the file says of it.
-    """
-
-    name: str
-    size: int
-    stamp: int
-    info: zipfile.ZipInfo | None = None
+_LAYOUT = "train/<class>/<image>, with valid/ and test/ if there are any, or zip files of these, or <class>/<image>"
 
 
-def read(data_dir: str, form: Form) -> source.Source:
+def read(data_dir: str, form: Form, directories: Mapping[str, str] | None = None) -> source.Source:
     """Lists the images of a data set in class folders, and reads none.
 
     Args:
-      data_dir: the folder with train/ and test/ (and valid/), or train.zip and so on. If both exist the folder is used. A
-        zip file holds the class folders, or one folder train/ (valid/, test/) that holds them.
+      data_dir: the folder with train/ (and valid/, test/), or train.zip and so on; or with the class folders themselves,
+        which are one split. If both a folder and a zip file exist the folder is used. A zip file holds the class folders, or
+        one folder train/ (valid/, test/) that holds them. "" where `directories` say it all.
       form: what the images are brought to; 0 means 32x32 and 3 channels.
+      directories: {split: folder or zip file of its class folders}, which comes before what `data_dir` has.
 
     Returns:
       The data set, whose splits are files. Classes are numbered by the sorted names of the training folders, and images are
-      sorted by name.
+      sorted by name. Validation and test split are None where there are none.
 
     Raises:
-      UserError: a split is missing, a class has no images or no counterpart in train/, or a zip file is refused.
+      UserError: there are no training images, a class has none, another split has a class that training has not, or a zip
+        file is refused.
     """
-    root = source.existing_dir(data_dir, _LAYOUT)
     form = Form(*form.shape((DEFAULT_SIDE, DEFAULT_SIDE, DEFAULT_CHANNELS)), form.resize)
+    given = {split: _given(split, path) for split, path in (directories or {}).items()}
+    found, notes = ({}, []) if given and not data_dir else _below(source.existing_dir(data_dir, _LAYOUT))
+    paths = {**found, **given}
+    if "train" not in paths:
+        where = f"--data_dir={data_dir}" if data_dir else f"--{FLAGS[min(given)]}={given[min(given)]}"
+        raise UserError(f"{where}: no training images; expected {_LAYOUT}, or --{FLAGS['train']}")
     parts: dict[str, source.Part] = {}
     names: tuple[str, ...] = ()
     for split in ("train", "valid", "test"):
-        path = find(root, split)
-        if path is None:
-            if split != "valid":
-                raise UserError(f"--data_dir={data_dir}: no {split}/ or {split}.zip in it; expected {_LAYOUT}")
-            continue
-        classes = _list_dir(path) if path.is_dir() else _list_zip(path, split)
-        names = names or _class_names(path, classes)
-        _check_classes(path, classes, names)
-        parts[split] = _part(path, classes, form)
-    return source.Source(parts["train"], parts.get("valid"), parts["test"], names, str(root))
+        if split in paths:
+            listing = listed(paths[split], split)
+            names = names or _class_names(listing)
+            _check_classes(listing, names)
+            parts[split] = _part(listing, names, form, split if split in given else _prefix(paths[split], data_dir))
+            notes += listing.told()
+    where = data_dir or str(paths["train"])
+    return source.Source(parts["train"], parts.get("valid"), parts.get("test"), names, where, tuple(notes))
 
 
 def find(root: Path, split: str) -> Path | None:
@@ -77,66 +69,55 @@ def find(root: Path, split: str) -> Path | None:
     return root / f"{split}.zip" if os.path.isfile(root / f"{split}.zip") else None
 
 
-def _list_dir(path: Path) -> dict[str, list[_Entry]]:
-    """Returns {class name: its images, sorted by name}."""
-    try:
-        with os.scandir(path) as found:
-            folders = [entry.name for entry in found if entry.is_dir() and not entry.name.startswith(".")]
-        return {folder: _list_class(path, folder) for folder in folders}
-    except OSError as error:
-        raise UserError(f"{error.filename or path}: {error.strerror or error}; expected a readable folder") from None
+def _prefix(path: Path, data_dir: str) -> str:
+    """What the names of a split's files begin with: the name of its folder below the data folder."""
+    return "" if path == Path(data_dir) else path.name
 
 
-def _list_class(path: Path, folder: str) -> list[_Entry]:
-    with os.scandir(path / folder) as found:
-        files = [(entry, entry.stat()) for entry in found if _is_image(entry.name) and entry.is_file()]
-    return sorted(_Entry(f"{folder}/{file.name}", stat.st_size, stat.st_mtime_ns) for file, stat in files)
+def _given(split: str, path: str) -> Path:
+    if not os.path.isdir(path) and not (os.path.isfile(path) and path.lower().endswith(".zip")):
+        found = "neither a folder nor a zip file" if os.path.exists(path) else "no such folder"
+        raise UserError(f"--{FLAGS[split]}={path}: {found}; expected the class folders of the {split} images")
+    return Path(path)
 
 
-def _list_zip(path: Path, split: str) -> dict[str, list[_Entry]]:
-    """Returns {class name: its images, sorted by name}."""
-    members = zips.members(path)
-    if {parts[0] for parts, info in members if len(parts) > 1 or info.is_dir()} == {split}:
-        members = [(parts[1:], info) for parts, info in members if len(parts) > 1]
-    classes: dict[str, list[_Entry]] = {}
-    for parts, info in members:
-        if info.is_dir() or len(parts) > 1:
-            classes.setdefault(parts[0], [])
-        if len(parts) == 2 and _is_image(parts[1]) and not info.is_dir():
-            classes[parts[0]].append(_Entry(info.filename, info.file_size, info.CRC, info))
-    return {name: sorted(entries) for name, entries in classes.items()}
+def _below(root: Path) -> tuple[dict[str, Path], list[str]]:
+    """Returns {split: where it is} of a data folder, and lines that count what else is in it."""
+    found = {split: path for split in ("train", "valid", "test") if (path := find(root, split))}
+    if not found and has_class_folders(root):
+        return {"train": root}, []
+    if "train" not in found:
+        return found, []
+    rest = sorted(set(os.listdir(root)) - {path.name for path in found.values()})
+    more = f" and {len(rest) - 3} more" if len(rest) > 3 else ""
+    told = f"left out of {root}: {len(rest)} that are no train, valid or test: {', '.join(rest[:3])}{more}"
+    return found, [told] if rest else []
 
 
-def _is_image(name: str) -> bool:
-    return name.lower().endswith(EXTENSIONS) and not name.startswith(".")
+def _class_names(listing: Listing) -> tuple[str, ...]:
+    if len(listing.classes) < 2:
+        raise UserError(f"{listing.path}: {len(listing.classes)} class folders; expected at least 2")
+    for name, images in sorted(listing.classes.items()):
+        if not images:
+            raise UserError(f"{listing.path}: empty class {name!r}; expected images ({WANTED}) directly in its folder")
+    return tuple(sorted(listing.classes))
 
 
-def _class_names(path: Path, classes: dict[str, list[_Entry]]) -> tuple[str, ...]:
-    if len(classes) < 2:
-        raise UserError(f"{path}: {len(classes)} class folders; expected at least 2")
-    return tuple(sorted(classes))
+def _check_classes(listing: Listing, names: tuple[str, ...]) -> None:
+    for name in sorted(set(listing.classes) - set(names)):
+        raise UserError(f"{listing.path}: class folder {name!r} is not among the training classes {', '.join(names)}")
 
 
-def _check_classes(path: Path, classes: dict[str, list[_Entry]], names: tuple[str, ...]) -> None:
-    for name in sorted(set(names) | set(classes)):
-        if name not in classes:
-            raise UserError(f"{path}: class folder {name!r} is missing; expected the same classes as for training")
-        if name not in names:
-            raise UserError(f"{path}: class folder {name!r} is not among the training classes {', '.join(names)}")
-        if not classes[name]:
-            raise UserError(f"{path}: empty class {name!r}; expected PNG or JPEG files directly in its folder")
-
-
-def _part(path: Path, classes: dict[str, list[_Entry]], form: Form) -> source.FilePart:
-    names = sorted(classes)
-    entries = [entry for name in names for entry in classes[name]]
-    labels = np.repeat(np.arange(len(names), dtype=np.int32), [len(classes[name]) for name in names])
+def _part(listing: Listing, names: tuple[str, ...], form: Form, prefix: str) -> source.FilePart:
+    path, classes = listing.path, [listing.classes.get(name, []) for name in names]
+    entries = [entry for images in classes for entry in images]
+    labels = np.repeat(np.arange(len(names), dtype=np.int32), list(map(len, classes)))
     if path.is_dir():
         load = _file_loader(path, [entry.name for entry in entries])
     else:
         load = _member_loader(path, [entry.info for entry in entries if entry.info])
     files = source.Files(
-        [f"{path.name}/{entry.name}" for entry in entries],
+        [f"{prefix}/{entry.name}" if prefix else entry.name for entry in entries],
         [entry.size for entry in entries],
         [entry.stamp for entry in entries],
         load,

@@ -1,4 +1,4 @@
-"""Single images: size and channel conversion, and a decoder of PNG and JPEG files that does not trust their bytes."""
+"""Single images: size and channel conversion, and a decoder of image files that does not trust their bytes."""
 
 import dataclasses
 import math
@@ -9,16 +9,18 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from enas.data.readers import formats
 from enas.errors import UserError
 
 # Each thread decodes an image (`enas.data.streaming`). OpenCV's own threads would only get in their way.
 cv2.setNumThreads(1)
+# What is wrong with a file is said once, by name.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
-# A few hundred bytes of PNG can describe gigabytes of pixels, so the size is looked up before OpenCV allocates it.
+# A few hundred bytes can describe gigabytes of pixels, so the size is looked up before OpenCV allocates it.
 MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 64 * 2**20
 
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _READ = {
     8: cv2.IMREAD_REDUCED_COLOR_8,
     4: cv2.IMREAD_REDUCED_COLOR_4,
@@ -109,7 +111,8 @@ def _padded(image: np.ndarray, height: int, width: int) -> np.ndarray:
 
 
 def decode(data: bytes, name: str, form: Form = Form()) -> np.ndarray:
-    """Decodes a PNG or JPEG file, whichever it is, to 8-bit RGB, without transparency.
+    """Decodes an image file of any format of `formats`, whatever its name says, to 8-bit RGB, without transparency. Of an
+    animation or of several pages it takes the first.
 
     Args:
       data: the file's bytes.
@@ -121,25 +124,31 @@ def decode(data: bytes, name: str, form: Form = Form()) -> np.ndarray:
       uint8 `[H, W, 3]`.
 
     Raises:
-      UserError: the file is neither PNG nor JPEG, truncated, damaged or absurdly large. The message names it.
+      UserError: the file is no such image, truncated, damaged or absurdly large. The message names it.
     """
     try:
-        if data.startswith(_PNG_SIGNATURE):
-            width, height = _check_png(data)
-        elif data.startswith(b"\xff\xd8\xff"):
-            width, height = _check_jpeg(data)
-        else:
-            raise ValueError("begins like neither a PNG nor a JPEG")
+        width, height = _checked_size(data, name)
         if not 0 < width * height <= MAX_PIXELS:
             raise ValueError(f"{width}x{height} pixels (at most {MAX_PIXELS:,} in all)")
-        reduction = 1 if data.startswith(_PNG_SIGNATURE) else _reduction(form, height, width, data)
+        reduction = _reduction(form, height, width, data) if data.startswith(formats.JPEG) else 1
         image = cv2.imdecode(np.frombuffer(data, np.uint8), _READ[reduction])
     except (ValueError, cv2.error) as error:
         reason = error if isinstance(error, ValueError) else "OpenCV cannot decode it"
-        raise UserError(f"{name}: {reason}; expected a whole PNG or JPEG image") from None
+        raise UserError(f"{name}: {reason}; expected a whole image") from None
     if image is None:
-        raise UserError(f"{name}: OpenCV cannot decode it; expected a whole PNG or JPEG image")
+        raise UserError(f"{name}: OpenCV cannot decode it; expected a whole image")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def _checked_size(data: bytes, name: str) -> tuple[int, int]:
+    """Returns (width, height). A PNG or JPEG is walked to its end: OpenCV may return a damaged one half decoded."""
+    if data.startswith(formats.PNG):
+        return _check_png(data)
+    if data.startswith(formats.JPEG):
+        return _check_jpeg(data)
+    if not formats.is_image(data[: formats.HEAD], name):
+        raise ValueError(f"begins like no image ({formats.WANTED})")
+    return formats.size(data)
 
 
 def _reduction(form: Form, height: int, width: int, data: bytes) -> int:
@@ -158,8 +167,8 @@ def _reduction(form: Form, height: int, width: int, data: bytes) -> int:
 
 
 def _check_png(data: bytes) -> tuple[int, int]:
-    """Walks a PNG's chunks up to IEND and returns (width, height). OpenCV may return a damaged PNG half decoded."""
-    position, size = len(_PNG_SIGNATURE), None
+    """Walks a PNG's chunks up to IEND and returns (width, height)."""
+    position, size = len(formats.PNG), None
     while position + 12 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + length

@@ -19,7 +19,7 @@ _DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 
 
 def members(path: Path) -> list[tuple[tuple[str, ...], zipfile.ZipInfo]]:
-    """Checks all members of a zip file, and lists the visible ones.
+    """Checks all members of a zip file, and lists them.
 
     Returns:
       (parts of its path, what the file says of it) for each member.
@@ -40,7 +40,7 @@ def members(path: Path) -> list[tuple[tuple[str, ...], zipfile.ZipInfo]]:
             raise UserError(f"{path}: member {info.orig_filename!r} {problem}; expected plain image files")
         seen.add(info.filename)
         parts = PurePosixPath(info.filename).parts
-        if parts and not any(part.startswith(".") or part == "__MACOSX" for part in parts):
+        if parts:
             result.append((parts, info))
     total, size = sum(info.file_size for info in infos), path.stat().st_size
     if total > MAX_RATIO * size + SLACK_BYTES:
@@ -58,15 +58,21 @@ def opened(path: Path) -> zipfile.ZipFile:
         raise UserError(f"{path}: {error.strerror or error}; expected a readable zip file") from None
 
 
-def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+def read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, head: int | None = None) -> bytes:
     """Returns the bytes of a member, checked against its CRC. They are at most as many as `members` allowed.
+
+    Args:
+      head: how many bytes to read at most, unchecked; None: all.
 
     Raises:
       UserError: the member is damaged. The message names it.
     """
     try:
         # This stops at the size that the member declares, which `members` has bounded.
-        return archive.read(info)
+        if head is None:
+            return archive.read(info)
+        with archive.open(info) as file:
+            return file.read(head)
     except (*_DAMAGE, OSError) as error:
         name = f"{archive.filename}: member {info.filename!r}"
         raise UserError(f"{name}: damaged ({error}); expected a whole image") from None

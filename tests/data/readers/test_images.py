@@ -103,7 +103,7 @@ def test_a_jpeg_on_its_side_is_turned_and_not_decoded_too_small():
 def test_data_sets_take_sizes_that_are_not_square(tmp_path):
     write_folder(tmp_path / "folder", count=10)
     loaded = data.load(DataConfig(dataset="folder", data_dir=str(tmp_path / "folder"), img_size="6x10"), 0)
-    assert loaded.image_shape == (6, 10, 3) and pixels(loaded.valid).shape == (2, 6, 10, 3)
+    assert loaded.image_shape == (6, 10, 3) and pixels(loaded.valid).shape[1:] == (6, 10, 3)
     write_idx(tmp_path / "idx")
     config = DataConfig(dataset="mnist", data_dir=str(tmp_path / "idx"), num_valids=6, img_size="5x9", resize="pad")
     assert data.load(config, 0).train.images.shape == (54, 5, 9, 1)
