@@ -140,7 +140,13 @@ class TrainStep(Protocol):
 
 
 class Scorer(Protocol):
-    """The graph that measures rewards and figures of merit of a child, built."""
+    """The graph that measures rewards and figures of merit of a child, built.
+
+    Attributes:
+      merit: name of the figure that a search chooses arcs by.
+    """
+
+    merit: str
 
     def start(self, session: Session, updates: int = 0, /) -> None:
         """Makes the data ready, as it is after so many updates of the controller. It comes before all other calls."""
@@ -160,6 +166,10 @@ class Scorer(Protocol):
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
         """
+        ...
+
+    def figures(self, session: Session, name: str, feeds: Feeds | None = None, /) -> dict[str, Any]:
+        """Measures the metric, and what else is worth storing: {name: JSON value}; see `score`."""
         ...
 
     def cost(self) -> Cost:

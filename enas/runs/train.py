@@ -117,14 +117,16 @@ def _finish(context, detailed=False):
     scorer.start(context.session)
     if detailed:
         context.task.report_errors(context)
-    figures = {f"{name}_{context.task.METRIC.name}": scorer.score(context.session, name) for name in EVALUATED}
+    found = {name: scorer.figures(context.session, name) for name in EVALUATED}
+    figures = {f"{split}_{name}": value for split in EVALUATED for name, value in found[split].items()}
     measured = dataclasses.asdict(scorer.cost())
     run.log("-" * 80)
     run.log(f"best checkpoint: {path} (epoch {metadata['epoch']})")
     for name, value in measured.items():
         run.log(f"{name}: {value}")
     for name, value in figures.items():
-        run.log(f"{name}: {value:.4f}")
+        if isinstance(value, float):
+            run.log(f"{name}: {value:.4f}")
     run.write(
         "results.json", json.dumps({"epoch": metadata["epoch"], **measured, **recordable(figures)}, indent=2) + "\n"
     )
