@@ -7,6 +7,7 @@ from absl import flags as absl_flags
 
 from enas import spaces
 from enas.commands import cli
+from enas.errors import UserError
 from enas.interfaces import SearchSpace
 from enas.options import arc_input, flags
 from enas.options.config import with_arc
@@ -55,7 +56,11 @@ def _main(arguments: list[str]) -> None:
 
 def _with_its_arc(config: Any, space: SearchSpace, inherited: dict[str, Any], given: dict[str, Any]) -> Any:
     """The config with the arc that it names, and with what follows from that arc where no flag says it."""
-    arc = arc_input.named(config, space)
+    arc, init_from = arc_input.named(config, space), config.arc.init_from
+    if init_from and isinstance(arc, str):
+        raise UserError(f"--init_from={init_from}: a search has no weights for --baseline={arc}; leave one of them out")
+    if init_from:
+        stored_settings.searched_child("init_from", init_from, space)
     if isinstance(arc, str):
         return config
     follows = arc_input.implied(arc, space, given)

@@ -18,6 +18,9 @@ from enas.errors import UserError
 _LABEL = re.compile(r"\s*(?:export\s+)?(?:--?)?(?:best |(?:child_)?(?:fixed_)?)arc\s*[:=]", re.IGNORECASE)
 _BEST = re.compile(r"\s*best arc\b", re.IGNORECASE)
 _SCORE = re.compile(r"\s*(?:best_)?val(?:id)?_(?:acc|accuracy|ppl|perplexity)\s*[:=]\s*(\S+)")
+# The ENAS authors' search of recurrent cells prints an arc and its reward, 80 / perplexity (arXiv 1802.03268, section 3.1).
+_REWARD = re.compile(r"(.*\])\s*rw\s*=\s*(\S+)\s*$")
+_REWARD_CONSTANT = 80.0
 # What the ENAS authors' code, its ports and our own print before a search's scored arcs.
 _WHOLE_LOG = re.compile(r"^\s*Here are \d+ architectures", re.MULTILINE)
 _SCALAR = re.compile(r"\b(?:(?:np|numpy)\.)?(?:u?int|float)(?:\d+)?\(([^()]*)\)")
@@ -83,12 +86,16 @@ def blocks(text: str) -> list[Block]:
             rows.clear()
 
     for number, line in enumerate(text.splitlines(), 1):
+        rewarded = _REWARD.match(line)
+        line = rewarded[1] if rewarded else line
         parts, score = [row for row in _rows(line) if row], _SCORE.match(line)
         if score:
             end(_float(score[1]))
         elif parts and _are_numbers([word for row in parts for word in row], log):
             where, best = f"line {number}: " if several else "", bool(_BEST.match(line))
             rows += [(number, tuple(_whole(row, where)), best) for row in parts]
+            if rewarded:
+                end(_REWARD_CONSTANT / (_float(rewarded[2]) or math.inf))
         elif parts:
             end()
     end()

@@ -10,7 +10,7 @@ from enas.interfaces import Scorer, SearchSpace, TrainStep
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.options.config import with_arc
-from enas.runs import session
+from enas.runs import session, warm_start
 from enas.runs.loop import EVALUATED, Loop, OutOfTime, child_epoch, evaluation
 from enas.runs.records import log_evaluation, log_header
 from enas.runs.session import RunContext
@@ -90,6 +90,8 @@ def run_training(config: Any, space: SearchSpace, out_of_time: Callable[[], bool
         config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
     ) as context:
         loop = Loop(context, out_of_time)
+        if config.arc.init_from and loop.fresh:
+            warm_start.take(context, space, arc)
         training = Training(context, loop, arc, space)
         # A training that goes on is no longer where its time was over.
         context.limit.clear()

@@ -85,6 +85,12 @@ def test_of_a_whole_log_the_best_arc_is_taken_and_its_line_told(capsys):
     assert found(f"{log}best arc: {' '.join(map(str, words(OTHER)))}\nbest_val_accuracy: 0.9180\n") == words(OTHER)
 
 
+def test_of_the_authors_log_of_recurrent_cells_the_arc_of_the_highest_reward_is_taken(capsys):
+    log = "Epoch 9: Training controller\nHere are 10 architectures\n[0 0 1] rw=0.250\n[1 0 3] rw=0.500\n[2 0 2] rw=0.125\n"
+    assert found(log, "rnn") == [1, 0, 3]
+    assert capsys.readouterr().err == "arc: line 4 of the text, val_ppl = 160.0000, the best of 3 arcs\n"
+
+
 def test_records_of_arcs_are_read_as_a_log(tmp_path, capsys):
     path = tmp_path / "arcs.jsonl"
     records = [
