@@ -126,9 +126,8 @@ def _finish(context, detailed=False):
     run.log(f"best checkpoint: {path} (epoch {metadata['epoch']})")
     for name, value in measured.items():
         run.log(f"{name}: {value}")
-    for name, value in figures.items():
-        if isinstance(value, float):
-            run.log(f"{name}: {value:.4f}")
+    for name in EVALUATED:
+        run.log(f"{name}_{context.task.METRIC.name}: {found[name][context.task.METRIC.name]:.4f}")
     run.write(
         "results.json", json.dumps({"epoch": metadata["epoch"], **measured, **recordable(figures)}, indent=2) + "\n"
     )
