@@ -100,8 +100,8 @@ class Kernels(Protocol):
         """Computes x w + b of floats, x `[N, Cin]` and w `[Cin, Cout]`."""
         ...
 
-    def add(self, x: Array, y: Array) -> Array:
-        """Adds arrays of the same shape."""
+    def add(self, x: Array, y: Array, factor: float = 1.0) -> Array:
+        """Computes factor * (x + y) of arrays of the same shape."""
         ...
 
     def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:

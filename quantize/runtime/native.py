@@ -219,14 +219,15 @@ class NativeKernels:
         constants = w, np.ones(len(b), np.float32), b
         return self._float_call(Kernel.FLOAT_CONV, self._floats(x), y, size, 1, constants, side=1)
 
-    def add(self, x: Array, y: Array) -> Array:
+    def add(self, x: Array, y: Array, factor: float = 1.0) -> Array:
         """See `Kernels`."""
         if x.shape != y.shape:
             raise ValueError(f"the arrays to be added have shapes {x.shape} and {y.shape}")
         total, rows = self._memory.take(x.shape, np.float32), x.shape[0] * x.shape[1]
         x, y, row = self._floats(x), self._floats(y), x.size // max(rows, 1)
-        arguments = structures.Floats(address(x), address(y), None, None, address(total), 1, rows, 1, row, row, row)
-        self._call(Kernel.ADD, arguments, rows)
+        scale = np.array([factor], np.float32)
+        pointers = map(address, (x, y, scale, None, total))
+        self._call(Kernel.ADD, structures.Floats(*pointers, 1, rows, 1, row, row, row), rows, scale)
         return total
 
 

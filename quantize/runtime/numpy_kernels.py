@@ -106,8 +106,8 @@ class NumpyKernels:
         ones = np.ones(len(b), np.float32)
         return self.float_conv(x[:, None, None], w[None, None], ones, b)[:, 0, 0]
 
-    def add(self, x: Array, y: Array) -> Array:
-        return x + y
+    def add(self, x: Array, y: Array, factor: float = 1.0) -> Array:
+        return (x + y) * np.float32(factor)
 
     def program(self, function: Callable[..., Array], *_inputs: Array) -> Callable[..., Array]:
         return lambda *arrays: function(self, *arrays)

@@ -76,7 +76,7 @@ struct conv {
 };
 
 /* Pools and float layers. x_pixel: of pools, floats from pixel to pixel of x. x [batch, height, width, channels]; w [side, side, channels, outputs] or [channels, outputs];
- * y [batch, height, width, outputs]. A convolution's sums become sum * scale + offset, both [outputs]. ADD: y = x + w.
+ * y [batch, height, width, outputs]. A convolution's sums become sum * scale + offset, both [outputs]. ADD: y = (x + w) * *scale.
  * relu: x is max(x, 0) before it is averaged. Convolutions of side > 1 have up to MOST_WINDOW_CHANNELS channels. */
 #define MOST_WINDOW_CHANNELS 256
 
