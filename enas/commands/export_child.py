@@ -50,14 +50,23 @@ def _main(arguments: list[str]) -> None:
         path = os.path.join(folder, os.path.basename(os.path.abspath(FLAGS.output)))
         formats.get(FLAGS.format).write(child.network, path)
         comparison = verify.check(child, path)
-        for name in os.listdir(folder):
-            os.replace(os.path.join(folder, name), os.path.join(os.path.dirname(folder), name))
+        _give_names(folder)
     finally:
         shutil.rmtree(folder)
     print(
         f"{FLAGS.output}: {_bytes(FLAGS.output):,} bytes, {child.network.parameters:,} numbers, of {child.checkpoint}"
     )
     print("\n".join(comparison.lines()))
+
+
+def _give_names(folder: str) -> None:
+    """Moves what is in a folder, a file and perhaps its header, to the folder above."""
+    pairs = [(os.path.join(folder, name), os.path.join(os.path.dirname(folder), name)) for name in os.listdir(folder)]
+    for _, target in pairs:
+        if os.path.lexists(target):
+            raise UserError(f"--output={FLAGS.output}: {target} is there already; choose another name")
+    for made, target in pairs:
+        os.replace(made, target)
 
 
 def _bytes(path: str) -> int:

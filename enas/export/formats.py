@@ -8,7 +8,7 @@ from enas.errors import UserError
 from quantize.runtime.codes import Array
 from quantize.runtime.model.network import Network, Preprocessing
 
-FORMATS = ("packed",)
+FORMATS = ("packed", "c")
 
 
 class Model(Protocol):

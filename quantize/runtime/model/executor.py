@@ -1,38 +1,36 @@
 """Runs a network: images in, logits out."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from quantize.runtime import layers
-from quantize.runtime.codes import Array, activation_values, arithmetic
+from quantize.runtime.codes import Array
 from quantize.runtime.kernels import Kernels
 from quantize.runtime.layers import Thresholds
 from quantize.runtime.model.network import Network
 from quantize.runtime.model.operations import Operation, Tensor, Value
-from quantize.runtime.native import NativeKernels
+from quantize.runtime.numpy_kernels import NumpyKernels
 
 BATCH = 32  # images at a time, where operations run one by one
-# What the native kernels compute, in a program or one by one; the others are NumPy's.
-_NATIVE = {
-    "quantize",
-    "depthwise",
-    "conv",
-    "reduction",
-    "average_pool",
-    "max_pool",
-    "add",
-    "float_conv",
-    "global_pool",
-} | {"dense"}
 Step = Callable[..., Any]  # of kernels and the values an operation reads
 
 
 def logits_of(network: Network, kernels: Kernels) -> Callable[[Array], Array]:
     """Returns a function of images uint8 `[N, H, W, C]`, of the network's size, that computes logits float32
     `[N, classes]`. One thread may call it at a time."""
+    run = function_of(network)
+    if isinstance(kernels, NumpyKernels):
+        return lambda images: _in_batches(lambda x: run(kernels, x), network, images)
+    program = kernels.program(run, np.zeros((1, *network.values()[0].shape), np.float32))
+    return lambda images: program(network.preprocessing.normalise(images))
+
+
+def function_of(network: Network) -> Callable[[Kernels, Array], Array]:
+    """Returns a function of kernels and normalised images that computes logits."""
     values = network.values()
     steps = [
         _STEPS[operation.kind](operation, values, _margin(network, number + 1))
@@ -49,30 +47,13 @@ def logits_of(network: Network, kernels: Kernels) -> Callable[[Array], Array]:
                     del kept[value]
         return kept[len(steps)]
 
-    if isinstance(kernels, NativeKernels) and _recordable(network, values):
-        shape = values[0].shape
-        program = kernels.program(run, np.zeros((1, *shape), np.float32))
-        return lambda images: program(network.preprocessing.normalise(images))
-
-    def one_by_one(images: Array) -> Array:
-        parts = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
-        found = [run(kernels, network.preprocessing.normalise(part)) for part in parts]
-        return np.concatenate(found) if found else np.zeros((0, len(network.class_names)), np.float32)
-
-    return one_by_one
+    return run
 
 
-def _recordable(network: Network, values: Sequence[Value]) -> bool:
-    """Whether native kernels compute all of a network; they join bit planes in multiples of 32 channels only."""
-    return all(
-        operation.kind in _NATIVE
-        and (
-            operation.kind != "quantize"
-            or arithmetic(operation.attributes["scheme"]).bits > 2
-            or not any(values[i].shape[2] % 32 for i in operation.inputs[:-1])
-        )
-        for operation in network.operations
-    )
+def _in_batches(run: Callable[[Array], Array], network: Network, images: Array) -> Array:
+    parts = [images[i : i + BATCH] for i in range(0, len(images), BATCH)]
+    found = [run(network.preprocessing.normalise(part)) for part in parts]
+    return np.concatenate(found) if found else np.zeros((0, len(network.class_names)), np.float32)
 
 
 def _margin(network: Network, value: int) -> int:
@@ -130,26 +111,9 @@ def _reduction(operation: Operation, _values: Sequence[Value], _margin: int) -> 
     return lambda kernels, x: kernels.factorized_reduction(x, *both)
 
 
-def _activate(operation: Operation, _values: Sequence[Value], _margin: int) -> Step:
-    scheme = operation.attributes["scheme"]
-    factor, unit = (np.float32(operation.attributes[name]) for name in ("factor", "unit"))
-    return lambda _, x: activation_values(x * factor, scheme).astype(np.float32) * unit
-
-
 def _float_depthwise(operation: Operation, _values: Sequence[Value], _margin: int) -> Step:
     weights = operation.tensors["weights"].floats * _floats(operation, "scale", 1, 1.0)
-    side = weights.shape[0]
-
-    def step(_kernels: Kernels, x: Array) -> Array:
-        height, width = x.shape[1:3]
-        padded = np.pad(x, ((0, 0), (side // 2,) * 2, (side // 2,) * 2, (0, 0)))
-        y = np.zeros_like(x)
-        for i in range(side):
-            for j in range(side):
-                y += padded[:, i : i + height, j : j + width] * weights[i, j]
-        return y
-
-    return step
+    return lambda kernels, x: kernels.float_depthwise(x, weights)
 
 
 _WINDOW = 256  # channels of the kernels' windows
@@ -161,14 +125,14 @@ def _float_conv(operation: Operation, _values: Sequence[Value], _margin: int) ->
     scale, offset = _affine(operation, outputs)
     if len(weights) == 1 or channels <= _WINDOW:
         return lambda kernels, x: kernels.float_conv(x, weights, scale, offset)
-    none = np.zeros(outputs, np.float32)
+    parts = [(first, min(_WINDOW, channels - first)) for first in range(0, channels, _WINDOW)]
 
     def step(kernels: Kernels, x: Array) -> Array:
-        y = np.zeros((*x.shape[:3], outputs), np.float32)
-        for first in range(0, channels, _WINDOW):
-            part = slice(first, first + _WINDOW)
-            y += kernels.float_conv(np.ascontiguousarray(x[..., part]), weights[:, :, part], none + 1, none)
-        return y * scale + offset
+        ys = [
+            kernels.float_conv(kernels.channels(x, first, count), weights[:, :, first : first + count], scale, added)
+            for (first, count), added in zip(parts, [offset, *[0 * offset] * len(parts)], strict=False)
+        ]
+        return functools.reduce(kernels.add, ys)
 
     return step
 
@@ -180,32 +144,16 @@ def _dense(operation: Operation, _values: Sequence[Value], _margin: int) -> Step
     return lambda kernels, x: kernels.dense(x, scaled, offset)
 
 
-def _channels(operation: Operation, _values: Sequence[Value], _margin: int) -> Step:
-    first, count = operation.attributes["first"], operation.attributes["count"]
-    return lambda _, x: x[..., first : first + count]
-
-
-def _subsampled(x: Array, start: int) -> Array:
-    _, height, width, _ = x.shape
-    padded = np.pad(x, ((0, 0), (0, height % 2), (0, width % 2), (0, 0)))
-    return np.ascontiguousarray(padded[:, start::2, start::2])
-
-
-def quantized_images(x: Array) -> Array:
-    """8 bits fixed point on [-4, 4), halves to the even neighbour; see `quantize.schemes.quantized_image`."""
-    return np.rint(np.clip(x, np.float32(-4), np.float32(4 - 1 / 32)) * np.float32(32)) / np.float32(32)
-
-
 def _simple(function: Callable[..., Any]) -> Callable[..., Step]:
     """Of operations without weights: function(kernels, attributes, *values)."""
     return lambda operation, _values, _margin: lambda kernels, *xs: function(kernels, operation.attributes, *xs)
 
 
 _STEPS: dict[str, Callable[[Operation, Sequence[Value], int], Step]] = {
-    "quantize_image": _simple(lambda _, __, x: quantized_images(x)),
+    "quantize_image": _simple(lambda kernels, _, x: kernels.quantize_image(x)),
     "quantize": _quantize,
-    "activate": _activate,
-    "relu": _simple(lambda _, found, x: np.maximum(x, np.float32(0)) * np.float32(found["factor"])),
+    "activate": _simple(lambda kernels, found, x: kernels.activate(x, found["scheme"], found["factor"], found["unit"])),
+    "relu": _simple(lambda kernels, found, x: kernels.relu(x, found["factor"])),
     "depthwise": _depthwise,
     "conv": _conv,
     "reduction": _reduction,
@@ -214,10 +162,10 @@ _STEPS: dict[str, Callable[[Operation, Sequence[Value], int], Step]] = {
     "average_pool": _simple(lambda kernels, _, x: kernels.average_pool(x)),
     "max_pool": _simple(lambda kernels, _, x: kernels.max_pool(x)),
     "add": _simple(lambda kernels, found, x, y: kernels.add(x, y, found["factor"])),
-    "concat": _simple(lambda _, __, *xs: np.concatenate(xs, axis=3)),
-    "channels": _channels,
-    "subsample": _simple(lambda _, found, x: _subsampled(x, found["start"])),
-    "pad_even": _simple(lambda _, __, x: np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)))),
+    "concat": _simple(lambda kernels, _, *xs: kernels.concat(xs)),
+    "channels": _simple(lambda kernels, found, x: kernels.channels(x, found["first"], found["count"])),
+    "subsample": _simple(lambda kernels, found, x: kernels.subsample(x, found["start"])),
+    "pad_even": _simple(lambda kernels, _, x: kernels.pad_even(x)),
     "global_pool": _simple(lambda kernels, _, x: kernels.global_pool(x, relu=True)),
     "dense": _dense,
 }

@@ -4,6 +4,7 @@ Value 0 is the normalised image; operation i makes value i + 1.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,9 @@ import numpy as np
 from quantize.runtime.codes import Array
 from quantize.runtime.model.operations import NetworkError, Operation, Value, value_of
 
-__all__ = ["Network", "NetworkError", "Preprocessing"]
+__all__ = ["Network", "NetworkError", "Preprocessing", "described", "whole"]
+
+_MOST_SIDE = 4096
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,3 +80,43 @@ class Network:
     def parameters(self) -> int:
         """How many numbers the operations hold."""
         return sum(tensor.array.size for operation in self.operations for tensor in operation.tensors.values())
+
+    def metadata(self) -> dict[str, Any]:
+        """What a file has to say beside the operations, as JSON values; `described` reads it."""
+        return {
+            "preprocessing": vars(self.preprocessing),
+            "class_names": list(self.class_names),
+            "origin": dict(self.origin),
+        }
+
+
+def described(metadata: Mapping[str, Any]) -> tuple[Preprocessing, tuple[str, ...], dict[str, Any]]:
+    """Returns preprocessing, class names and origin of `Network.metadata`, read from a file that is not trusted.
+
+    Raises:
+      ValueError, TypeError or KeyError: it is something else.
+    """
+    names, origin = metadata["class_names"], metadata["origin"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError("class_names are no list of texts")
+    if not isinstance(origin, dict):
+        raise ValueError("origin is no object")
+    return _preprocessing(metadata["preprocessing"]), tuple(names), origin
+
+
+def whole(value: Any) -> int:
+    """Returns a JSON value that has to be an integer; raises ValueError where it is none."""
+    if type(value) is not int:
+        raise ValueError(f"{value!r} is no integer")
+    return value
+
+
+def _preprocessing(values: Mapping[str, Any]) -> Preprocessing:
+    height, width, channels = (whole(values[name]) for name in ("height", "width", "channels"))
+    resize, mean, std = values["resize"], tuple(map(float, values["mean"])), tuple(map(float, values["std"]))
+    sizes = 1 <= height <= _MOST_SIDE and 1 <= width <= _MOST_SIDE and channels in (1, 3)
+    if not sizes or resize not in ("stretch", "crop", "pad") or not len(mean) == len(std) == channels:
+        raise ValueError("preprocessing is not that of images")
+    if not all(map(math.isfinite, mean + std)) or min(std) <= 0:
+        raise ValueError("mean and std are not those of images")
+    return Preprocessing(height, width, channels, resize, mean, std)

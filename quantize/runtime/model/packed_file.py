@@ -13,7 +13,7 @@ import numpy as np
 
 from quantize.runtime import packing
 from quantize.runtime.codes import SCHEMES, Array
-from quantize.runtime.model.network import Network, NetworkError, Preprocessing
+from quantize.runtime.model.network import Network, NetworkError, described, whole
 from quantize.runtime.model.operations import MOST_VALUES, NUMBER_BITS, Operation, Tensor
 
 MAGIC = b"\x89ENASQ\r\n"
@@ -21,7 +21,7 @@ VERSION = 1
 _START = struct.Struct("<8sII")
 _DIGEST_BYTES = 32
 _MOST_HEADER, _MOST_FILE = 2**24, 2**31  # bytes
-_MOST_OPERATIONS, _MOST_SIDE = 100_000, 4096
+_MOST_OPERATIONS = 100_000
 
 
 class PackedFileError(ValueError):
@@ -38,9 +38,7 @@ def write(network: Network) -> bytes:
 
 def _header(network: Network) -> dict[str, Any]:
     return {
-        "preprocessing": vars(network.preprocessing),
-        "class_names": network.class_names,
-        "origin": network.origin,
+        **network.metadata(),
         "operations": [
             [
                 operation.kind,
@@ -129,40 +127,18 @@ def _network(header: Mapping[str, Any], blob: memoryview) -> Network:
         found = {}
         for name, (dtype, *shape) in tensors.items():
             found[name], at = _tensor(blob, at, dtype, shape)
-        operations.append(Operation(str(kind), tuple(map(_whole, inputs)), found, dict(attributes)))
+        operations.append(Operation(str(kind), tuple(map(whole, inputs)), found, dict(attributes)))
     if at != len(blob):
         raise ValueError(f"its tensors take {at} bytes, {len(blob)} are there")
-    names = header["class_names"]
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError("class_names are no list of texts")
-    origin = header["origin"]
-    if not isinstance(origin, dict):
-        raise ValueError("origin is no object")
-    return Network(_preprocessing(header["preprocessing"]), tuple(names), tuple(operations), origin)
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int:
-        raise ValueError(f"{value!r} is no integer")
-    return value
-
-
-def _preprocessing(values: Mapping[str, Any]) -> Preprocessing:
-    height, width, channels = (_whole(values[name]) for name in ("height", "width", "channels"))
-    resize, mean, std = values["resize"], tuple(map(float, values["mean"])), tuple(map(float, values["std"]))
-    sizes = 1 <= height <= _MOST_SIDE and 1 <= width <= _MOST_SIDE and channels in (1, 3)
-    if not sizes or resize not in ("stretch", "crop", "pad") or not len(mean) == len(std) == channels:
-        raise ValueError("preprocessing is not that of images")
-    if not all(map(math.isfinite, mean + std)) or min(std) <= 0:
-        raise ValueError("mean and std are not those of images")
-    return Preprocessing(height, width, channels, resize, mean, std)
+    form, names, origin = described(header)
+    return Network(form, names, tuple(operations), origin)
 
 
 def _tensor(blob: memoryview, at: int, dtype: str, shape: list[Any]) -> tuple[Tensor, int]:
     """Reads a tensor; returns it and where it ends."""
     if dtype not in NUMBER_BITS and dtype not in SCHEMES:
         raise ValueError(f"{dtype!r} is no type of numbers")
-    if len(shape) > 4 or any(_whole(side) < 0 for side in shape) or math.prod(shape) > MOST_VALUES:
+    if len(shape) > 4 or any(whole(side) < 0 for side in shape) or math.prod(shape) > MOST_VALUES:
         raise ValueError(f"a tensor has shape {shape[:5]}")
     count = math.prod(shape)
     size = packing.packed_size(count, dtype) if dtype in SCHEMES else -(-count * NUMBER_BITS[dtype] // 8)
