@@ -48,8 +48,9 @@ def _main(arguments: list[str]) -> None:
     folder = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(os.path.abspath(FLAGS.output)))
     try:
         path = os.path.join(folder, os.path.basename(os.path.abspath(FLAGS.output)))
-        formats.get(FLAGS.format).write(child.network, path)
-        comparison = verify.check(child, path)
+        chosen = formats.get(FLAGS.format)
+        chosen.write(child.network, path)
+        comparison = verify.check(child, path, verify.LEAST_IMAGES if chosen.SLOW else verify.MOST_IMAGES)
         _give_names(folder)
     finally:
         shutil.rmtree(folder)

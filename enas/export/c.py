@@ -18,6 +18,7 @@ from quantize.runtime.codes import Array
 from quantize.runtime.model import c_code
 from quantize.runtime.model.network import Network, Preprocessing, described
 
+SLOW = False
 # As every float operation of the runtime is rounded by itself.
 FLAGS = ["-std=c99", "-O2", "-ffp-contract=off"]
 

@@ -8,7 +8,7 @@ from enas.errors import UserError
 from quantize.runtime.codes import Array
 from quantize.runtime.model.network import Network, Preprocessing
 
-FORMATS = ("packed", "c")
+FORMATS = ("packed", "c", "onnx", "qonnx")
 
 
 class Model(Protocol):
@@ -31,7 +31,14 @@ class Model(Protocol):
 
 
 class Format(Protocol):
-    """The module of a format."""
+    """The module of a format.
+
+    Attributes:
+      SLOW: what runs its files is so slow that the check of a file uses no more images than it has to.
+    """
+
+    @property
+    def SLOW(self) -> bool: ...
 
     def write(self, network: Network, path: str, /) -> None:
         """Writes a network into a new file, or folder, of this path.

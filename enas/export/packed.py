@@ -13,6 +13,9 @@ from quantize.runtime.model import executor, packed_file
 from quantize.runtime.model.network import Network, Preprocessing
 
 
+SLOW = False
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class RuntimeModel:
     """A network that the runtime runs; see `formats.Model`."""

@@ -91,14 +91,17 @@ def compare(labels: Array, expected: Array, moved: Array, found: Array) -> Compa
     )
 
 
-def check(child: TrainedChild, path: str) -> Comparison:
+def check(child: TrainedChild, path: str, most: int = MOST_IMAGES) -> Comparison:
     """Compares an exported file with the child's graph on its test images; images of the validation and the training set
     join them where they are fewer than `LEAST_IMAGES`.
+
+    Args:
+      most: test images that are used.
 
     Raises:
       UserError: the file can't be run, or computes something else.
     """
-    images, labels = _images(child)
+    images, labels = _images(child, most)
     found = _run(path, images)
     comparison = compare(labels, *reference.logits(child, images), found)
     if not comparison.passed:
@@ -106,12 +109,12 @@ def check(child: TrainedChild, path: str) -> Comparison:
     return comparison
 
 
-def _images(child: TrainedChild) -> tuple[Array, Array]:
+def _images(child: TrainedChild, most: int) -> tuple[Array, Array]:
     task: Task = child.space.task
     dataset = task.load(child.config)
     images, labels, count = [], [], 0
     for split in (dataset.test, dataset.valid, dataset.train):
-        wanted = (MOST_IMAGES if split is dataset.test else LEAST_IMAGES) - count
+        wanted = (most if split is dataset.test else LEAST_IMAGES) - count
         numbers = np.arange(max(0, min(wanted, len(split.labels))))
         stored = split.images
         images.append(stored[numbers] if isinstance(stored, np.ndarray) else stored.read(numbers))
