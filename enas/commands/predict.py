@@ -71,6 +71,8 @@ def _opened(path: str) -> formats.Model:
         raise UserError(f"--model={path}: no such file or directory")
     try:
         if metadata.stored_values(path) is None:
+            if os.path.isdir(path):
+                cli.load_tensorflow()  # a SavedModel is a folder
             return formats.open_model(path)
         config = stored_settings.training_settings(path)
         cli.load_tensorflow(spaces.get(config.space))

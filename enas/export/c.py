@@ -1,22 +1,21 @@
 """One C99 file and its header; see `quantize/runtime/model/c_code.py`. Nothing here imports TensorFlow."""
 
 import ctypes
-import dataclasses
 import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from enas.errors import UserError
+from enas.export.formats import OpenedModel
 from enas.files import write_atomically
 from quantize.runtime import build
 from quantize.runtime.codes import Array
 from quantize.runtime.model import c_code
-from quantize.runtime.model.network import Network, Preprocessing, described
+from quantize.runtime.model.network import Network, described
 
 SLOW = False
 # As every float operation of the runtime is rounded by itself.
@@ -46,16 +45,7 @@ def recognises(path: str) -> bool:
     return path.endswith(".c") and os.path.isfile(path)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class CompiledModel:
-    """A C file that was compiled; see `formats.Model`."""
-
-    preprocessing: Preprocessing
-    class_names: tuple[str, ...]
-    logits: Callable[[Array], Array]
-
-
-def open_model(path: str) -> CompiledModel:
+def open_model(path: str) -> OpenedModel:
     """Compiles a C file with the system's compiler, and loads it."""
     try:
         with open(path, encoding="utf-8") as file:
@@ -73,7 +63,7 @@ def open_model(path: str) -> CompiledModel:
             lines = [line for line in done.stderr.splitlines() if "error" in line] or ["no message"]
             raise UserError(f"{path}: can't be compiled: {lines[0]}")
         function = ctypes.CDLL(library)[f"{_name(path)}_logits"]
-    return CompiledModel(form, names, lambda images: _logits(function, images, len(names)))
+    return OpenedModel(form, names, lambda images: _logits(function, images, len(names)))
 
 
 def _logits(function: Any, images: Array, classes: int) -> Array:

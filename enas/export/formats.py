@@ -1,5 +1,6 @@
 """The formats of exported files: their names, and the module of each. Nothing here imports TensorFlow."""
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,7 +9,7 @@ from enas.errors import UserError
 from quantize.runtime.codes import Array
 from quantize.runtime.model.network import Network, Preprocessing
 
-FORMATS = ("packed", "c", "onnx", "qonnx")
+FORMATS = ("packed", "onnx", "qonnx", "tflite", "saved_model", "c")
 
 
 class Model(Protocol):
@@ -28,6 +29,15 @@ class Model(Protocol):
 
     @property
     def logits(self) -> Callable[[Array], Array]: ...
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OpenedModel:
+    """A file that another package runs; see `Model`."""
+
+    preprocessing: Preprocessing
+    class_names: tuple[str, ...]
+    logits: Callable[[Array], Array]
 
 
 class Format(Protocol):

@@ -3,19 +3,18 @@
 Nothing here imports TensorFlow.
 """
 
-import dataclasses
 import json
 import os
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from enas.errors import UserError
 from enas.export import extras
+from enas.export.formats import OpenedModel
 from enas.files import write_bytes_atomically
 from quantize.runtime.codes import Array, Kind, arithmetic
-from quantize.runtime.model.network import Network, Preprocessing, described
+from quantize.runtime.model.network import Network, described
 from quantize.runtime.model.operations import Tensor
 
 SLOW = False
@@ -58,16 +57,7 @@ def recognises(path: str) -> bool:
     return path.endswith(".onnx") and not path.endswith(".qonnx.onnx") and os.path.isfile(path)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class OnnxModel:
-    """A model that onnxruntime, or another executor, runs; see `formats.Model`."""
-
-    preprocessing: Preprocessing
-    class_names: tuple[str, ...]
-    logits: Callable[[Array], Array]
-
-
-def open_model(path: str) -> OnnxModel:
+def open_model(path: str) -> OpenedModel:
     """Opens an .onnx file with onnxruntime."""
     extras.need("onnxruntime", "onnx")
     import onnxruntime
@@ -80,6 +70,6 @@ def open_model(path: str) -> OnnxModel:
         words = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: not an ONNX file of export_child.py ({words})") from None
     parts = lambda images: [images[i : i + 100] for i in range(0, len(images), 100)]  # noqa: E731
-    return OnnxModel(
+    return OpenedModel(
         form, names, lambda images: np.concatenate([session.run(None, {"images": part})[0] for part in parts(images)])
     )

@@ -12,7 +12,6 @@ from quantize.runtime.codes import Array
 from quantize.runtime.model import executor, packed_file
 from quantize.runtime.model.network import Network, Preprocessing
 
-
 SLOW = False
 
 

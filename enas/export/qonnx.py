@@ -12,7 +12,7 @@ import numpy as np
 
 from enas.errors import UserError
 from enas.export import extras
-from enas.export.onnx import OnnxModel
+from enas.export.formats import OpenedModel
 from enas.files import write_bytes_atomically
 from quantize.runtime.codes import Array, Kind, arithmetic
 from quantize.runtime.model.network import Network, described
@@ -67,7 +67,7 @@ def recognises(path: str) -> bool:
     return path.endswith(".qonnx.onnx") and os.path.isfile(path)
 
 
-def open_model(path: str) -> OnnxModel:
+def open_model(path: str) -> OpenedModel:
     """Opens a .qonnx.onnx file with the executor of the `qonnx` package."""
     extras.need("qonnx", "qonnx")
     from qonnx.core.modelwrapper import ModelWrapper
@@ -84,7 +84,7 @@ def open_model(path: str) -> OnnxModel:
     shape = [batch, form.height, form.width, form.channels]
     model.set_tensor_shape(model.graph.input[0].name, shape)
     model.set_tensor_shape(model.graph.output[0].name, [batch, len(names)])
-    return OnnxModel(form, names, _runner(model, batch))
+    return OpenedModel(form, names, _runner(model, batch))
 
 
 def _runner(model: Any, batch: int) -> Callable[[Array], Array]:

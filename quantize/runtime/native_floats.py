@@ -167,7 +167,7 @@ class NativeFloats:
         """See `Kernels`."""
         n, h, w, channels = x.shape
         part = x[:, start::2, start::2]
-        y = self._memory.take((n, -(-h // 2), -(-w // 2), channels), np.float32, ("subsample", h, w))
+        y = self._memory.take((n, -(-h // 2), -(-w // 2), channels), np.float32, ("subsample", h, w, start))
         self._copy(part, y[:, : part.shape[1], : part.shape[2]])
         return y
 

@@ -44,7 +44,7 @@ def test_an_export_prints_what_it_was_checked_by_and_leaves_one_file(exported):
         (["--output=README.md"], "--output=README.md: is there already"),
         (["--output=no/such/folder/x"], "no such folder"),
         (["--output=new", "--output_dir=tests"], "--output_dir=tests: expected a training run"),
-        (["--output=new", "--format=zip"], "--format=zip: expected one of packed"),
+        (["--output=new", "--format=zip"], "--format=zip: expected one of packed, onnx"),
     ],
 )
 def test_wrong_flags_of_an_export_get_one_line(flags, words):

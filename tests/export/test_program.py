@@ -75,8 +75,16 @@ def described(config, arc, variables):
     return Network(form, tuple("abcdefg"), tuple(builder.operations), {})
 
 
-# They differ from others in this list by a number of bits only.
-SLOW = {f"micro k{bits}" for bits in (3, 5, 6, 7)} | {"micro, float glue", "macro k2, published", "macro k4"}
+# They differ from others in this list by a number of bits, or combine what others have.
+SLOW = {f"micro k{bits}" for bits in (3, 4, 5, 6, 7)} | {
+    "micro, float glue",
+    "micro, precision searched, published",
+    "micro binary, published",
+    "macro k2, published",
+    "macro k4",
+    "macro, binary glue",
+    "macro, channels, published",
+}
 
 
 @pytest.mark.parametrize(
