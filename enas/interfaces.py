@@ -250,11 +250,14 @@ class Network:
       child: the child module, as the task wants it, e.g. `child_graph.ImageClassifier`.
       controller: the controller module.
       task: the task's module.
+      describe: appends the operations of a trained child to an `enas.export.builder.Builder`, of (builder, arc); None if
+        children of the space can't be exported.
     """
 
     child: Any
     controller: ControllerModule
     task: Task
+    describe: Callable[[Any, Any], None] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,9 @@ from enas.macro import arc, config, diagram
 def load() -> Network:
     """Imports what needs TensorFlow."""
     from enas.classification import task
-    from enas.macro import child, controller
+    from enas.macro import child, controller, program
 
-    return Network(child, controller, task)
+    return Network(child, controller, task, program.describe)
 
 
 def shared_value(*arguments: Any) -> Any:

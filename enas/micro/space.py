@@ -9,9 +9,9 @@ from enas.micro import arc, config, cost, diagram, op_table
 def load() -> Network:
     """Imports what needs TensorFlow."""
     from enas.classification import task
-    from enas.micro import child, controller
+    from enas.micro import child, controller, program
 
-    return Network(child, controller, task)
+    return Network(child, controller, task, program.describe)
 
 
 def environment(cores: int) -> dict[str, str]:

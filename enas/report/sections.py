@@ -145,7 +145,9 @@ def _evaluated(run: StoredRun) -> str:
 def results(run: StoredRun) -> str:
     """Writes the figures that a training or an evaluation ended with; "" where it has not."""
     if run.results:
-        rows = [(curves.figure_name(name), [shown(name, value)]) for name, value in run.results.items() if value]
+        # The recall of each class is in the confusion matrix.
+        numbers = {name: value for name, value in run.results.items() if isinstance(value, int | float) and value}
+        rows = [(curves.figure_name(name), [shown(name, value)]) for name, value in numbers.items()]
         return tables.plain((), rows)
     if run.report:
         return tables.plain((), [(name, [value]) for name, value in _verdict(run.report)])

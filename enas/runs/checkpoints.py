@@ -70,18 +70,31 @@ class Checkpoints:
         Raises:
           UserError: there are checkpoints but none is whole, or it is one of another network.
         """
+        found = self.newest()
+        if found is None:
+            return None
+        try:
+            _check_shapes(found[0], session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES))
+            self.saver.restore(session, found[0])
+        except (tf.errors.OpError, ValueError) as error:
+            raise UserError(f"{found[0]}: does not fit the network that the flags describe ({reason(error)})") from None
+        return found
+
+    def newest(self) -> tuple[str, dict[str, Any]] | None:
+        """Finds the newest whole checkpoint; says so where newer ones are not whole.
+
+        Returns:
+          (path, metadata), or None where there is no checkpoint at all.
+
+        Raises:
+          UserError: there are checkpoints but none is whole.
+        """
         numbers = sorted(self._numbers("json"), reverse=True)
         for number in numbers:
-            path = self._path(number)
             try:
-                metadata = self._metadata(number)
-                _check_shapes(path, session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES))
-                self.saver.restore(session, path)
-                return path, metadata
+                return self._path(number), self._metadata(number)
             except _Damaged as error:
-                self.run.log(f"checkpoint {path} is not whole ({error}); trying the one before it")
-            except (tf.errors.OpError, ValueError) as error:
-                raise UserError(f"{path}: does not fit the network that the flags describe ({reason(error)})") from None
+                self.run.log(f"checkpoint {self._path(number)} is not whole ({error}); trying the one before it")
         if numbers:
             raise UserError(
                 f"{self.folder}: none of the {len(numbers)} checkpoints called {self.name} is whole; "

@@ -69,9 +69,7 @@ def evaluation_settings(config: Any, given: dict[str, Any]) -> Any:
       UserError: there is no training run, or it has other settings, or another arc, than the flags that were given.
     """
     path = config.run.output_dir
-    stored = stored_values(path)
-    if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
-        raise UserError(f"--output_dir={path}: expected a training run of this program")
+    stored = _stored_training(path)
     kind = spaces.get(stored["space"]).train_config
     values = configs.to_values(config)
     if {"arc_file", "child_fixed_arc"} & set(given):
@@ -79,6 +77,25 @@ def evaluation_settings(config: Any, given: dict[str, Any]) -> Any:
         arc = arc_input.given(configs.from_values(kind, {**stored, **named}), spaces.get(stored["space"]))
         given = {name: value for name, value in given.items() if name not in named} | {"child_fixed_arc": str(arc)}
     return _merged(kind, values, given, stored, (*_TAKEN, "eval_only"), "eval_only")
+
+
+def training_settings(path: str) -> Any:
+    """The settings of the training run in a directory.
+
+    Raises:
+      UserError: there is none.
+    """
+    stored = _stored_training(path)
+    kind = spaces.get(stored["space"]).train_config
+    values = {**configs.completed(kind, stored), "output_dir": path, "reset_output_dir": False}
+    return configs.from_values(kind, values)
+
+
+def _stored_training(path):
+    stored = stored_values(path)
+    if stored is None or stored.get("kind") != "training" or stored.get("space") not in spaces.names():
+        raise UserError(f"--output_dir={path}: expected a training run of this program")
+    return stored
 
 
 def defaults_of_evaluation(config_class: type[Any], stored: Mapping[str, Any], num_epochs: int) -> dict[str, Any]:

@@ -96,12 +96,44 @@ class Kernels(Protocol):
         """
         ...
 
+    def float_depthwise(self, x: Array, w: Array) -> Array:
+        """Convolves each channel of floats with w `[k, k, C]`, stride 1, zero padding."""
+        ...
+
+    def activate(self, x: Array, scheme: str, factor: float, unit: float) -> Array:
+        """Computes unit times the values that `quantize` gives, as floats."""
+        ...
+
+    def relu(self, x: Array, factor: float = 1.0) -> Array:
+        """Computes max(factor * x, 0), factor > 0."""
+        ...
+
+    def quantize_image(self, x: Array) -> Array:
+        """Rounds to multiples of 1/32 in [-4, 4), halves to even; see `quantize.schemes.quantized_image`."""
+        ...
+
+    def concat(self, xs: Sequence[Array]) -> Array:
+        """Joins the channels of images of one N, H and W."""
+        ...
+
+    def channels(self, x: Array, first: int, count: int) -> Array:
+        """Copies `count` channels from `first` on."""
+        ...
+
+    def subsample(self, x: Array, start: int) -> Array:
+        """Takes every second pixel of every second row from `start`, 0 or 1, on; zero beyond odd sides."""
+        ...
+
+    def pad_even(self, x: Array) -> Array:
+        """Adds a row or a column of zeros behind an odd side."""
+        ...
+
     def dense(self, x: Array, w: Array, b: Array) -> Array:
         """Computes x w + b of floats, x `[N, Cin]` and w `[Cin, Cout]`."""
         ...
 
-    def add(self, x: Array, y: Array) -> Array:
-        """Adds arrays of the same shape."""
+    def add(self, x: Array, y: Array, factor: float = 1.0) -> Array:
+        """Computes factor * (x + y) of arrays of the same shape."""
         ...
 
     def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:

@@ -50,6 +50,27 @@ def thresholds(levels: Array, highest: int, least: int) -> Thresholds:
     return Thresholds(np.stack([least + (ascending < i).sum(0) for i in range(1, highest + 1)]).astype(np.int32), flip)
 
 
+def affine_of(found: Thresholds, scheme: str) -> tuple[Array, Array]:
+    """A scale and an offset of integer sums that, before the scheme's activation, do what thresholds do.
+
+    Each threshold lies between two integers, so that no rounding of floats matters.
+
+    Args:
+      scheme: "binary", "ternary" or "k1".
+
+    Returns:
+      float32 `[C]` each.
+    """
+    sign = np.where(found.flip, -1.0, 1.0)
+    if scheme != "ternary":
+        middle = found.values[0] - 0.5
+        return sign.astype(np.float32), (-sign * middle + (0.5 if scheme == "k1" else 0.0)).astype(np.float32)
+    low, high = found.values - 0.5
+    low, high = np.where(low == high, low - 0.25, low), np.where(low == high, high + 0.25, high)
+    scale = sign / (high - low)
+    return scale.astype(np.float32), (-scale * (low + high) / 2).astype(np.float32)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Depthwise:
     """Depthwise convolution, stride 1, zero padding, then batch norm and the scheme's activation.

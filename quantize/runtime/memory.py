@@ -58,6 +58,12 @@ class Recycled:
         """Bytes of all memory given out."""
         return sum(map(len, self._all))
 
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """(address, bytes) of all that arrays may lie in."""
+        starts = [(address(np.frombuffer(store, np.uint8)) or 0, len(store) - _ALIGNMENT) for store in self._all]
+        return [(start + -start % _ALIGNMENT, size) for start, size in starts]
+
     def take(self, shape: tuple[int, ...], dtype: type, zero_for: Any = None) -> Array:
         """Makes an array; see `Fresh.take`."""
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize

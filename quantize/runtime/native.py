@@ -9,15 +9,16 @@ import numpy as np
 from quantize.runtime import codes as coding
 from quantize.runtime import layouts, structures
 from quantize.runtime.codes import Array, Codes, Kind, arithmetic
-from quantize.runtime.layers import Conv, Depthwise, check_conv, check_depthwise, check_float_conv
+from quantize.runtime.layers import Conv, Depthwise, check_conv, check_depthwise
 from quantize.runtime.memory import Fresh, Recycled, address, align
+from quantize.runtime.native_floats import NativeFloats
 from quantize.runtime.program import Program, Recording
 from quantize.runtime.structures import Kernel
 
 LEVELS = ("plain", "neon", "avx2", "avx512")  # numbered as in kernels/dispatch.c
 
 
-class NativeKernels:
+class NativeKernels(NativeFloats):
     """`kernels.Kernels` in C, of one level."""
 
     @staticmethod
@@ -39,34 +40,6 @@ class NativeKernels:
     def _run(self, count: int, ids: Any, arguments: Any, rows: Any) -> None:
         number, threads = ctypes.c_int(self._number), ctypes.c_int(self.threads)
         self._library.quantize_runtime_run(number, ctypes.c_int64(count), ids, arguments, rows, threads)
-
-    def _call(self, kernel: Kernel, arguments: ctypes.Structure, rows: int, *kept: Any) -> None:
-        """Runs a kernel, or notes it where a program is being recorded."""
-        if self._recording is not None:
-            self._recording.append(kernel, arguments, rows, kept)
-            return
-        pointer = ctypes.c_void_p(ctypes.addressof(arguments))
-        one = ctypes.byref
-        self._run(1, one(ctypes.c_int32(kernel)), one(pointer), one(ctypes.c_int64(rows)))
-
-    def _floats(self, x: Array) -> Array:
-        """x as the kernels take it: contiguous float32; x itself if it is.
-
-        Raises:
-          ValueError: x would have to be copied, which a program would not repeat.
-        """
-        if self._recording is not None and not (x.flags.c_contiguous and x.dtype == np.float32):
-            raise ValueError("a program takes contiguous float32 arrays only, and slices of channels")
-        return np.ascontiguousarray(x, np.float32)
-
-    def _pixels(self, x: Array) -> tuple[Array, int]:
-        """Images as the kernels take them, and the floats from pixel to pixel; a slice of channels stays what it is."""
-        pixel = x.strides[2] // 4
-        steps = (x.shape[1] * x.shape[2] * pixel * 4, x.shape[2] * pixel * 4, pixel * 4, 4)
-        if x.dtype == np.float32 and x.strides == steps and pixel >= x.shape[3]:
-            return x, pixel
-        x = self._floats(x)
-        return x, x.shape[3]
 
     def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:
         """See `Kernels`."""
@@ -91,9 +64,7 @@ class NativeKernels:
         parts = [xs] if isinstance(xs, np.ndarray) else list(xs)
         of = arithmetic(scheme)
         if of.kind != Kind.BYTES and any(x.shape[3] % 32 for x in parts[:-1]):
-            if self._recording is not None:
-                raise ValueError(f"a program can't concatenate channels for {scheme} but in multiples of 32")
-            parts = [np.concatenate(parts, axis=3)]
+            parts = [self.concat(parts)]
         channels = sum(x.shape[3] for x in parts)
         out = self._new_codes(scheme, parts[0].shape[:3], channels, margin)
         at, unit = 0, 1 if of.kind == Kind.BYTES else 32
@@ -170,64 +141,6 @@ class NativeKernels:
         self._conv(x, first, y[..., :channels], 2, 0)
         self._conv(x, second, y[..., channels:], 2, 1)
         return y
-
-    def _float_call(
-        self, kernel: Kernel, x: Array, y: Array, size: Sequence[int], rows: int, constants: Sequence[Array] = (),
-        side: int = 0, relu: bool = False,
-    ) -> Array:  # fmt: skip
-        """Calls one of the kernels that take `struct floats`: constants w, scale, offset.
-
-        Args:
-          size: N, H, W, C, outputs, and the floats from pixel to pixel of x.
-        """
-        kept = [np.ascontiguousarray(array, np.float32) for array in constants]
-        pointers = [address(x), *map(address, kept or (None, None, None)), address(y)]
-        arguments = structures.Floats(*pointers, *size, side, int(relu))
-        self._call(kernel, arguments, rows, kept)
-        return y
-
-    def average_pool(self, x: Array) -> Array:
-        """See `Kernels`."""
-        return self._pool(Kernel.AVERAGE_POOL, x)
-
-    def max_pool(self, x: Array) -> Array:
-        """See `Kernels`."""
-        return self._pool(Kernel.MAX_POOL, x)
-
-    def _pool(self, kernel: Kernel, x: Array) -> Array:
-        x, pixel = self._pixels(x)
-        y = self._memory.take(x.shape, np.float32)
-        return self._float_call(kernel, x, y, (*x.shape, x.shape[3], pixel), x.shape[0] * x.shape[1])
-
-    def global_pool(self, x: Array, relu: bool = False) -> Array:
-        """See `Kernels`."""
-        y = self._memory.take((x.shape[0], x.shape[3]), np.float32)
-        x = self._floats(x)
-        return self._float_call(Kernel.GLOBAL_POOL, x, y, (*x.shape, x.shape[3], x.shape[3]), x.shape[0], relu=relu)
-
-    def float_conv(self, x: Array, w: Array, scale: Array, offset: Array) -> Array:
-        """See `Kernels`."""
-        check_float_conv(x, w)
-        y = self._memory.take((*x.shape[:3], w.shape[3]), np.float32)
-        size, rows, constants = (*x.shape, w.shape[3], x.shape[3]), x.shape[0] * x.shape[1], (w, scale, offset)
-        return self._float_call(Kernel.FLOAT_CONV, self._floats(x), y, size, rows, constants, w.shape[0])
-
-    def dense(self, x: Array, w: Array, b: Array) -> Array:
-        """See `Kernels`."""
-        y = self._memory.take((x.shape[0], w.shape[1]), np.float32)
-        size = (1, 1, x.shape[0], *w.shape, w.shape[0])  # the images are a row of pixels
-        constants = w, np.ones(len(b), np.float32), b
-        return self._float_call(Kernel.FLOAT_CONV, self._floats(x), y, size, 1, constants, side=1)
-
-    def add(self, x: Array, y: Array) -> Array:
-        """See `Kernels`."""
-        if x.shape != y.shape:
-            raise ValueError(f"the arrays to be added have shapes {x.shape} and {y.shape}")
-        total, rows = self._memory.take(x.shape, np.float32), x.shape[0] * x.shape[1]
-        x, y, row = self._floats(x), self._floats(y), x.size // max(rows, 1)
-        arguments = structures.Floats(address(x), address(y), None, None, address(total), 1, rows, 1, row, row, row)
-        self._call(Kernel.ADD, arguments, rows)
-        return total
 
 
 def _layout(layer: Depthwise | Conv, key: Any, make: Callable[[], Any]) -> Any:

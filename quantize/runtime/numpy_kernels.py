@@ -102,12 +102,41 @@ class NumpyKernels:
                 y += tap[..., channel, None] * w[i, j, channel]
         return y * scale + offset
 
+    def float_depthwise(self, x: Array, w: Array) -> Array:
+        y = np.zeros_like(x)
+        for i, j, tap in _window(x, w.shape[0]):
+            y += tap * w[i, j]
+        return y
+
+    def activate(self, x: Array, scheme: str, factor: float, unit: float) -> Array:
+        return activation_values(x * np.float32(factor), scheme).astype(np.float32) * np.float32(unit)
+
+    def relu(self, x: Array, factor: float = 1.0) -> Array:
+        scaled = x * np.float32(factor)
+        return np.where(scaled > 0, scaled, np.float32(0))
+
+    def quantize_image(self, x: Array) -> Array:
+        clipped = np.clip(x * np.float32(32), np.float32(-128), np.float32(127))
+        return (np.rint(clipped) + np.float32(0)) * np.float32(1 / 32)
+
+    def concat(self, xs: Sequence[Array]) -> Array:
+        return np.concatenate(xs, axis=3)
+
+    def channels(self, x: Array, first: int, count: int) -> Array:
+        return x[..., first : first + count].copy()
+
+    def subsample(self, x: Array, start: int) -> Array:
+        return self.pad_even(x)[:, start::2, start::2].copy()
+
+    def pad_even(self, x: Array) -> Array:
+        return np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)))
+
     def dense(self, x: Array, w: Array, b: Array) -> Array:
         ones = np.ones(len(b), np.float32)
         return self.float_conv(x[:, None, None], w[None, None], ones, b)[:, 0, 0]
 
-    def add(self, x: Array, y: Array) -> Array:
-        return x + y
+    def add(self, x: Array, y: Array, factor: float = 1.0) -> Array:
+        return (x + y) * np.float32(factor)
 
     def program(self, function: Callable[..., Array], *_inputs: Array) -> Callable[..., Array]:
         return lambda *arrays: function(self, *arrays)

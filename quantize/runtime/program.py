@@ -18,27 +18,29 @@ class Recording:
     Attributes:
       inputs: where the inputs are copied to.
       memory: of everything between them and the output.
+      calls: (kernel, its arguments, its rows) of each call.
+      kept: what the arguments point into besides the memory.
     """
 
     def __init__(self, run: Callable[..., None], inputs: Sequence[Array]) -> None:
         self._run = run
         self.inputs = [align(array) for array in inputs]
         self.memory = Recycled()
-        self._calls: list[tuple[Kernel, ctypes.Structure, int]] = []
-        self._kept: list[Any] = []
+        self.calls: list[tuple[Kernel, ctypes.Structure, int]] = []
+        self.kept: list[Any] = []
 
     def append(self, kernel: Kernel, arguments: ctypes.Structure, rows: int, kept: Sequence[Any]) -> None:
         """Adds a call of a kernel; `kept` is what its arguments point into besides the recording's memory."""
-        self._calls.append((kernel, arguments, rows))
-        self._kept.append(kept)
+        self.calls.append((kernel, arguments, rows))
+        self.kept.append(kept)
 
     def finish(self, output: Array) -> None:
         """Fixes the calls, and what they result in."""
-        count = len(self._calls)
+        count = len(self.calls)
         self.output = output
-        ids = (ctypes.c_int32 * count)(*(kernel for kernel, _, _ in self._calls))
-        arguments = (ctypes.c_void_p * count)(*(ctypes.addressof(call) for _, call, _ in self._calls))
-        rows = (ctypes.c_int64 * count)(*(rows for _, _, rows in self._calls))
+        ids = (ctypes.c_int32 * count)(*(kernel for kernel, _, _ in self.calls))
+        arguments = (ctypes.c_void_p * count)(*(ctypes.addressof(call) for _, call, _ in self.calls))
+        rows = (ctypes.c_int64 * count)(*(rows for _, _, rows in self.calls))
         self._whole = count, ids, arguments, rows
 
     def replay(self) -> None:

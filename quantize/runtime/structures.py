@@ -21,6 +21,19 @@ class Kernel(enum.IntEnum):
     GLOBAL_POOL = 6
     FLOAT_CONV = 7
     ADD = 8
+    FLOAT_DEPTHWISE = 9
+    ACTIVATE = 10
+    COPY = 11
+
+
+class Activation(enum.IntEnum):
+    """`enum activation`."""
+
+    RELU = 0
+    BINARY = 1
+    TERNARY = 2
+    LEVELS = 3
+    IMAGE = 4
 
 
 def _fields(kind: type, names: str) -> list[tuple[str, type]]:
@@ -85,6 +98,26 @@ class Floats(ctypes.Structure):
         *_fields(_POINTER, "x w scale offset y"),
         *_fields(_LONG, "batch height width channels outputs x_pixel"),
         *_fields(_INT, "side relu"),
+    ]
+
+
+class Activate(ctypes.Structure):
+    """`struct activate`."""
+
+    _fields_ = [
+        *_fields(_POINTER, "x y"),
+        ("row", _LONG),
+        *_fields(_FLOAT, "factor unit"),
+        *_fields(_INT, "kind levels"),
+    ]
+
+
+class Copy(ctypes.Structure):
+    """`struct copy`."""
+
+    _fields_ = [
+        *_fields(_POINTER, "x y"),
+        *_fields(_LONG, "height width channels x_image x_row x_pixel y_image y_row y_pixel"),
     ]
 
 

@@ -4,7 +4,7 @@ A target is made once in a process; it is then a function of (rng, folder) that 
 the function that reads it.
 """
 
-from scripts.fuzzing import fuzz_checkpoints, fuzz_data, fuzz_settings
+from scripts.fuzzing import fuzz_checkpoints, fuzz_data, fuzz_packed, fuzz_settings
 from scripts.fuzzing.fuzz_inputs import Target
 
 TARGETS = {
@@ -14,6 +14,7 @@ TARGETS = {
     "zips": Target(fuzz_data.zips, 10),
     "arcs": Target(fuzz_settings.arcs, 30),
     "run_directories": Target(fuzz_settings.run_directories, 3),
+    "packed": Target(fuzz_packed.packed, 20),
     "flags": Target(fuzz_settings.flags, 9),
     "damaged_checkpoints": Target(fuzz_checkpoints.damaged, 1, limited=False),
     "other_checkpoints": Target(fuzz_checkpoints.other, 1, limited=False),

@@ -76,7 +76,13 @@ def training(path, space="micro", finished=True, **flags):
     metric = spaces.get(space).metric.name
     for epoch in (1, 2):
         child = {"kind": "child", "epoch": epoch, "step": 10 * epoch, "loss": 1 / epoch, "lr": 0.1}
-        measured = {"kind": "eval", "epoch": epoch, f"valid_{metric}": 0.8, f"test_{metric}": 0.7}
+        measured = {
+            "kind": "eval",
+            "epoch": epoch,
+            f"valid_{metric}": 0.8,
+            f"test_{metric}": 0.7,
+            "test_recall": {"a": 0.5, "b": None},
+        }
         records(path, "metrics.jsonl", [child, measured])
     if finished:
         checkpoint(path, 2)

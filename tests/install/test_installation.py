@@ -36,7 +36,8 @@ def python(code, **environment):
 
 
 def test_the_ranges_of_the_package_hold_the_pinned_versions_and_no_dependency_is_missing():
-    requirements = [Requirement(line) for line in PROJECT["dependencies"]]
+    extra = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    requirements = [Requirement(line) for line in PROJECT["dependencies"] + extra]
     assert {requirement.name for requirement in requirements} == set(PINS) - TOOLS
     for requirement in requirements:
         assert requirement.specifier.contains(PINS[requirement.name]), requirement

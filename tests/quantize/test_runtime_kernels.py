@@ -102,6 +102,7 @@ def test_float_layers_are_those_of_numpy(channels, size):
     x, y = (images(random, 2, size, size + 1, channels) for _ in range(2))
     few = x[..., :3].copy()
     w, dense = (random.normal(0, 1, shape).astype(F) for shape in ((3, 3, few.shape[3], 20), (channels, 10)))
+    kernel = random.normal(0, 1, (3 + channels % 2 * 2,) * 2 + (channels,)).astype(F)
     scale, offset, b = (random.normal(0, 1, count).astype(F) for count in (20, 20, 10))
     calls = {
         "average pool": lambda run: run.average_pool(x),
@@ -111,6 +112,16 @@ def test_float_layers_are_those_of_numpy(channels, size):
         "stem": lambda run: run.float_conv(few, w, scale, offset),
         "dense": lambda run: run.dense(x[:, 0, 0].copy(), dense, b),
         "sum": lambda run: run.add(x, y),
+        "half the sum": lambda run: run.add(x, y, 0.5),
+        "depthwise of floats": lambda run: run.float_depthwise(x, kernel),
+        "ReLU": lambda run: run.relu(x, 4.0),
+        "images in 8 bits": lambda run: run.quantize_image(x),
+        "all side by side": lambda run: run.concat([x, few, y]),
+        "some channels": lambda run: run.channels(x, channels // 3, (channels + 2) // 3),
+        "every second pixel": lambda run: run.subsample(x, 0),
+        "those in between": lambda run: run.subsample(x, 1),
+        "even sides": lambda run: run.pad_even(x),
+        **{f"levels of {s}": lambda run, s=s: run.activate(x, s, 0.7, 0.3) for s in SCHEMES},
     }
     for call in calls.values():
         agree(at_every_level(call), call(NUMPY))

@@ -130,8 +130,9 @@ static void add(const void *arguments, int64_t first, int64_t last)
 {
     const struct floats *f = arguments;
     const int64_t row = f->width * f->channels;
+    const vector_float factor = BROADCAST_FLOAT(*f->scale);
     for (int64_t i = first * row; i < last * row; i += LANES) {
         const int64_t n = last * row - i;
-        STORE_FLOAT(f->y + i, PLUS_FLOAT(LOAD_FLOAT(f->x + i, n), LOAD_FLOAT(f->w + i, n)), n);
+        STORE_FLOAT(f->y + i, TIMES_FLOAT(PLUS_FLOAT(LOAD_FLOAT(f->x + i, n), LOAD_FLOAT(f->w + i, n)), factor), n);
     }
 }

@@ -15,6 +15,7 @@
 #include "bit_depthwise.h"
 #include "byte_depthwise.h"
 #include "conv.h"
+#include "elements.h"
 #include "floats.h"
 #include "quantize.h"
 
@@ -28,4 +29,7 @@ const kernel TABLE[KERNELS] = {
     [GLOBAL_POOL] = global_pool,
     [FLOAT_CONV] = float_conv,
     [ADD] = add,
+    [FLOAT_DEPTHWISE] = float_depthwise,
+    [ACTIVATE] = activate,
+    [COPY] = copy,
 };

@@ -75,8 +75,27 @@ struct conv {
     int32_t *sums;
 };
 
+/* y = unit * (x * factor, rounded and clipped as the kind says), `row` floats a row. LEVELS: to 0..levels; IMAGE: to
+ * -128..127; RELU: not rounded, and 0 below 0. */
+enum activation { ACTIVATE_RELU, ACTIVATE_BINARY, ACTIVATE_TERNARY, ACTIVATE_LEVELS, ACTIVATE_IMAGE };
+
+struct activate {
+    const float *x;
+    float *y;
+    int64_t row;
+    float factor, unit;
+    int32_t kind, levels;
+};
+
+/* y = x, [height, width, channels] of each image, by steps from image to image, row to row, pixel to pixel. */
+struct copy {
+    const float *x;
+    float *y;
+    int64_t height, width, channels, x_image, x_row, x_pixel, y_image, y_row, y_pixel;
+};
+
 /* Pools and float layers. x_pixel: of pools, floats from pixel to pixel of x. x [batch, height, width, channels]; w [side, side, channels, outputs] or [channels, outputs];
- * y [batch, height, width, outputs]. A convolution's sums become sum * scale + offset, both [outputs]. ADD: y = x + w.
+ * of FLOAT_DEPTHWISE [side, side, channels]; y [batch, height, width, outputs]. A convolution's sums become sum * scale + offset, both [outputs]. ADD: y = (x + w) * *scale.
  * relu: x is max(x, 0) before it is averaged. Convolutions of side > 1 have up to MOST_WINDOW_CHANNELS channels. */
 #define MOST_WINDOW_CHANNELS 256
 
@@ -89,7 +108,8 @@ struct floats {
 
 typedef void (*kernel)(const void *arguments, int64_t first, int64_t last);
 
-enum kernel_id { QUANTIZE, BIT_DEPTHWISE, BYTE_DEPTHWISE, CONV, AVERAGE_POOL, MAX_POOL, GLOBAL_POOL, FLOAT_CONV, ADD, KERNELS };
+enum kernel_id { QUANTIZE, BIT_DEPTHWISE, BYTE_DEPTHWISE, CONV, AVERAGE_POOL, MAX_POOL, GLOBAL_POOL, FLOAT_CONV, ADD,
+    FLOAT_DEPTHWISE, ACTIVATE, COPY, KERNELS };
 
 extern const kernel kernels_plain[KERNELS], kernels_avx2[KERNELS], kernels_avx512[KERNELS], kernels_neon[KERNELS];
 

@@ -1,0 +1,67 @@
+"""The operations of a trained child of the micro space; what `child.py` builds as a graph."""
+
+import math
+
+from enas.export.builder import Builder
+from enas.micro.arc import Arc, Cell
+from enas.micro.cost import reduction_layers
+from enas.micro.op_table import REPEATS, Op, op_table
+from quantize import schemes
+
+
+def describe(builder: Builder, arc: Arc) -> None:
+    """Appends the operations of the child of this arc."""
+    config = builder.build.config
+    filters, x = config.out_filters, builder.stem()
+    pair, reductions = (x, x), reduction_layers(config.num_layers)
+    for layer in range(config.num_layers + 2):
+        reduction = layer in reductions
+        filters *= 2 if reduction else 1
+        size = [math.ceil(side / 2) if reduction else side for side in builder.shape(pair[1])[:2]]
+        scope = f"layer_{layer}"
+        inputs = [_calibrated(builder, f"{scope}/input_{i}", x, size, filters) for i, x in enumerate(pair)]
+        pair = (pair[1], _cell(builder, scope, arc.reduction if reduction else arc.normal, inputs))
+    builder.classifier(pair[1])
+
+
+def _calibrated(builder: Builder, scope: str, x: int, size: list[int], filters: int) -> int:
+    glue, reductions = builder.build.glue, 0
+    while list(builder.shape(x)[:2]) != size:
+        inner = f"{scope}/reduction_{reductions}"
+        weights = [builder.variable(f"{inner}/path_{i}")[0, 0] for i in range(2)]
+        x = builder.reduction(glue, x, weights, builder.norm(inner))
+        reductions += 1
+    if builder.shape(x)[2] == filters:
+        return x
+    return builder.mixed(glue, [x], builder.variable(f"{scope}/w")[0, 0], builder.norm(scope))
+
+
+def _cell(builder: Builder, scope: str, cell: Cell, inputs: list[int]) -> int:
+    table, nodes = op_table(builder.build.config), list(inputs)
+    factor = 0.5 if builder.build.config.low_bit else 1.0
+    for number, node in enumerate(cell.nodes):
+        left, right = (
+            _op(builder, f"{scope}/node_{number}_side_{side}_source_{index}_{table[op].name}", table[op], nodes[index])
+            for side, (index, op) in enumerate(node.sides)
+        )
+        nodes.append(builder.emit("add", left, right, factor=factor))
+    loose = [nodes[i] for i in cell.loose_ends]
+    w = builder.variable(f"{scope}/combine")
+    return builder.mixed(builder.build.glue, loose, w.reshape(-1, w.shape[-1]), builder.norm(f"{scope}/combine"))
+
+
+def _op(builder: Builder, scope: str, op: Op, x: int) -> int:
+    if not op.kernel:
+        return x if op.kind == "identity" else builder.emit(op.kind.replace("avg", "average").removesuffix("_3x3"), x)
+    scheme = schemes.get(op.scheme)
+    depthwise, pointwise = builder.variable(f"{scope}/depthwise"), builder.variable(f"{scope}/pointwise")
+    scale, offset = builder.norm(scope)
+    for i in range(REPEATS):
+        w, mix = depthwise[i, ..., 0], pointwise[i][None, None]
+        if builder.low_bit(scheme):
+            y = builder.depthwise(scheme, builder.quantize(scheme, x), w, (scale[i, 0], offset[i, 0]))
+            x = builder.conv(scheme, y, mix, (scale[i, 1], offset[i, 1]), x)
+        else:
+            y = builder.float_depthwise(scheme, builder.activate(scheme, x), w)
+            x = builder.float_conv(scheme, y, mix, (scale[i], offset[i]))
+    return x
