@@ -22,8 +22,12 @@ SLOW = False
 _OPSET, _IR_VERSION = 25, 13
 
 
-def write(network: Network, path: str) -> None:
-    """Writes an .onnx file."""
+def write(network: Network, path: str, floats: bool = False) -> None:
+    """Writes an .onnx file.
+
+    Args:
+      floats: codes and weights are floats that hold whole numbers, for comparison.
+    """
     extras.need("onnx", "onnx")
     from onnx import TensorProto, helper
 
@@ -37,11 +41,15 @@ def write(network: Network, path: str) -> None:
             else:
                 least = -1.0 if of.kind == Kind.TERNARY else 0.0
                 x = self.node("Clip", x, self.scalar(least), self.scalar(of.levels))
+            if floats:
+                return x if of.kind == Kind.BINARY else self.node("Round", x)
             # Unsigned throughout: onnxruntime 1.32 mistakes the type of signed ones that a Slice reads.
             zero = self.constant(np.array(of.kind in (Kind.BINARY, Kind.TERNARY), np.uint8))
             return self.node("DequantizeLinear", self.node("QuantizeLinear", x, one, zero), one, zero)
 
         def quantized(self, tensor: Tensor, values: Array) -> str:
+            if floats:
+                return self.constant(values.astype(np.float32))
             width = 2 if tensor.bits <= 2 else 4 if tensor.bits <= 4 else 8
             kind, name = getattr(TensorProto, f"INT{width}"), f"weights_{len(self.constants)}"
             self.constants.append(helper.make_tensor(name, kind, values.shape, values.ravel()))

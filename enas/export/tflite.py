@@ -21,8 +21,12 @@ SLOW = False
 _METADATA = "enas.json"
 
 
-def write(network: Network, path: str) -> None:
-    """Writes a .tflite file, which takes one image, uint8 `[1, H, W, C]`."""
+def write(network: Network, path: str, floats: bool = False) -> None:
+    """Writes a .tflite file, which takes one image, uint8 `[1, H, W, C]`.
+
+    Args:
+      floats: convolutions compute in floats, for comparison.
+    """
     import tensorflow as tf2
     import tensorflow.compat.v1 as tf
 
@@ -33,7 +37,7 @@ def write(network: Network, path: str) -> None:
     form = network.preprocessing
     with tf.Graph().as_default() as graph, session.open_session(graph) as sess:
         images = tf.placeholder(tf.uint8, [1, form.height, form.width, form.channels], "images")
-        logits = tf_network.logits(network, images, integers=True)
+        logits = tf_network.logits(network, images, integers=not floats)
         converter = tf2.compat.v1.lite.TFLiteConverter.from_session(sess, [images], [logits])
         data = converter.convert()
     write_bytes_atomically(path, data)

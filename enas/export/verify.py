@@ -101,7 +101,7 @@ def check(child: TrainedChild, path: str, most: int = MOST_IMAGES) -> Comparison
     Raises:
       UserError: the file can't be run, or computes something else.
     """
-    images, labels = _images(child, most)
+    images, labels = images_of(child, most)
     found = _run(path, images)
     comparison = compare(labels, *reference.logits(child, images), found)
     if not comparison.passed:
@@ -109,7 +109,8 @@ def check(child: TrainedChild, path: str, most: int = MOST_IMAGES) -> Comparison
     return comparison
 
 
-def _images(child: TrainedChild, most: int) -> tuple[Array, Array]:
+def images_of(child: TrainedChild, most: int) -> tuple[Array, Array]:
+    """Returns images uint8 `[N, H, W, C]` and labels int32 `[N]`; see `check`."""
     task: Task = child.space.task
     dataset = task.load(child.config)
     images, labels, count = [], [], 0
