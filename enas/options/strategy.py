@@ -5,7 +5,7 @@ import dataclasses
 from enas.options import option
 
 # The values of --strategy. `strategies.register` adds to them.
-STRATEGIES = ["reinforce", "random", "evolution"]
+STRATEGIES = ["reinforce", "random", "evolution", "predictor"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +15,8 @@ class StrategyConfig:
     strategy: str = option(
         "reinforce",
         "What chooses arcs. reinforce: the LSTM controller; random: uniform draws, for comparison; evolution: mutants of "
-        "the best of some recent arcs (regularized evolution, arXiv 1802.01548). The --controller_ flags say to all of them "
+        "the best of some recent arcs (regularized evolution, arXiv 1802.01548); predictor: mutants that a Gaussian process "
+        "over the latest arcs expects much of (as BANANAS, arXiv 1910.11858). The --controller_ flags say to all of them "
         "how many arcs an update has, and how many updates there are when; the others are reinforce's.",
         choices=STRATEGIES,
     )
@@ -31,4 +32,11 @@ class StrategyConfig:
         "mutant. Paper: 25.",
         1,
         10_000,
+    )
+    strategy_memory: int = option(
+        500,
+        "Recent arcs, with their rewards, that predictor learns from; the oldest leaves for the newest. A proposal takes "
+        "time as their square, an update as their cube.",
+        20,
+        5_000,
     )

@@ -84,6 +84,9 @@ def test_a_search_by_evolution_under_a_budget_is_logged_and_resumed_alike(tmp_pa
         ("search_macro.py", "evolution"),
         ("search_rnn.py", "random"),
         ("search_rnn.py", "evolution"),
+        ("search_micro.py", "predictor"),
+        ("search_macro.py", "predictor"),
+        ("search_rnn.py", "predictor"),
     ],
 )
 def test_a_search_is_logged_and_resumed_alike_with_every_strategy_in_every_space(main, strategy, tmp_path):
@@ -110,5 +113,5 @@ def test_the_page_shows_the_code_of_this_strategy():
 
 
 def test_an_unknown_strategy_is_refused_by_name():
-    expected = "--strategy=climbing: expected one of reinforce, random, evolution"
+    expected = "--strategy=climbing: expected one of reinforce, random, evolution, predictor"
     assert expected in error("search_micro.py", "--strategy=climbing")

@@ -58,7 +58,7 @@ def flat(arcs):
 
 
 @pytest.mark.parametrize("kind", CHILD)
-@pytest.mark.parametrize("name", ["reinforce", "random", "evolution"])
+@pytest.mark.parametrize("name", ["reinforce", "random", "evolution", "predictor"])
 def test_what_is_proposed_and_preferred_are_arcs_of_the_space_and_the_same_each_time(name, kind):
     built = Built(name, kind)
     for _ in range(4):
