@@ -1,6 +1,7 @@
 """Arcs in logs and excerpts of logs: which of them is read, and when a choice is left to the user."""
 
 import json
+import time
 
 import pytest
 
@@ -42,6 +43,9 @@ def words(text):
         HEADER + LINES,
         f"{LINES}val_acc = 0.9\n{LINES}val_acc = 0.8",  # the same arc twice
         "# found on Monday: 12 3\n" + LINES,
+        LINES.replace("[0", "normal: [0").replace("[1 0 0", "reduce = [1 0 0"),
+        LINES.replace("[0", "Normal cell: np.array([0").replace("3 1]\n", "3 1])  // of 5 nodes\n"),
+        LINES + "val_acc = 0.9180\ntest_accuracy: 0.9769\nepoch: 3",
     ],
 )
 def test_the_lines_that_a_search_prints_of_an_arc_are_the_arc(text):
@@ -67,6 +71,30 @@ def test_arcs_on_lines_of_their_own_are_not_taken_for_a_larger_one():
     assert found(f"[{FIRST}]\n[{SECOND}]") == words(FIRST + " " + SECOND)  # as a log prints two nodes a cell
     with pytest.raises(UserError, match="^arc: 2 arcs, one a row"):
         found(f"[{FIRST}]\n[{SECOND}]", child=cells(1))
+
+
+def test_arcs_of_several_rows_below_each_other_are_not_taken_for_a_larger_one():
+    with pytest.raises(UserError, match="^arc: 2 arcs, each of 2 rows; expected one"):
+        found(LINES + OTHER)
+    assert len(found(LINES + OTHER, child=cells(10))) == 80  # the flag says that it is one
+    rows = MACRO.partition("val")[0]
+    with pytest.raises(UserError, match="^arc: 3 arcs, each of 4 rows; expected one"):
+        found(rows * 3, "macro")
+
+
+def test_of_the_log_of_a_recurrent_search_the_arc_of_the_largest_reward_is_taken(capsys):
+    log = "Here are 2 architectures\n[0 0 1 1 2] rw=0.500\n[0 0 0 1 3] rw=0.800\nEpoch 3: Eval\n"
+    assert found(log, "rnn") == [0, 0, 0, 1, 3]
+    assert capsys.readouterr().err == "arc: line 3 of the text, val_ppl = 100.0000, the best of 2 arcs\n"
+    assert found("[0 0 1 1 2] rw=0.500", "rnn") == [0, 0, 1, 1, 2]
+
+
+@pytest.mark.parametrize("piece", [" ", "a", "arc ", "rw=", "dtype", "int(", "layer 1", "0"])
+def test_a_long_line_is_read_in_no_time(piece):
+    start = time.monotonic()
+    with pytest.raises(UserError):
+        found(piece * (40_000 // len(piece)) + " x")
+    assert time.monotonic() - start < 2
 
 
 def test_a_part_of_an_arc_is_refused_with_its_line():
@@ -105,6 +133,12 @@ def test_a_run_directory_stands_for_its_best_arc(tmp_path):
     assert str(arc_input.from_file(str(tmp_path), micro, child)) == FIRST  # a training
     (tmp_path / "best_arc.txt").write_text(SECOND + "\n")
     assert str(arc_input.from_file(str(tmp_path), micro, child)) == SECOND  # a search
+
+
+def test_the_run_directory_of_an_older_codebase_stands_for_the_best_arc_of_its_log(tmp_path):
+    micro = spaces.get("micro")
+    (tmp_path / "stdout").write_text(f"Here are 10 architectures\n{LINES}val_acc=0.9\n---\n{OTHER}val_acc=0.8\n---\n")
+    assert arc_input.from_file(str(tmp_path), micro, micro.train_config().child).to_list() == words(LINES)
 
 
 @pytest.mark.parametrize(
