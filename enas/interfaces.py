@@ -17,6 +17,7 @@ from enas.metric import ACCURACY, Metric
 from enas.options.config import EvaluationConfig, Settings
 from enas.types import Session, Tensor
 
+SharedValue = Callable[[str, Any, Any, Callable[[str], Any]], Any]  # see `SearchSpace`
 Feeds = Mapping[Tensor, Any]  # what a session's run is fed: {placeholder: value}
 
 
@@ -140,7 +141,13 @@ class TrainStep(Protocol):
 
 
 class Scorer(Protocol):
-    """The graph that measures rewards and figures of merit of a child, built."""
+    """The graph that measures rewards and figures of merit of a child, built.
+
+    Attributes:
+      merit: name of the figure that a search chooses arcs by.
+    """
+
+    merit: str
 
     def start(self, session: Session, updates: int = 0, /) -> None:
         """Makes the data ready, as it is after so many updates of the controller. It comes before all other calls."""
@@ -160,6 +167,10 @@ class Scorer(Protocol):
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
         """
+        ...
+
+    def figures(self, session: Session, name: str, feeds: Feeds | None = None, /) -> dict[str, Any]:
+        """Measures the metric, and what else is worth storing: {name: JSON value}; see `score`."""
         ...
 
     def cost(self) -> Cost:
@@ -261,6 +272,9 @@ class SearchSpace:
       environment: of the number of cores, {environment variable: value} of TensorFlow that suits the space.
       cost: what an arc costs; None if the space has no cost budget.
       evaluation_config: config class of `evaluate_search.py`; None if it can't evaluate searches of this space.
+      shared_value: the weights that a variable of a fixed arc has in a search, or None. It takes the variable's name, the
+        arc, the settings of the search's child, and a function from the names of shared variables to arrays or None. By
+        default it is the shared variable of the same name.
       at_one_scheme: puts all convolutions of an arc under one scheme. It takes the arc's integers, the child's settings and
         the scheme, and returns integers. None if precision is not searched.
     """
@@ -276,6 +290,7 @@ class SearchSpace:
     environment: Callable[[int], dict[str, str]] | None = None
     cost: CostModel | None = None
     evaluation_config: type[EvaluationConfig] | None = None
+    shared_value: SharedValue = lambda name, _arc, _child, read: read(name)
     at_one_scheme: Callable[[Sequence[int], Any, str], list[int]] | None = None
 
     @property

@@ -34,3 +34,16 @@ def test_the_space_is_found_in_a_flag_file(monkeypatch, tmp_path):
     path.write_text("--seed=3\n--space=other\n")
     assert spaces.chosen(["program", f"--flagfile={path}"]) == "other"
     assert spaces.chosen(["program", "--flagfile=/no/such/file"]) == "micro"
+
+
+def test_the_space_of_the_run_that_an_arc_lies_in_is_the_default(monkeypatch):
+    monkeypatch.setattr(spaces, "names", lambda: ["micro", "other"])
+    of_file = {"a": "other", "b": None, "c": "gone"}.get
+    for words, name in (
+        (["--arc_file=a"], "other"),
+        (["--seed", "3", "--arc_file", "a"], "other"),
+        (["--arc_file=a", "--space=micro"], "micro"),
+        (["--arc_file=b"], "micro"),
+        (["--arc_file=c"], "micro"),
+    ):
+        assert spaces.chosen(["program", *words], of_file) == name

@@ -96,14 +96,14 @@ class EvalGraph:
       handle: placeholder string, the stream that the next batch comes from.
       build: what the child was built with.
       correct: float32 scalar, how many images of the batch are classified right.
-      counted: float32 scalar, how many images of the batch count.
+      tallies: float32 `[num_classes, 2]`, see `objective.tallies`.
       logits, labels, weights: float32 `[N, num_classes]`, int32 `[N]` and float32 `[N]` of the batch.
     """
 
     handle: Tensor
     build: BuildContext
     correct: Tensor
-    counted: Tensor
+    tallies: Tensor
     logits: Tensor = None
     labels: Tensor = None
     weights: Tensor = None
@@ -136,10 +136,12 @@ def train_step(
         moving_averages=moving_averages,
     )
     logits, aux_logits = child.logits(build, images, arc)
-    loss = objective.loss(logits, labels, config.child.loss)
+    balanced = config.child.class_weights == "balanced"
+    weights_of = objective.balanced_weights(data.train.labels, data.num_classes) if balanced else None
+    loss = objective.loss(logits, labels, config.child.loss, weights_of)
     total = loss
     if aux_logits is not None:
-        total += child.AUX_WEIGHT * objective.loss(aux_logits, labels, config.child.loss)
+        total += child.AUX_WEIGHT * objective.loss(aux_logits, labels, config.child.loss, weights_of)
     rate = tf.placeholder(tf.float32, [], "learning_rate")
     update = optim.update(build, total, tf.trainable_variables("child/"), rate, step)
     return TrainStep(rate, step, stream, update, loss, objective.correct(logits, labels, weights))
@@ -170,11 +172,16 @@ def eval_graph(
     )
     logits, _ = child.logits(build, images, arc)
     correct = objective.correct(logits, labels, weights)
-    return EvalGraph(handle, build, correct, tf.reduce_sum(weights), logits, labels, weights)
+    tallies = objective.tallies(logits, labels, weights)
+    return EvalGraph(handle, build, correct, tallies, logits, labels, weights)
 
 
-def accuracy(session: Session, graph: EvalGraph, stream: Stream, handle: bytes, feeds: Feeds | None = None) -> float:
-    """Returns the share of a stream's images that the child classifies right. One round is run; each image counts once.
+def tallied(
+    session: Session, graph: EvalGraph, stream: Stream, handle: bytes, feeds: Feeds | None = None
+) -> np.ndarray:
+    """Counts the images of each class that the child classifies right, and all of them: float64 `[num_classes, 2]`.
+
+    One round of the stream is run; each image counts once.
 
     Args:
       graph: the child.
@@ -185,19 +192,18 @@ def accuracy(session: Session, graph: EvalGraph, stream: Stream, handle: bytes, 
     Raises:
       signals.Stopped: a signal came; no variable has changed since the call.
     """
-    totals = []
+    total = np.zeros(graph.tallies.shape.as_list())
     for _ in range(stream.per_epoch):
         signals.check()
-        totals.append(session.run([graph.correct, graph.counted], {graph.handle: handle, **(feeds or {})}))
-    correct, counted = (sum(column) for column in zip(*totals, strict=True))
-    return float(correct / counted)
+        total += session.run(graph.tallies, {graph.handle: handle, **(feeds or {})})
+    return total
 
 
 def all_logits(session: Session, graph: EvalGraph, stream: Stream, handle: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Computes a child's logits of each image of a stream. One round is run; each image comes once, in the stream's order.
 
     Args:
-      graph, stream, handle: as in `accuracy`.
+      graph, stream, handle: as in `tallied`.
 
     Returns:
       (logits, labels): float32 `[N, num_classes]` and int32 `[N]`.

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from enas import data
-from enas.classification import child_graph, report
+from enas.classification import child_graph, objective, report
 from enas.classification.child_graph import ImageClassifier
 from enas.costs import size
 from enas.costs.cost import Cost
@@ -128,12 +128,13 @@ class Scorer:
         arc: Any,
         shared: bool,
     ) -> None:
-        seed, valid = config.run.seed, dataset.valid
+        seed, valid, self.class_names = config.run.seed, dataset.valid, dataset.class_names
+        self.merit = METRIC.name
         self.repeats, batch = 1, config.run.batch_size
         if shared:
             search = cast(SearchConfig, config)  # only a search shares weights
             batch = search.controller.batch_size or min(batch, len(valid.labels))
-            self.repeats = search.controller.num_aggregate
+            self.repeats, self.merit = search.controller.num_aggregate, search.score.reward
         self.streams = {
             "valid": pipeline.evaluation_batches(dataset, valid, batch, seed),
             "test": pipeline.evaluation_batches(dataset, dataset.test, batch, seed),
@@ -155,13 +156,16 @@ class Scorer:
         self.handles = session.start(sess, self.streams, {"reward": updates * self.repeats})
 
     def reward(self, sess: Session, _update: int, feeds: Feeds) -> float:
-        """Measures the accuracy on the next validation batch. All arcs of an update see the same images."""
+        """Measures what --reward says on the next validation batch. All arcs of an update see the same images."""
         feeds = {**feeds, self.graph.handle: self.handles["reward"]}
-        correct, counted = sess.run([self.graph.correct, self.graph.counted], feeds)
-        return correct / counted
+        return objective.accuracies(sess.run(self.graph.tallies, feeds))[self.merit]
 
     def score(self, sess: Session, name: str, feeds: Feeds | None = None) -> float:
-        """Measures the accuracy.
+        """Measures the accuracy; see `figures`."""
+        return self.figures(sess, name, feeds)[METRIC.name]
+
+    def figures(self, sess: Session, name: str, feeds: Feeds | None = None) -> dict[str, Any]:
+        """Measures the accuracy, the balanced accuracy, and the recall of each class, None where there are no images.
 
         Args:
           name: the images, "valid" or "test" for a whole set, "arcs" for the validation images that arcs are scored on.
@@ -170,7 +174,9 @@ class Scorer:
         Raises:
           signals.Stopped: a signal came; no variable has changed since the call.
         """
-        return child_graph.accuracy(sess, self.graph, self.streams[name], self.handles[name], feeds)
+        tallied = child_graph.tallied(sess, self.graph, self.streams[name], self.handles[name], feeds)
+        recalls = [None if np.isnan(share) else float(share) for share in objective.recalls(tallied)]
+        return {**objective.accuracies(tallied), "recall": dict(zip(self.class_names, recalls, strict=True))}
 
     def test_logits(self, sess: Session) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Computes the logits of all test images.

@@ -15,6 +15,7 @@ from enas import programs, signals
 from enas.commands import environment
 from enas.errors import UserError
 from enas.interfaces import SearchSpace
+from enas.options import older_flags
 
 Main = Callable[[list[str]], int | None]
 
@@ -128,6 +129,9 @@ def _parse(argv):
     except flags.UnrecognizedFlagError as error:
         if error.flagname[:1].isdigit():
             raise UserError(f"-{error.flagname}: negative numbers are not allowed as arguments") from None
+        older = older_flags.told(_unknown(argv))
+        if older:
+            raise UserError(older) from None
         raise UserError(str(error).removesuffix(" ?") + " (see --help)") from None
     except flags.IllegalFlagValueError as error:
         raise UserError(_illegal_value(error)) from None
@@ -135,6 +139,13 @@ def _parse(argv):
         raise UserError(str(error).removeprefix("ERROR:: ")) from None
     except UnicodeDecodeError:
         raise UserError("--flagfile: not a text file") from None
+
+
+def _unknown(argv):
+    """The flags of a command line that the program has not, without dashes in front."""
+    before = argv[1 : argv.index("--")] if "--" in argv else argv[1:]
+    names = [match[1] for word in before if (match := re.match(r"--?([A-Za-z][\w-]*)", word))]
+    return [name for name in names if name not in flags.FLAGS and name.removeprefix("no") not in flags.FLAGS]
 
 
 def _illegal_value(error):

@@ -19,6 +19,7 @@ from enas.randomness import generator
 
 __all__ = ["DataSet", "Split", "load"]
 
+UNEQUAL = 10
 DIGITS_TEST_FRACTION = 0.2
 
 
@@ -70,9 +71,26 @@ def load(config: DataConfig, seed: int, known: Mapping[str, Any] | None = None) 
         counts = level_counts(pixels) if isinstance(pixels, np.ndarray) else counts
         assert counts is not None  # a new run decodes all files, and counts as it does
         mean, std = mean_std(counts)
-    notes = (*files.notes, *told, *_missing_classes(splits, files.class_names))
+    notes = (
+        *files.notes,
+        *told,
+        *_unequal(splits["train"].labels, files.class_names),
+        *_missing_classes(splits, files.class_names),
+    )
     train, valid, test = (splits[name] for name in ("train", "valid", "test"))
     return DataSet(train, valid, test, files.class_names, mean, std, digests, bad_images, notes)
+
+
+def _unequal(labels: np.ndarray, class_names: tuple[str, ...]) -> Iterator[str]:
+    """Yields a line where the largest class has over `UNEQUAL` times the smallest's training images."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    most, least = int(counts.argmax()), int(counts.argmin())
+    if counts[most] > UNEQUAL * counts[least]:
+        yield (
+            f"warning: class {class_names[most]!r} has {counts[most]:,} training images and {class_names[least]!r} "
+            f"{counts[least]:,}; --class_weights=balanced lets them count alike, and a search may have "
+            "--reward=balanced_accuracy"
+        )
 
 
 def _missing_classes(splits: dict[str, Split], class_names: tuple[str, ...]) -> Iterator[str]:

@@ -97,7 +97,10 @@ def training_batches(
     count = len(split.labels)
     if count < batch_size:
         flag = "--controller_batch_size" if purpose == "reward" else "--batch_size"
-        raise UserError(f"{flag}={batch_size}: more than the {count} images there are for {purpose}")
+        raise UserError(
+            f"{flag}={batch_size}: more than the {count} images there are for {purpose}; expected at most {count}, "
+            f"e.g. {flag}={max(1, count // 4)}"
+        )
     per_epoch = count // batch_size
 
     def batch(step: Tensor, gather: Gather) -> Batch:

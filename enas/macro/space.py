@@ -1,5 +1,7 @@
 """The macro search space as the shared rooms see it."""
 
+from typing import Any
+
 from enas.interfaces import Network, SearchSpace
 from enas.macro import arc, config, diagram
 
@@ -10,6 +12,13 @@ def load() -> Network:
     from enas.macro import child, controller
 
     return Network(child, controller, task)
+
+
+def shared_value(*arguments: Any) -> Any:
+    """See `inheritance.shared_value`."""
+    from enas.macro import inheritance
+
+    return inheritance.shared_value(*arguments)
 
 
 def ops(found: arc.Arc, _child: config.ChildConfig) -> list[str]:
@@ -31,4 +40,5 @@ SPACE = SearchSpace(
     diagram=diagram,
     load=load,
     ops=ops,
+    shared_value=shared_value,
 )

@@ -1,5 +1,7 @@
 """The micro search space as the shared rooms see it."""
 
+from typing import Any
+
 from enas.interfaces import Network, SearchSpace
 from enas.micro import arc, config, cost, diagram, op_table
 
@@ -21,6 +23,13 @@ def environment(cores: int) -> dict[str, str]:
     return {"TF_NUM_INTRAOP_THREADS": str(max(1, cores // 2))}
 
 
+def shared_value(*arguments: Any) -> Any:
+    """See `inheritance.shared_value`."""
+    from enas.micro import inheritance
+
+    return inheritance.shared_value(*arguments)
+
+
 def ops(found: arc.Arc, child: config.ChildConfig) -> list[str]:
     """Names the two ops of each node of each cell."""
     table = op_table.op_table(child)
@@ -35,6 +44,7 @@ SPACE = SearchSpace(
     diagram=diagram,
     load=load,
     ops=ops,
+    shared_value=shared_value,
     environment=environment,
     cost=cost.cost,
     evaluation_config=config.EvaluationConfig,

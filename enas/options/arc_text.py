@@ -25,7 +25,7 @@ _SETTING_LINE = re.compile(r"\s*[A-Za-z]\w*(?:\s*[:=]|\.{3,})")
 _BEST = re.compile(r"\s*best arc\b", re.IGNORECASE)
 _COMMENT = re.compile(r"#|//")
 _SCORE = re.compile(r"\s*(?:best_)?val(?:id)?_(?:acc|accuracy|ppl|perplexity)\s*[:=]\s*(\S+)")
-# Behind an arc in the ENAS authors' searches of recurrent cells; their reward is 80 / perplexity.
+# The ENAS authors' search of recurrent cells prints an arc and its reward, 80 / perplexity (arXiv 1802.03268, section 3.1).
 _REWARD = re.compile(r"\brw ?= ?(\S{1,20})\s*$")
 _REWARD_CONSTANT = 80.0
 # What the ENAS authors' code, its ports and our own print before a search's scored arcs; their table of flags.

@@ -42,6 +42,12 @@ class ChildConfig:
         "Loss of the logits. hinge: squared hinge on one-hot ±1 targets, as BinaryNet (arXiv 1602.02830).",
         choices=("cross_entropy", "hinge"),
     )
+    class_weights: str = option(
+        "none",
+        "balanced: an image's loss is weighted so that all classes count alike, however many training images each has.",
+        choices=("none", "balanced"),
+        prefixed=False,
+    )
     lr_max: float = option(
         0.05, "Highest learning rate of the cosine schedule, or the constant one. Paper: 0.05.", above=0.0, high=1000.0
     )

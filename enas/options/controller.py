@@ -79,7 +79,14 @@ class ControllerConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ScoreConfig:
-    """How the arcs sampled after a controller phase are scored."""
+    """What arcs are rewarded with, and how those sampled after a controller phase are scored."""
+
+    reward: str = option(
+        "accuracy",
+        "What arcs are rewarded with, and chosen by: the accuracy on validation images, or balanced_accuracy, the mean "
+        "recall of the classes, for classes of very different sizes.",
+        choices=("accuracy", "balanced_accuracy"),
+    )
 
     eval_arc_batches: int = option(
         0,

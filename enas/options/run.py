@@ -90,6 +90,11 @@ class FixedArcConfig:
         "File that holds the arc: text (e.g. a search's best_arc.txt), JSON, .npy, or the log of a search, of which the "
         "best arc is taken; or a run directory. Use this or --child_fixed_arc.",
     )
+    init_from: str = option(
+        "",
+        "Run directory of a search: begin with the shared weights that the arc has in it, where shapes are the same, in the "
+        "place of random ones. docs/search.md has what that is worth.",
+    )
     eval_only: bool = option(
         False, "Evaluate the best checkpoint stored in --output_dir instead of training.", flexible=True
     )

@@ -234,7 +234,7 @@ class Scorer:
     def __init__(
         self, config: SearchConfig | TrainConfig, text: texts.Text, child: Any, arc: Chosen, shared: bool
     ) -> None:
-        self.seed, self.graph = config.run.seed, eval_graph(config, text, child, arc)
+        self.seed, self.graph, self.merit = config.run.seed, eval_graph(config, text, child, arc), METRIC.name
         self.whole = {name: Windows(getattr(text, name), text.eos, 1, _STEPS, whole=True) for name in ("valid", "test")}
         if shared:
             assert isinstance(config, SearchConfig)
@@ -251,6 +251,10 @@ class Scorer:
         if name == "arcs":
             return perplexity(session, self.graph, self.parallel, limit=self.arc_windows, feeds=feeds)
         return perplexity(session, self.graph, self.whole[name], feeds=feeds)
+
+    def figures(self, session: Session, name: str, feeds: Feeds | None = None) -> dict[str, float]:
+        """Computes the perplexity, in a dict; see `score`."""
+        return {METRIC.name: self.score(session, name, feeds)}
 
     def reward(self, session: Session, update: int, feeds: Feeds) -> float:
         """Computes the reward of an arc in a controller update: --controller_reward_constant divided by the perplexity

@@ -1,5 +1,7 @@
 """The recurrent search space as the shared rooms see it."""
 
+from typing import Any
+
 from enas import metric
 from enas.interfaces import Network, SearchSpace
 from enas.rnn import arc, config, diagram
@@ -10,6 +12,13 @@ def load() -> Network:
     from enas.rnn import child, controller, language
 
     return Network(child, controller, language)
+
+
+def shared_value(*arguments: Any) -> Any:
+    """See `inheritance.shared_value`."""
+    from enas.rnn import inheritance
+
+    return inheritance.shared_value(*arguments)
 
 
 def ops(found: arc.Arc, _child: config.ChildConfig) -> list[str]:
@@ -31,6 +40,7 @@ SPACE = SearchSpace(
     diagram=diagram,
     load=load,
     ops=ops,
+    shared_value=shared_value,
     metric=metric.PERPLEXITY,
     environment=environment,
 )

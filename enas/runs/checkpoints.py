@@ -131,6 +131,23 @@ class Checkpoints:
                 os.remove(os.path.join(self.folder, name))
 
 
+def newest(folder: str, name: str) -> str | None:
+    """Returns the path of the newest whole checkpoint of one name in a folder that another run owns; None: there is none."""
+    try:
+        matches = [re.fullmatch(rf"{name}-([0-9]{{1,18}})\.json", file) for file in os.listdir(folder)]
+    except OSError:
+        return None
+    for number in sorted((int(match[1]) for match in matches if match), reverse=True):
+        path = os.path.join(folder, f"{name}-{number}")
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
+            with open(f"{path}.json", encoding="utf-8") as file:
+                content = json.load(file)
+            files = content["files"].items()
+            if content.pop("crc32") == _crc(content) and all(_digest(os.path.join(folder, f)) == d for f, d in files):
+                return path
+    return None
+
+
 def _check_shapes(path, variables):
     """Raises ValueError where a variable is not in a checkpoint, or in another shape, which the Saver would not notice."""
     stored = tf.train.load_checkpoint(path).get_variable_to_shape_map()

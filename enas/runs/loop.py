@@ -43,12 +43,14 @@ class Loop:
     Attributes:
       context: the `session.RunContext`.
       position: the `Position`.
+      fresh: no checkpoint was restored.
     """
 
     def __init__(self, context: "RunContext", out_of_time: Callable[[], bool] | None = None) -> None:
         self.context, self.out_of_time = context, out_of_time or self._limit_passed
         self.config, self.run, self.session, self.last = context.config.run, context.run, context.session, context.last
         restored = self.last.restore(self.session)
+        self.fresh = restored is None
         self.position = Position() if restored is None else position_of(*restored)
         self.run.cut(self.position.sizes)
         self.position.sizes = self.run.sizes()

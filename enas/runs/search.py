@@ -115,7 +115,7 @@ class Search:
             if learned.check:
                 self.loop.count_bad_step("controller", step + 1, *learned.check)
             if step % max(1, self.config.run.log_every // config.num_aggregate) == 0 or i + 1 == config.train_steps:
-                figures = learned.figures | {self.metric.reward: float(merits.mean())}
+                figures = learned.figures | {self._reward_name(): float(merits.mean())}
                 if self.budget:
                     built = [self._arc(arc) for arc in arcs]
                     figures["cost"] = float(np.mean([self.budget.cost(arc) for arc in built]))
@@ -140,13 +140,17 @@ class Search:
         with ThreadPoolExecutor(_ARCS_AT_A_TIME) as pool:
             return np.array(list(pool.map(reward, arcs)), np.float32)
 
+    def _reward_name(self):
+        """The log's name for what the controller is rewarded with."""
+        return self.metric.reward if self.scorer.merit == self.metric.name else self.scorer.merit
+
     def _log_controller(self, epoch, step, learned, figures):
         figures["normalized_entropy"] = learned.normalized_entropy
-        cost = ""
+        cost, reward = "", self._reward_name()
         if self.budget:
             cost = f"cost = {readable(figures['cost']):<7}   on target = {figures['share_on_target']:<4.0%}   "
         self.run.log(
-            f"ctrl_step = {step:<6d} {learned.before}{self.metric.reward} = {figures[self.metric.reward]:<6.4f}   "
+            f"ctrl_step = {step:<6d} {learned.before}{reward} = {figures[reward]:<6.4f}   "
             f"{learned.after}{cost}mins = {self.run.minutes():<.2f}"
         )
         record(self.run, "controller", epoch, step, figures, step=step)
@@ -175,16 +179,23 @@ class Search:
 
     def score_arc(self, values: np.ndarray, file: str, record: dict[str, Any]) -> None:
         """Scores one arc, logs it, and appends it to a .jsonl file of the run."""
-        arc = self._arc(values)
-        score = self.score(values, "arcs")
+        arc, merit = self._arc(values), self.scorer.merit
+        figures = self.scorer.figures(self.session, "arcs", {self.graph.arc: values})
+        score = figures[self.metric.name]
         record = {**record, f"val_{self.metric.name}": score, "arc": str(arc)}
+        words = []
+        if merit != self.metric.name:
+            record[f"val_{merit}"] = figures[merit]
+            words = [f"val_{merit} = {figures[merit]:<6.4f}"]
         if self.budget:
-            record.update(cost=self.budget.cost(arc), reward=score - self._penalty(arc))
+            record["cost"] = self.budget.cost(arc)
+            words.append(f"{self.config.budget.cost} = {readable(record['cost'])}")
         for line in arc.lines():
             self.run.log(f"[{line}]")
         self.run.log(f"val_{self.metric.short} = {score:<6.4f}")
-        if self.budget:
-            self.run.log(f"{self.config.budget.cost} = {readable(record['cost'])}   reward = {record['reward']:<.4f}")
+        if words:
+            record["reward"] = figures[merit] - self._penalty(arc)
+            self.run.log("   ".join([*words, f"reward = {record['reward']:<.4f}"]))
         self.run.log("-" * 80)
         self.run.append(file, recordable(record))
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from enas import files, spaces
 from enas.errors import UserError
+from enas.interfaces import SearchSpace
 from enas.options import arc_input
 from enas.options import config as configs
 from enas.runs.metadata import stored_values
@@ -92,6 +93,21 @@ def defaults_of_evaluation(config_class: type[Any], stored: Mapping[str, Any], n
     names = [name for name, section, _ in configs.options(config_class) if section in ("data", "child")]
     values = {name: stored[name] for name in [*names, "batch_size"] if name in stored}
     return {**values, "child_lr_T_0": num_epochs}
+
+
+def searched_child(flag: str, search_dir: str, space: SearchSpace) -> Any:
+    """Returns the settings of the child of the search in a directory.
+
+    Args:
+      flag: what named the directory.
+
+    Raises:
+      UserError: there is no search of the space.
+    """
+    stored = stored_values(search_dir)
+    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", space.name):
+        raise UserError(f"--{flag}={search_dir}: expected the run directory of a search of the {space.name} space")
+    return configs.from_values(space.search_config, configs.completed(space.search_config, stored)).child
 
 
 def _merged(kind, values, given, stored, taken, flag):

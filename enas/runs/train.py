@@ -10,7 +10,7 @@ from enas.interfaces import Scorer, SearchSpace, TrainStep
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.options.config import with_arc
-from enas.runs import session
+from enas.runs import session, warm_start
 from enas.runs.loop import EVALUATED, Loop, OutOfTime, child_epoch, evaluation
 from enas.runs.records import log_evaluation, log_header
 from enas.runs.session import RunContext
@@ -90,6 +90,8 @@ def run_training(config: Any, space: SearchSpace, out_of_time: Callable[[], bool
         config, "training", space.task, lambda dataset: build(config, arc, space, dataset)
     ) as context:
         loop = Loop(context, out_of_time)
+        if config.arc.init_from and loop.fresh:
+            warm_start.take(context, space, arc)
         training = Training(context, loop, arc, space)
         # A training that goes on is no longer where its time was over.
         context.limit.clear()
@@ -117,14 +119,15 @@ def _finish(context, detailed=False):
     scorer.start(context.session)
     if detailed:
         context.task.report_errors(context)
-    figures = {f"{name}_{context.task.METRIC.name}": scorer.score(context.session, name) for name in EVALUATED}
+    found = {name: scorer.figures(context.session, name) for name in EVALUATED}
+    figures = {f"{split}_{name}": value for split in EVALUATED for name, value in found[split].items()}
     measured = dataclasses.asdict(scorer.cost())
     run.log("-" * 80)
     run.log(f"best checkpoint: {path} (epoch {metadata['epoch']})")
     for name, value in measured.items():
         run.log(f"{name}: {value}")
-    for name, value in figures.items():
-        run.log(f"{name}: {value:.4f}")
+    for name in EVALUATED:
+        run.log(f"{name}_{context.task.METRIC.name}: {found[name][context.task.METRIC.name]:.4f}")
     run.write(
         "results.json", json.dumps({"epoch": metadata["epoch"], **measured, **recordable(figures)}, indent=2) + "\n"
     )

@@ -45,7 +45,10 @@ def test_a_search_ends_in_an_arc_that_trains_and_is_evaluated_without_naming_the
     assert "--space=macro --arc_file=" in search
 
     final = f"--output_dir={tmp_path}/final"
-    done("train_fixed_arc.py", "--space=macro", *small, f"--arc_file={tmp_path}/search/best_arc.txt", final)
+    arc_file = f"--arc_file={tmp_path}/search"
+    assert "--space=micro: --arc_file=" in error("train_fixed_arc.py", "--space=micro", arc_file, final)
+    # The run that the arc lies in is one of the macro space.
+    done("train_fixed_arc.py", *small, arc_file, final)
     results = json.loads((tmp_path / "final" / "results.json").read_text())
     assert results["parameters"] > 0 and 0 <= results["test_accuracy"] <= 1
     again = done("train_fixed_arc.py", "--eval_only", final)

@@ -196,6 +196,8 @@ def test_training_and_evaluation_agree(scheme, tmp_path):
     results = json.loads((tmp_path / "run" / "results.json").read_text())
     for name in ("parameters", "macs", "bitops", "model_bytes"):
         assert f"{name}: {results[name]}\n" in trained.stdout
+    recalls = list(results["test_recall"].values())
+    assert len(recalls) == 10 and results["test_balanced_accuracy"] == pytest.approx(sum(recalls) / 10)
     assert trained.stdout.rstrip().endswith(f"test_accuracy: {results['test_accuracy']:.4f}")
     evaluated = run("train_fixed_arc.py", "--eval_only", f"--output_dir={tmp_path}/run")
     assert evaluated.returncode == 0, evaluated.stderr
@@ -221,7 +223,11 @@ def test_a_found_arc_really_learns(tmp_path):
         ("search_micro.py", ["--batch_size=5000"], ["--batch_size=5000", "images"]),
         ("search_micro.py", ["extra"], ["extra"]),
         ("train_fixed_arc.py", [], ["--child_fixed_arc", "--arc_file"]),
-        ("train_fixed_arc.py", [f"--child_fixed_arc={ARC[:-2]}"], ["--child_fixed_arc", "40 integers", "got 39"]),
+        (
+            "train_fixed_arc.py",
+            [f"--child_fixed_arc={ARC[:-2]}"],
+            ["--child_fixed_arc", "a multiple of 8 integers", "got 39"],
+        ),
         ("train_fixed_arc.py", [f"--child_fixed_arc=0 5{ARC[3:]}"], ["is 5", "0 to 4"]),
         ("train_fixed_arc.py", [f"--child_fixed_arc=2{ARC[1:]}"], ["input index of node 2", "is 2", "0 to 1"]),
         ("train_fixed_arc.py", [f"--child_fixed_arc=x{ARC[1:]}"], ["word 1", "'x'", "integer"]),

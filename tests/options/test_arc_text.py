@@ -82,13 +82,6 @@ def test_arcs_of_several_rows_below_each_other_are_not_taken_for_a_larger_one():
         found(rows * 3, "macro")
 
 
-def test_of_the_log_of_a_recurrent_search_the_arc_of_the_largest_reward_is_taken(capsys):
-    log = "Here are 2 architectures\n[0 0 1 1 2] rw=0.500\n[0 0 0 1 3] rw=0.800\nEpoch 3: Eval\n"
-    assert found(log, "rnn") == [0, 0, 0, 1, 3]
-    assert capsys.readouterr().err == "arc: line 3 of the text, val_ppl = 100.0000, the best of 2 arcs\n"
-    assert found("[0 0 1 1 2] rw=0.500", "rnn") == [0, 0, 1, 1, 2]
-
-
 @pytest.mark.parametrize("piece", [" ", "a", "arc ", "rw=", "dtype", "int(", "layer 1", "0"])
 def test_a_long_line_is_read_in_no_time(piece):
     start = time.monotonic()
@@ -111,6 +104,14 @@ def test_of_a_whole_log_the_best_arc_is_taken_and_its_line_told(capsys):
     assert found(log.replace("0.9375", "nan")) == words(OTHER)
     # A search under a budget of cost recommends by reward.
     assert found(f"{log}best arc: {' '.join(map(str, words(OTHER)))}\nbest_val_accuracy: 0.9180\n") == words(OTHER)
+
+
+def test_of_the_authors_log_of_recurrent_cells_the_arc_of_the_highest_reward_is_taken(capsys):
+    log = (
+        "Epoch 9: Training controller\nHere are 10 architectures\n[0 0 1] rw=0.250\n[1 0 3] rw=0.500\n[2 0 2] rw=nan\n"
+    )
+    assert found(log, "rnn") == [1, 0, 3]
+    assert capsys.readouterr().err == "arc: line 4 of the text, val_ppl = 160.0000, the best of 3 arcs\n"
 
 
 def test_records_of_arcs_are_read_as_a_log(tmp_path, capsys):

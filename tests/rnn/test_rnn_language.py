@@ -200,7 +200,9 @@ def test_a_perplexity_that_is_no_number_is_infinite(nats, expected):
 
 def test_a_model_that_has_diverged_is_recorded_without_an_infinity(tmp_path):
     settings = config.TrainConfig(run=config.TrainRunConfig(output_dir=str(tmp_path / "run")))
-    scorer = SimpleNamespace(start=lambda _: None, score=lambda *_: math.inf, cost=lambda: Cost(1, 2, 3, 4))
+    scorer = SimpleNamespace(
+        start=lambda _: None, figures=lambda *_: {"perplexity": math.inf}, cost=lambda: Cost(1, 2, 3, 4)
+    )
     with open_run(settings, "training") as run:
         run.events = SimpleNamespace(scalars=lambda *_, **__: None)
         records.log_evaluation(run, 0, {"valid_perplexity": math.inf, "test_perplexity": 80.0})

@@ -114,8 +114,8 @@ def test_the_baseline_trains_and_evaluates(tmp_path):
         ("train_fixed_arc.py", ["--space=rnn"], ["--child_fixed_arc", "--arc_file"]),
         (
             "train_fixed_arc.py",
-            ["--space=rnn", "--child_fixed_arc=0 0 1"],
-            ["--child_fixed_arc", "23", "12 nodes", "got 3"],
+            ["--space=rnn", "--child_fixed_arc=0 0 1", "--child_rhn_depth=12"],
+            ["--child_rhn_depth=12", "--child_rhn_depth=2"],
         ),
         ("train_fixed_arc.py", ["--space=rnn", "--baseline=lstm", "--fixed_arc=0"], ["--baseline=lstm", "drop"]),
         ("train_fixed_arc.py", ["--space=rnn", "--baseline=gru"], ["--baseline=gru", "none, lstm"]),

@@ -215,11 +215,17 @@ def test_under_a_budget_the_log_holds_the_reward_that_decides():
     running.metric, running.space, running.config = ACCURACY, space, micro_config.SearchConfig()
     running.run = SimpleNamespace(log=said.append, append=lambda _file, record: kept.append(record))
     running.budget = SimpleNamespace(cost=lambda arc: costs[str(arc)[:7]], penalty=lambda _arc: 0.25)
-    running.score = lambda _values, _name: 0.875
+    running.session, running.graph = None, SimpleNamespace(arc="arc")
+    found = {"accuracy": 0.875, "balanced_accuracy": 0.5, "recall": {}}
+    running.scorer = SimpleNamespace(merit="accuracy", figures=lambda *_: found)
     running.score_arc(np.array([0, 0, 1, 1] * 10), "arcs.jsonl", {"epoch": 1})
     assert "bitops = 300    reward = 0.6250" in said
     recommendation._log_merits(running, kept[0])
     assert said[-2] == "best_val_accuracy: 0.8750"
     assert said[-1] == "best_reward: 0.6250 (the best arc is the one of the highest reward, not val_accuracy)"
+    running.scorer.merit, running.budget = "balanced_accuracy", None
+    running.score_arc(np.array([0, 0, 1, 1] * 10), "arcs.jsonl", {"epoch": 1})
+    assert "val_balanced_accuracy = 0.5000   reward = 0.5000" in said
+    assert (kept[1]["val_accuracy"], kept[1]["val_balanced_accuracy"], kept[1]["reward"]) == (0.875, 0.5, 0.5)
     recommendation._log_merits(running, {"val_accuracy": 0.5})
     assert said[-1] == "best_val_accuracy: 0.5000"
