@@ -17,7 +17,9 @@ from enas.options.arc_text import Block
 integers = arc_text.integers
 
 _LARGEST_FILE = 1 << 26  # bytes: a log of a long search has some megabytes
+_MOST_ROWS = 100  # of an arc: a macro arc has one for each layer
 _NPY = b"\x93NUMPY"
+_ENCODINGS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # Windows' PowerShell; all other texts are UTF-8
 BEST = "best_arc.txt"
 
 
@@ -57,16 +59,18 @@ def from_file(path: str, space: Any, child: Any) -> Any:
 
 
 def _in_run(path):
-    """The file with the arc of a run directory: a search's best one, or a training's settings."""
+    """The file with the arc of a run directory: a search's best one, a training's settings, or an older codebase's log."""
     if not os.path.isdir(path):
         return path
-    best, settings = (os.path.join(path, name) for name in (BEST, "config.json"))
+    best, settings, log = (os.path.join(path, name) for name in (BEST, "config.json", "stdout"))
     if os.path.isfile(best):
         return best
     if os.path.isfile(settings):
         with open(settings, encoding="utf-8") as file:
             if '"child_fixed_arc"' in file.read():
                 return settings
+    elif os.path.isfile(log):
+        return log
     raise UserError(f"the directory holds no {BEST}; expected a run directory that has an arc already, or a file")
 
 
@@ -77,7 +81,7 @@ def _from_file(path, space, child):
         raise UserError(f"more than {_LARGEST_FILE >> 20} MB; expected an arc, or the log of a search")
     if data.startswith(_NPY):
         return _chosen([_array(data)], False, path, space, child)
-    text = data.decode("utf-8")
+    text = data.decode(_ENCODINGS.get(data[:2], "utf-8-sig"))
     found = None
     if text.lstrip()[:1] == "{":
         found = arc_text.records(text, space.metric.name)
@@ -131,15 +135,26 @@ def _of_block(block, space, child):
         arc = space.arc.any_size(block.values, child)
     except UserError as error:
         arc_error = error
-    rows = [" ".join(map(str, row)) for row in block.rows]
-    several = len(rows) > 1 and all(len(row) > 1 and _is_arc(row, space, child) for row in block.rows)
-    if several and not _fits(block.values, space, child):
-        as_logged = arc_error is None and rows == arc.lines()
-        if not as_logged or all(_fits(row, space, child) for row in block.rows):
-            raise UserError(f"arc: {len(rows)} arcs, one a row; expected one")
+    if not _fits(block.values, space, child):
+        as_logged = arc_error is None and [" ".join(map(str, row)) for row in block.rows] == arc.lines()
+        for size, groups in _groups(block.rows, space, child):
+            fitting = all(_fits(group, space, child) for group in groups)
+            if arc_error or fitting or (size == 1 and not as_logged):
+                each = "one a row" if size == 1 else f"each of {size} rows"
+                raise UserError(f"arc: {len(groups)} arcs, {each}; expected one")
     if arc_error:
         raise arc_error
     return arc
+
+
+def _groups(rows, space, child):
+    """Yields (rows of a group, the groups' integers) for each way to part rows into groups of as many that are all arcs."""
+    for size in range(1, min(len(rows) // 2, _MOST_ROWS) + 1):
+        if len(rows) % size == 0:
+            groups = [sum(rows[i : i + size], ()) for i in range(0, len(rows), size)]
+            # A column of numbers is no list of arcs.
+            if all(len(group) > size and _is_arc(group, space, child) for group in groups):
+                yield size, groups
 
 
 def _is_arc(values, space, child):

@@ -1,8 +1,8 @@
 """The forms that people have arcs in: what a text, a list or a log says, as blocks of whole numbers.
 
 Numbers may be written as Python, NumPy or JSON write them, over any lines, with brackets, commas, quotes and `# comments`
-between them, and behind a label such as `fixed_arc=`. Other lines of a log part one block from the next. Nothing here
-imports TensorFlow, and nothing knows what the numbers of an arc mean.
+between them, and behind a label such as `fixed_arc=` or `normal cell:`. Other lines of a log part one block from the next.
+Nothing here imports TensorFlow, and nothing knows what the numbers of an arc mean.
 """
 
 import dataclasses
@@ -15,19 +15,28 @@ from typing import Any
 
 from enas.errors import UserError
 
-_LABEL = re.compile(r"\s*(?:export\s+)?(?:--?)?(?:best |(?:child_)?(?:fixed_)?)arc\s*[:=]", re.IGNORECASE)
+# The table of flags in older logs fills up with dots, or with nothing where a value is long.
+_LABEL = re.compile(
+    r"(?:export )?(?:--?)?(?:(?:best |(?:child_)?(?:fixed_)?)arc\s*(?:[:=]|\.{3,})|child_fixed_arc(?=\d))"
+    r"|^\s*layer[ _]?\d+\s*[:=]|^\s*[a-z][\w ]{0,40}[:=](?=[\s\[({]*(?:[0-9]+\.?[\s,]+){3})",
+    re.IGNORECASE,
+)
+_SWAPPED = re.compile(r"^\s*reduc[^\n]*[:=].*^\s*(?:normal|conv)[^\n]*[:=]", re.IGNORECASE | re.MULTILINE | re.DOTALL)
+_SETTING_LINE = re.compile(r"\s*[A-Za-z]\w*(?:\s*[:=]|\.{3,})")
 _BEST = re.compile(r"\s*best arc\b", re.IGNORECASE)
+_COMMENT = re.compile(r"#|//")
 _SCORE = re.compile(r"\s*(?:best_)?val(?:id)?_(?:acc|accuracy|ppl|perplexity)\s*[:=]\s*(\S+)")
 # The ENAS authors' search of recurrent cells prints an arc and its reward, 80 / perplexity (arXiv 1802.03268, section 3.1).
-_REWARD = re.compile(r"(.*\])\s*rw\s*=\s*(\S+)\s*$")
+_REWARD = re.compile(r"\brw ?= ?(\S{1,20})\s*$")
 _REWARD_CONSTANT = 80.0
-# What the ENAS authors' code, its ports and our own print before a search's scored arcs.
-_WHOLE_LOG = re.compile(r"^\s*Here are \d+ architectures", re.MULTILINE)
+# What the ENAS authors' code, its ports and our own print before a search's scored arcs; their table of flags.
+_WHOLE_LOG = re.compile(r"^\s*Here are \d+ architectures|^batch_size\.{3,}", re.MULTILINE)
 _SCALAR = re.compile(r"\b(?:(?:np|numpy)\.)?(?:u?int|float)(?:\d+)?\(([^()]*)\)")
-_ARRAY = re.compile(r"\b(?:(?:np|numpy)\.)?(?:asarray|array|list|tuple)\s*\(")
-_SETTING = re.compile(r"[,\s]*\b(?:dtype|shape)\s*=\s*(?:\([^()]*\)|[\w.'\"<>]+)")
+_ARRAY = re.compile(r"\b(?:(?:np|numpy)\.)?(?:asarray|array|list|tuple|(?:torch\.)?tensor)\s*\(")
+_SETTING = re.compile(r"\b(?:dtype|shape)\s*=\s*(?:\([^()]*\)|[\w.'\"<>]+)")
 _BETWEEN = re.compile(r"""[\[\](){},;"'\\]|\$\{?\w+\}?""")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_WORD = re.compile(r"[^/]*\w[^/]*")  # neither a ruler nor a path
 _MOST_DIGITS = 9
 
 
@@ -60,12 +69,12 @@ def integers(text: str) -> list[int]:
     Raises:
       UserError: a word is none.
     """
-    rows = [row for line in text.splitlines() for row in _rows(line)]
+    rows = [row for line in text.splitlines() for row in _rows(_cleaned(line))]
     return _whole([word for row in rows for word in row])
 
 
 def is_whole_log(text: str) -> bool:
-    """Whether a text is the log of a search, with all that it scored, rather than an excerpt."""
+    """Whether a text is a whole log, of a search with all that it scored, rather than an excerpt."""
     return bool(_WHOLE_LOG.search(text))
 
 
@@ -73,9 +82,11 @@ def blocks(text: str) -> list[Block]:
     """Returns the blocks of numbers in a text, in order.
 
     Raises:
-      UserError: a word among numbers is no whole number.
+      UserError: a word among numbers is no whole number, or labels say that the cells are in the wrong order.
     """
     log, several = is_whole_log(text), "\n" in text.strip()
+    if not log and _SWAPPED.search(text):
+        raise UserError("arc: the reduction cell is above the normal cell; expected the normal cell first")
     found: list[Block] = []
     rows: list[tuple[int, tuple[int, ...], bool]] = []  # of the block that is not at its end: (line, integers, "best")
 
@@ -86,18 +97,18 @@ def blocks(text: str) -> list[Block]:
             rows.clear()
 
     for number, line in enumerate(text.splitlines(), 1):
-        rewarded = _REWARD.match(line)
-        line = rewarded[1] if rewarded else line
-        parts, score = [row for row in _rows(line) if row], _SCORE.match(line)
+        score, reward, cleaned = _SCORE.match(line), _REWARD.search(line), _cleaned(line)
+        parts = [row for row in _rows(cleaned) if row]
         if score:
             end(_float(score[1]))
-        elif parts and _are_numbers([word for row in parts for word in row], log):
+        elif parts and not _SETTING_LINE.match(cleaned) and _are_numbers([word for row in parts for word in row], log):
             where, best = f"line {number}: " if several else "", bool(_BEST.match(line))
             rows += [(number, tuple(_whole(row, where)), best) for row in parts]
-            if rewarded:
-                end(_REWARD_CONSTANT / (_float(rewarded[2]) or math.inf))
         elif parts:
             end()
+        if reward:
+            value = _float(reward[1])
+            end(_REWARD_CONSTANT / value if value else None)
     end()
     return found
 
@@ -130,7 +141,7 @@ def _record(number: int, record: dict[str, Any], metric: str) -> Block:
     if arc is None:
         raise UserError('arc: the JSON object has no "arc"')
     text = arc if isinstance(arc, str) else json.dumps(arc)
-    rows = tuple(tuple(_whole(row)) for line in text.splitlines() for row in _rows(line) if row)
+    rows = tuple(tuple(_whole(row)) for line in text.splitlines() for row in _rows(_cleaned(line)) if row)
     return Block(rows, number, number, float(score) if isinstance(score, int | float) else None)
 
 
@@ -150,11 +161,16 @@ def array_block(array: Any) -> Block:
     return Block(tuple(tuple(map(int, values[i : i + width])) for i in range(0, len(values), width or 1)))
 
 
-def _rows(line: str) -> Iterator[list[str]]:
-    """Yields the words of a line, parted where an inner bracket closes."""
-    line = _LABEL.sub("", line.partition("#")[0], count=1)
+def _cleaned(line: str) -> str:
+    """A line without its comment, its label, a reward behind it, and the names of types around its numbers."""
+    line = _REWARD.sub("", _COMMENT.split(line, maxsplit=1)[0])
     line = _SETTING.sub("", _ARRAY.sub("(", _SCALAR.sub(r" \1 ", line)))
-    for part in re.split(r"[\])]", line):
+    return _LABEL.sub("", line, count=1)
+
+
+def _rows(cleaned: str) -> Iterator[list[str]]:
+    """Yields the words of a line, parted where an inner bracket closes."""
+    for part in re.split(r"[\])]", cleaned):
         yield _BETWEEN.sub(" ", part).split()
 
 
@@ -164,7 +180,7 @@ def _are_numbers(words: Sequence[str], log: bool) -> bool:
     numbers = sum(bool(_NUMBER.fullmatch(word)) for word in words)
     if log:
         return numbers == len(words)
-    return 2 * numbers >= len(words) or (len(words) == 1 and any(map(str.isalnum, words[0])))
+    return 2 * numbers >= len(words) or (len(words) == 1 and bool(_WORD.fullmatch(words[0])))
 
 
 def _whole(words: Sequence[str], where: str = "") -> list[int]:

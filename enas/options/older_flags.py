@@ -26,8 +26,9 @@ class OlderFlag(NamedTuple):
 _ENAS, _PORTS, _NNABLA = "ENAS, class folders", "class folders", "NNabla"
 _ONE_LAYOUT = "leave it out: NHWC, the layout that is fastest here"
 _ONE_DEVICE = "leave it out: one process trains on one device"
-_SCHEDULE = "leave it out: the rate is --child_lr_max, and falls by --child_lr_cosine"
+_SCHEDULE = "leave it out: the rate is --child_lr_max, and falls by --child_lr_cosine (to retrain: --space=rnn has it)"
 _NEVER = "leave it out: it had no effect"
+_RNN = "of the recurrent space alone (to retrain: --space=rnn)"
 _MICRO, _MACRO, _SEARCH = "of the micro space alone", "of the macro space alone", "of a search alone"
 
 TABLE = (
@@ -88,6 +89,17 @@ TABLE = (
     *(
         OlderFlag(f"child_lr_warmup_{name}", "ENAS", "leave it out: no warm-up of the rate")
         for name in ("val", "steps")
+    ),
+    OlderFlag("child_num_cell_layers", "ENAS", _NEVER),
+    OlderFlag("child_lstm_e_skip", "ENAS", _NEVER),
+    OlderFlag("controller_selection_threshold", "ENAS", _NEVER),
+    OlderFlag("child_num_layers", "ENAS", "leave it out of the recurrent space: its child is one layer"),
+    *(
+        OlderFlag(f"child_{name}", "ENAS", _RNN)
+        for name in (
+            *("rhn_depth", "bptt_steps", "lstm_hidden_size", "lstm_e_keep", "lstm_x_keep", "lstm_h_keep"),
+            *("lstm_o_keep", "lr_dec_start", "lr_dec_min", "rnn_l2_reg", "rnn_slowness_reg"),
+        )
     ),
     OlderFlag("child_reset_train_states", "ENAS", "leave it out: states go on to the end of the text"),
     OlderFlag("child_log_filename", _PORTS, "leave it out: the log is stdout in --output_dir"),
@@ -164,10 +176,8 @@ def table() -> str:
 
 def _marked(here: str) -> str:
     """Marks flags and programs as code."""
-    words = [
-        f"`{word.rstrip(',;')}`{word[len(word.rstrip(',;')) :]}" if _is_code(word) else word for word in here.split()
-    ]
-    return " ".join(words)
+    parts = [(word, word.rstrip(",;:)")) for word in here.split()]
+    return " ".join(f"`{code}`{word[len(code) :]}" if _is_code(code) else word for word, code in parts)
 
 
 def _is_code(word: str) -> bool:

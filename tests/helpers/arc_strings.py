@@ -80,6 +80,11 @@ FORMS = {
     "a shell script of the ENAS authors": lambda arc, _: "".join(
         f'fixed_arc="{line}"\n' if i == 0 else f'fixed_arc="$fixed_arc {line}"\n' for i, line in enumerate(arc.lines())
     ),
+    "labelled rows": lambda arc, _: "".join(f"layer {i}: [{line}]\n" for i, line in enumerate(arc.lines(), 1)),
+    "PyTorch's repr": lambda arc, _: f"torch.tensor({arc.to_list()}, dtype=torch.int32)",
+    "the table of flags in older logs": lambda arc, _: (
+        f"batch_size{'.' * 67}128\nchild_fixed_arc{arc}\n./data/train\n'a', 1\n"
+    ),
     "comments": _comments,
 }
 

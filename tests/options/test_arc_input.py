@@ -38,6 +38,13 @@ def test_text_and_json_give_the_same_integers(tmp_path, content):
     assert read(path) == VALUES
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_text_that_windows_wrote_is_read(tmp_path, encoding):
+    path = tmp_path / "arc.txt"
+    path.write_text(TEXT, encoding=encoding)
+    assert read(path) == VALUES
+
+
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.int32])
 def test_npy_gives_the_same_integers_whatever_its_shape(tmp_path, dtype):
     path = tmp_path / "arc.npy"

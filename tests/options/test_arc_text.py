@@ -1,6 +1,7 @@
 """Arcs in logs and excerpts of logs: which of them is read, and when a choice is left to the user."""
 
 import json
+import time
 
 import pytest
 
@@ -42,6 +43,9 @@ def words(text):
         HEADER + LINES,
         f"{LINES}val_acc = 0.9\n{LINES}val_acc = 0.8",  # the same arc twice
         "# found on Monday: 12 3\n" + LINES,
+        LINES.replace("[0", "normal: [0").replace("[1 0 0", "reduce = [1 0 0"),
+        LINES.replace("[0", "Normal cell: np.array([0").replace("3 1]\n", "3 1])  // of 5 nodes\n"),
+        LINES + "val_acc = 0.9180\ntest_accuracy: 0.9769\nepoch: 3",
     ],
 )
 def test_the_lines_that_a_search_prints_of_an_arc_are_the_arc(text):
@@ -69,6 +73,23 @@ def test_arcs_on_lines_of_their_own_are_not_taken_for_a_larger_one():
         found(f"[{FIRST}]\n[{SECOND}]", child=cells(1))
 
 
+def test_arcs_of_several_rows_below_each_other_are_not_taken_for_a_larger_one():
+    with pytest.raises(UserError, match="^arc: 2 arcs, each of 2 rows; expected one"):
+        found(LINES + OTHER)
+    assert len(found(LINES + OTHER, child=cells(10))) == 80  # the flag says that it is one
+    rows = MACRO.partition("val")[0]
+    with pytest.raises(UserError, match="^arc: 3 arcs, each of 4 rows; expected one"):
+        found(rows * 3, "macro")
+
+
+@pytest.mark.parametrize("piece", [" ", "a", "arc ", "rw=", "dtype", "int(", "layer 1", "0"])
+def test_a_long_line_is_read_in_no_time(piece):
+    start = time.monotonic()
+    with pytest.raises(UserError):
+        found(piece * (40_000 // len(piece)) + " x")
+    assert time.monotonic() - start < 2
+
+
 def test_a_part_of_an_arc_is_refused_with_its_line():
     with pytest.raises(UserError, match="^arc: line 1: expected a multiple of 8 integers .*, got 20$"):
         found(LINES.replace("\n", "\nand then\n", 1))
@@ -86,7 +107,9 @@ def test_of_a_whole_log_the_best_arc_is_taken_and_its_line_told(capsys):
 
 
 def test_of_the_authors_log_of_recurrent_cells_the_arc_of_the_highest_reward_is_taken(capsys):
-    log = "Epoch 9: Training controller\nHere are 10 architectures\n[0 0 1] rw=0.250\n[1 0 3] rw=0.500\n[2 0 2] rw=0.125\n"
+    log = (
+        "Epoch 9: Training controller\nHere are 10 architectures\n[0 0 1] rw=0.250\n[1 0 3] rw=0.500\n[2 0 2] rw=nan\n"
+    )
     assert found(log, "rnn") == [1, 0, 3]
     assert capsys.readouterr().err == "arc: line 4 of the text, val_ppl = 160.0000, the best of 3 arcs\n"
 
@@ -113,6 +136,12 @@ def test_a_run_directory_stands_for_its_best_arc(tmp_path):
     assert str(arc_input.from_file(str(tmp_path), micro, child)) == SECOND  # a search
 
 
+def test_the_run_directory_of_an_older_codebase_stands_for_the_best_arc_of_its_log(tmp_path):
+    micro = spaces.get("micro")
+    (tmp_path / "stdout").write_text(f"Here are 10 architectures\n{LINES}val_acc=0.9\n---\n{OTHER}val_acc=0.8\n---\n")
+    assert arc_input.from_file(str(tmp_path), micro, micro.train_config().child).to_list() == words(LINES)
+
+
 @pytest.mark.parametrize(
     "space, text, size",
     [
@@ -133,3 +162,12 @@ def test_an_arc_says_the_size_of_its_child_and_a_flag_that_contradicts_is_refuse
     for name, value in size.items():
         with pytest.raises(UserError, match=f"^--{name}=.*: the arc has --{name}={value}; leave the flag out"):
             arc_input.implied(arc, space, {name: not value if isinstance(value, bool) else value + 1})
+
+
+def test_labelled_cells_in_the_wrong_order_are_refused():
+    normal, reduction = LINES.splitlines()
+    assert found(f"normal: {normal}\nreduction: {reduction}\n") == words(LINES)
+    with pytest.raises(
+        UserError, match="^arc: the reduction cell is above the normal cell; expected the normal cell first$"
+    ):
+        found(f"Reduction cell: {reduction}\nNormal cell: {normal}\n")

@@ -75,3 +75,18 @@ def test_the_authors_own_command_line_gets_one_line_that_names_every_flag_it_has
 def test_a_flag_of_another_codebase_is_told_by_name(flags, words):
     line = error("search_micro.py", *flags)
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize(
+    "main, flags",
+    [
+        ("macro", ["child_num_cell_layers", "child_use_aux_heads", "controller_op_tanh_reduce"]),
+        ("rnn", ["search_for", "child_num_layers", "nochild_lstm_e_skip", "controller_sync_replicas"]),
+        ("micro", ["child_rhn_depth", "child_lstm_hidden_size", "controller_selection_threshold", "child_lr_dec_min"]),
+    ],
+)
+def test_every_flag_of_the_authors_other_scripts_is_told_where_a_program_has_it_not(main, flags):
+    assert not {flag.removeprefix("no") for flag in flags} & {
+        name for name, _, _ in config.options(spaces.get(main).search_config)
+    }
+    assert "unknown" not in older_flags.told(flags)

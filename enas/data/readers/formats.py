@@ -17,8 +17,13 @@ PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 # Long enough that no other file begins like this by chance.
 _SURE = (PNG, JPEG, b"GIF87a", b"GIF89a", b"\0\0\0\x0cjP  \r\n\x87\n", b"\xff\x4f\xff\x51", b"\x59\xa6\x6a\x95")
-_SURE_RE = re.compile(rb"RIFF....WEBP|(?:II\*\0|MM\0\*|II\+\0|MM\0\+)....|....ftypavi[fs]", re.DOTALL)
-# Two bytes, which a text may begin with: they count only where the name says so too.
+_SURE_RE = re.compile(
+    rb"RIFF....WEBP|(?:II\*\0|MM\0\*|II\+\0|MM\0\+)....|....ftypavi[fs]"
+    # A bitmap's two reserved numbers and the size of its header; the two sides of a portable map.
+    rb"|BM....\0\0\0\0....[\x0c\x28\x34\x38\x40\x6c\x7c]\0|P[1-6]\s+\d{1,5}\s+\d{1,5}\s",
+    re.DOTALL,
+)
+# What a text may begin with: it counts only where the name says so too.
 _UNSURE_RE = re.compile(rb"BM|P[1-7]\s")
 _PAM_SIZE = re.compile(rb"^P7\s.*?^(?=.*?^WIDTH +(\d+)\s)(?=.*?^HEIGHT +(\d+)\s)", re.DOTALL | re.MULTILINE)
 

@@ -152,12 +152,12 @@ def test_everything_that_is_no_image_is_left_out_and_counted(tmp_path):
         for label in ("cat", "dog"):
             (tmp_path / split / label).mkdir(parents=True)
             for number, kind in enumerate((".png", ".jpg", ".webp", ".gif", ".bmp", ".tif")):
-                name = f"{number}{kind.upper()}" if number % 2 else f"{number}"  # .bmp alone needs its name
-                (tmp_path / split / label / (name if kind != ".bmp" else "4.bmp")).write_bytes(encoded(flat, kind))
+                name = f"{number}{kind.upper()}" if number % 2 else f"{number}"
+                (tmp_path / split / label / name).write_bytes(encoded(flat, kind))
     misnamed = tmp_path / "train" / "cat" / "really_a_webp.jpg"
     misnamed.write_bytes(encoded(flat, ".webp"))
     for name in ("Thumbs.db", ".DS_Store", "notes.txt", "more.txt", "README"):
-        (tmp_path / "train" / "cat" / name).write_text("no image")
+        (tmp_path / "train" / "cat" / name).write_text("BM or P6 begin some images, and this text")
     (tmp_path / "train" / "cat" / "old" / "er").mkdir(parents=True)
     (tmp_path / "train" / "cat" / "old" / "er" / "1.png").write_bytes(encoded(flat))
     (tmp_path / "train" / "stray.png").write_bytes(encoded(flat))
