@@ -20,9 +20,8 @@ def test_a_wrong_arc_or_space_is_told_at_once():
     wrong = error("train_fixed_arc.py", "--space=macro", "--child_num_layers=4", f"--child_fixed_arc=7{ARC[1:]}")
     assert wrong == "error: --child_fixed_arc: arc: integer 1 of 10 (op, layer 1) is 7, expected 0 to 5"
     assert error("train_fixed_arc.py", "--space=makro").startswith("error: --space=makro: expected one of macro, micro")
-    assert error("train_fixed_arc.py", "--space=macro", "--child_num_cells=3").startswith(
-        "error: Unknown command line flag"
-    )
+    told = "error: --child_num_cells: of the micro space alone (see docs/coming_from.md)"
+    assert error("train_fixed_arc.py", "--space=macro", "--child_num_cells=3") == told
     assert error("search_macro.py", "--child_num_layers=2") == "error: --child_num_layers=2: expected at least 3"
 
 

@@ -444,6 +444,7 @@ def test_requirements_are_pinned_and_cover_the_imports():
     names = [line.split("==")[0] for line in lines]
     assert len(set(names)) == len(names)
     packages = {
+        "PIL": "pillow",
         "absl": "absl-py",
         "ai_edge_litert": "ai-edge-litert",
         "cv2": "opencv-python-headless",
