@@ -126,7 +126,7 @@ def test_read_takes_line_ends_and_names_the_file_in_errors(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, words", [(None, "No such file"), (b"\xff\xfe\x00\x80", "not a text, JSON or .npy file")]
+    "content, words", [(None, "No such file"), (b"\xfe\x00\xff\x80", "not a text, JSON or .npy file")]
 )
 def test_an_unreadable_file_is_refused(tmp_path, content, words):
     path = tmp_path / "arc.txt"
