@@ -158,17 +158,17 @@ def _groups(rows, space, child):
 
 
 def _is_arc(values, space, child):
-    try:
-        space.arc.any_size(values, child)
-    except UserError:
-        return False
-    return True
+    return _accepted(space.arc.any_size, values, child)
 
 
 def _fits(values, space, child):
     """Whether the integers are an arc of the child's own size."""
+    return _accepted(space.arc.for_child, values, child)
+
+
+def _accepted(build, values, child):
     try:
-        space.arc.for_child(values, child)
+        build(values, child)
     except UserError:
         return False
     return True
