@@ -1,7 +1,6 @@
 """A trained child as it lies in the run directory of its training: settings, arc, variables, and what its images are."""
 
 import dataclasses
-import sys
 from typing import Any
 
 import tensorflow.compat.v1 as tf
@@ -15,9 +14,7 @@ from enas.graph.layers import BuildContext
 from enas.interfaces import SearchSpace
 from enas.options import arc_input
 from enas.options import config as configs
-from enas.runs import metadata, stored_settings
-from enas.runs.checkpoints import Checkpoints
-from enas.runs.run_directory import RunDirectory
+from enas.runs import checkpoints, metadata, stored_settings
 from quantize.runtime.codes import Array
 from quantize.runtime.model.network import Network, NetworkError, Preprocessing
 
@@ -41,16 +38,6 @@ class TrainedChild:
     checkpoint: str
     variables: dict[str, Array]
     network: Network
-
-
-class _StoredRun(RunDirectory):
-    """A run directory that is only read."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-
-    def log(self, line: str = "") -> None:
-        print(line, file=sys.stderr)
 
 
 def load(path: str) -> TrainedChild:
@@ -99,14 +86,9 @@ def _images(path: str, config: Any) -> tuple[Preprocessing, tuple[str, ...]]:
 
 
 def _checkpoint(path: str) -> str:
-    run = _StoredRun(path)
     for name in ("limit", "best"):
-        try:
-            found = Checkpoints(run, name, None).newest()
-        except FileNotFoundError:
-            found = None
-        if found is not None:
-            return found[0]
+        if found := checkpoints.newest(path, name):
+            return found
     raise UserError(f"--output_dir={path}: the run has no best checkpoint yet")
 
 

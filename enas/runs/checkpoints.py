@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 import zlib
 from typing import Any
 
@@ -144,21 +145,28 @@ class Checkpoints:
                 os.remove(os.path.join(self.folder, name))
 
 
-def newest(folder: str, name: str) -> str | None:
-    """Returns the path of the newest whole checkpoint of one name in a folder that another run owns; None: there is none."""
+class _StoredRun(RunDirectory):
+    """A run directory that is only read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def log(self, line: str = "") -> None:
+        print(line, file=sys.stderr)
+
+
+def newest(path: str, name: str) -> str | None:
+    """Returns the path of the newest whole checkpoint of one name in a run directory, which is only read; None: there is
+    none.
+
+    Raises:
+      UserError: there are checkpoints but none is whole.
+    """
     try:
-        matches = [re.fullmatch(rf"{name}-([0-9]{{1,18}})\.json", file) for file in os.listdir(folder)]
-    except OSError:
+        found = Checkpoints(_StoredRun(path), name, None).newest()
+    except FileNotFoundError:
         return None
-    for number in sorted((int(match[1]) for match in matches if match), reverse=True):
-        path = os.path.join(folder, f"{name}-{number}")
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
-            with open(f"{path}.json", encoding="utf-8") as file:
-                content = json.load(file)
-            files = content["files"].items()
-            if content.pop("crc32") == _crc(content) and all(_digest(os.path.join(folder, f)) == d for f, d in files):
-                return path
-    return None
+    return found[0] if found else None
 
 
 def _check_shapes(path, variables):

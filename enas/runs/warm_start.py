@@ -27,7 +27,7 @@ def take(context: RunContext, space: SearchSpace, arc: Any) -> None:
     """
     search_dir = context.config.arc.init_from
     child = stored_settings.searched_child("init_from", search_dir, space)
-    path = checkpoints.newest(f"{search_dir}/checkpoints", "last")
+    path = checkpoints.newest(search_dir, "last")
     if path is None:
         raise UserError(f"--init_from={search_dir}: the search has no checkpoint yet")
     reader = tf.train.load_checkpoint(path)
