@@ -44,7 +44,7 @@ def test_a_mutated_arc_is_the_arc_it_says_or_an_error_that_names_a_position(valu
         assert re.search(r"(word|integer) \d+ of \d+|expected 2N - 1 integers .*, got \d+", str(error))
         assert "\n" not in str(error)
     else:
-        assert parsed.to_list() == [int(word) for word in text.split()]
+        assert parsed.to_list() == [float(word) for word in text.split()]
 
 
 @given(arc_values())
