@@ -131,6 +131,10 @@ class TrainStep(Protocol):
         """Lets the data start at the step that the variables are at."""
         ...
 
+    def go_to(self, session: Session, step: int, /) -> None:
+        """Sets the number of steps done, which other numbers of workers divide an epoch into differently; before `start`."""
+        ...
+
     def feeds(self, step: int, /) -> Feeds:
         """Returns what a step has to be fed. Steps are counted from 0, over the whole run."""
         ...

@@ -22,6 +22,15 @@ def generator(seed: int, purpose: str, step: int = 0) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(purpose.encode()), step])
 
 
+def of_rank(purpose: str, rank: int) -> str:
+    """Returns the purpose of a draw that each of several workers makes for itself; worker 0's are those of a run of one.
+
+    Args:
+      rank: the worker's index, from 0.
+    """
+    return f"{purpose}/worker_{rank}" if rank else purpose
+
+
 def stateless_seed(seed: int, purpose: str, step: int | Tensor) -> Tensor:
     """Returns a seed for `tf.random.stateless_*`, int32 `[2]`, keyed by (seed, purpose, step).
 

@@ -69,6 +69,11 @@ def noted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def received() -> int:
+    """Returns the number of the first signal that has come; 0 if none has."""
+    return _received[0] if _received else 0
+
+
 def check() -> None:
     """Raises `Stopped` if a signal has come. Call it where the run's variables and its position agree."""
     if _received:

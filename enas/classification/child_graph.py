@@ -12,6 +12,7 @@ from enas.classification import objective
 from enas.data import pipeline
 from enas.data.dataset import DataSet
 from enas.data.pipeline import Stream
+from enas.distributed import collectives
 from enas.graph import layers, optim
 from enas.graph.layers import BuildContext
 from enas.graph.optim import Update
@@ -54,7 +55,7 @@ class TrainStep:
       stream: the training images.
       update: the step's operation and figures.
       loss: float32 scalar, the batch's loss without the auxiliary head and weight decay.
-      correct: float32 scalar, how many images of the batch are classified right.
+      correct: float32 scalar, how many images of the batch are classified right; of several workers, the mean.
     """
 
     rate: Tensor
@@ -82,6 +83,10 @@ class TrainStep:
     def start(self, session: Session) -> None:
         """Lets the training images start at the step that the variables are at."""
         self.stream.restart(session, session.run(self.step))
+
+    def go_to(self, session: Session, step: int) -> None:
+        """Sets the number of steps done."""
+        self.step.load(step, session)
 
     def feeds(self, _step: int) -> Feeds:
         """Returns nothing: a step takes its images from the stream."""
@@ -122,7 +127,10 @@ def train_step(
       moving_averages: see `layers.BuildContext`.
     """
     run = config.run
-    stream = pipeline.training_batches(data, data.train, run.batch_size, run.seed, "train", config.data)
+    worker, workers = config.workers.task_index, config.workers.count
+    stream = pipeline.training_batches(
+        data, data.train, run.batch_size, run.seed, "train", config.data, shard=(worker, workers)
+    )
     images, labels, weights = pipeline.next_batch(stream)
     step = layers.counter("global_step")
     progress = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / float(stream.per_epoch * run.num_epochs))
@@ -134,6 +142,8 @@ def train_step(
         step=step,
         progress=progress,
         moving_averages=moving_averages,
+        worker=worker,
+        workers=workers,
     )
     logits, aux_logits = child.logits(build, images, arc)
     balanced = config.child.class_weights == "balanced"
@@ -144,7 +154,8 @@ def train_step(
         total += child.AUX_WEIGHT * objective.loss(aux_logits, labels, config.child.loss, weights_of)
     rate = tf.placeholder(tf.float32, [], "learning_rate")
     update = optim.update(build, total, tf.trainable_variables("child/"), rate, step)
-    return TrainStep(rate, step, stream, update, loss, objective.correct(logits, labels, weights))
+    loss, correct = collectives.means([loss, objective.correct(logits, labels, weights)], workers)
+    return TrainStep(rate, step, stream, update, loss, correct)
 
 
 def eval_graph(

@@ -1,10 +1,12 @@
 """The programs that search. Nothing here imports TensorFlow before the flags are checked."""
 
+import os
+
 from absl import flags as absl_flags
 
 from enas import spaces
 from enas.commands import cli
-from enas.options import flags
+from enas.options import flags, workers
 from enas.runs import stored_settings
 
 # Absl lists under --help the flags of the script that calls `run`, not this module's.
@@ -55,7 +57,9 @@ def run(space: str, usage: str | None = None) -> None:
 
     def main(arguments: list[str]) -> None:
         cli.no_arguments(arguments)
-        search_config = stored_settings.search_settings(flags.parse_config(settings), flags.given(settings))
+        given = flags.given(settings)
+        config = flags.parse_config(settings, defaults=workers.of_environment(settings, given, os.environ))
+        search_config = stored_settings.search_settings(config, given)
         cli.load_tensorflow(found)  # takes seconds: bad flags are told before that
         from enas.runs import search
 

@@ -1,5 +1,6 @@
 """The program that trains one arc. Nothing here imports TensorFlow before the flags are checked."""
 
+import os
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ from enas import spaces
 from enas.commands import cli
 from enas.errors import UserError
 from enas.interfaces import SearchSpace
-from enas.options import arc_input, flags
+from enas.options import arc_input, flags, workers
 from enas.options.config import with_arc
 from enas.runs import metadata, run_directory, stored_settings
 
@@ -50,8 +51,10 @@ def _main(arguments: list[str]) -> None:
         )
     given = flags.given(settings)
     inherited = metadata.inherited(arc_file, settings.arc_flags, given)
+    inherited |= workers.of_environment(settings, given, os.environ)
     config: Any = flags.parse_config(settings, defaults=inherited)
     if config.arc.eval_only:
+        workers.check_alone(config.workers, "eval_only")
         given |= {"space": chosen.value} if chosen.present else {}
         config = stored_settings.evaluation_settings(config, given)
     else:

@@ -16,7 +16,7 @@ import tensorflow.compat.v1 as tf
 from enas.data.dataset import DataSet, Split, Streamed
 from enas.errors import UserError
 from enas.options.data import DataConfig
-from enas.randomness import stateless_seed
+from enas.randomness import of_rank, stateless_seed
 from enas.types import Session, Tensor
 
 # (images float32 `[N, H, W, C]`, normalised; labels int32 `[N]`; weights float32 `[N]`).
@@ -78,6 +78,7 @@ def training_batches(
     purpose: str,
     augment: DataConfig | None = None,
     repeats: int = 1,
+    shard: tuple[int, int] = (0, 1),
 ) -> Stream:
     """Makes an endless stream of shuffled batches. Each epoch sees every image at most once, in an order of its own.
 
@@ -90,27 +91,30 @@ def training_batches(
       seed, purpose: key of the order and the augmentation.
       augment: how the images are augmented; None: not at all.
       repeats: how often each batch comes in a row. All arcs of an update of the controller see the same images.
+      shard: (worker, workers): this is one of several workers, whose batches together make up a step's.
 
     Raises:
-      UserError: the split has fewer images than a batch.
+      UserError: the split has fewer images than the batch of a step.
     """
     count = len(split.labels)
-    if count < batch_size:
+    worker, workers = shard
+    if count < batch_size * workers:
         flag = "--controller_batch_size" if purpose == "reward" else "--batch_size"
+        of_all = f" on each of {workers} workers" if workers > 1 else ""
         raise UserError(
-            f"{flag}={batch_size}: more than the {count} images there are for {purpose}; expected at most {count}, "
-            f"e.g. {flag}={max(1, count // 4)}"
+            f"{flag}={batch_size}{of_all}: more than the {count} images there are for {purpose}; expected at most "
+            f"{count // workers}, e.g. {flag}={max(1, count // (4 * workers))}"
         )
-    per_epoch = count // batch_size
+    per_epoch = count // (batch_size * workers)
 
     def batch(step: Tensor, gather: Gather) -> Batch:
-        position = step % per_epoch * batch_size + tf.range(batch_size, dtype=tf.int64)
+        position = (step % per_epoch * workers + worker) * batch_size + tf.range(batch_size, dtype=tf.int64)
         key = stateless_seed(seed, f"order/{purpose}", step // per_epoch)
         index = tf.random.experimental.index_shuffle(position, key, tf.cast(count - 1, tf.int64))
         x, y = gather(index)
         x = _normalised(data, x)
         if augment is not None:
-            x = _augmented(x, augment, lambda what: stateless_seed(seed, f"{what}/{purpose}", step))
+            x = _augmented(x, augment, lambda what: stateless_seed(seed, of_rank(f"{what}/{purpose}", worker), step))
         return x, y, tf.ones([batch_size])
 
     return _stream(split, batch_size, per_epoch, batch, repeats)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from enas.options.config import ChildConfig
-from enas.randomness import stateless_seed
+from enas.randomness import of_rank, stateless_seed
 from enas.types import Tensor
 from quantize import ops, schemes
 from quantize.bits import sum_bits
@@ -40,6 +40,7 @@ class BuildContext(Generic[Config]):
       weight_bits: variable name -> bits of one of its weights, for the variables of convolutions and dense layers.
       activation_bits: the same variables -> bits of one of the activations that they are multiplied with.
       moving_updates: (variable, the batch's value) of each moving average that a training step updates.
+      worker, workers: index of this one of the workers that train together, and how many there are.
     """
 
     config: Config
@@ -54,6 +55,8 @@ class BuildContext(Generic[Config]):
     weight_bits: dict[str, int] = dataclasses.field(default_factory=dict)
     activation_bits: dict[str, int] = dataclasses.field(default_factory=dict)
     moving_updates: list[tuple[Tensor, Tensor]] = dataclasses.field(default_factory=list)
+    worker: int = 0
+    workers: int = 1
 
     @property
     def scheme(self: "BuildContext[ChildConfig]") -> Scheme:
@@ -185,8 +188,8 @@ def activate(build: BuildContext[ChildConfig], scheme: Scheme, x: Tensor) -> Ten
 
 
 def keep_mask(build: BuildContext, purpose: str, shape: Sequence[int] | Tensor, keep: float | Tensor) -> Tensor:
-    """Draws a float32 tensor of this shape, 1 with probability `keep` and else 0, keyed by (seed, purpose, step)."""
-    seed = stateless_seed(build.seed, purpose, build.step)
+    """Draws a float32 tensor of this shape, 1 with probability `keep` and else 0, keyed by (seed, purpose, step, worker)."""
+    seed = stateless_seed(build.seed, of_rank(purpose, build.worker), build.step)
     return tf.floor(keep + tf.random.stateless_uniform(shape, seed))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
 
+from enas.distributed import collectives
 from enas.graph import adam, finite_check, functions, layers, norms
 from enas.graph.finite_check import FiniteCheck
 from enas.graph.layers import BuildContext
@@ -75,6 +76,8 @@ def update(
     If the loss, a gradient or a batch's statistics are not finite, the step is skipped: no weight, momentum or moving
     average changes, and a dynamic loss scale halves (arXiv 1710.03740, section 3.2).
 
+    Several workers take the step that the mean of their gradients makes, and all of them skip it if one of them has to.
+
     Args:
       build: what the child was built with.
       objective: float32 scalar.
@@ -87,7 +90,11 @@ def update(
     # Read before the step adapts it, so that the scale reported is the scale used.
     used_scale = tf.identity(scale)
     # Each gradient is that of a whole variable or of the rows that the step uses. Only `_apply` asks which.
-    rows, scaled = zip(*map(_rows, functions.gradients(objective * used_scale, variables)), strict=True)
+    found = list(map(_rows, functions.gradients(objective * used_scale, variables)))
+    # Of several workers, what a step is made of is averaged first. The overflow of one makes the mean infinite for all.
+    rows, scaled = collectives.mean_gradients(found, variables, build.workers)
+    objective = collectives.total(objective, build.workers, mean=True)
+    _average_statistics(build)
     gradients = list(scaled) if "fp16" not in build.config.schemes else [g / used_scale for g in scaled]
     squares = finite_check.squares(gradients)
     norm = finite_check.global_norm(squares)
@@ -116,6 +123,13 @@ def update(
     with tf.control_dependencies([taken]):
         op = tf.group(taken, *_adapt_loss_scale(scale, good_steps, check.all))
     return Update(op, norm, used_scale, good_steps is not None, skipped, check)
+
+
+def _average_statistics(build: BuildContext[ChildConfig]) -> None:
+    """Averages over the workers what moving averages take from a batch."""
+    if build.moving_updates:
+        averages, values = zip(*build.moving_updates, strict=True)
+        build.moving_updates = list(zip(averages, collectives.means(values, build.workers), strict=True))
 
 
 def _statistics(build: BuildContext[ChildConfig]) -> dict[str, Tensor]:

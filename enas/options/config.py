@@ -16,6 +16,7 @@ from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
 from enas.options.run import BaseRunConfig, FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 from enas.options.strategy import StrategyConfig
+from enas.options.workers import WorkersConfig
 
 C = TypeVar("C")
 
@@ -38,6 +39,7 @@ __all__ = [
     "SearchConfig",
     "TrainConfig",
     "TrainRunConfig",
+    "WorkersConfig",
     "changes",
     "completed",
     "differences",
@@ -61,6 +63,7 @@ class Settings:
         are given. A section may have some, too.
       arc_flags: flags that give an arc's integers their meaning, and that an arc's file brings along from its run.
       budget: the section of a cost budget; None where the space has none.
+      workers: which processes train together; a space whose training is one process's has no such section of its own.
     """
 
     space: ClassVar[str]
@@ -70,6 +73,7 @@ class Settings:
     child: Any
     run: BaseRunConfig
     budget: Any = None
+    workers: WorkersConfig = WorkersConfig()
 
     def metadata(self) -> dict[str, Any]:
         """What config.json says of the run beside its settings, e.g. {"ops": [the op that each op id stands for]}."""
@@ -93,6 +97,7 @@ class SearchConfig(Settings):
     score: ScoreConfig = ScoreConfig()
     recommendation: RecommendationConfig = RecommendationConfig()
     run: RunConfig = RunConfig()
+    workers: WorkersConfig = WorkersConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,6 +110,7 @@ class TrainConfig(Settings):
     child: ChildConfig = ChildConfig()
     arc: RetrainConfig = RetrainConfig()
     run: TrainRunConfig = TrainRunConfig()
+    workers: WorkersConfig = WorkersConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +217,7 @@ def changes(config: Any, stored: Mapping[str, Any]) -> list[str]:
     """What a resumed run changes, as `--flag=value (was value)`; `stored` is a dict as in config.json."""
     values = to_values(config)
     flexible = {name for name, _, field in options(type(config)) if field.metadata["flexible"]}
-    noted = flexible & set(stored) - {"output_dir", "reset_output_dir", "eval_only", "sampling_only"}
+    noted = (flexible & set(stored)) - {"output_dir", "reset_output_dir", "eval_only", "sampling_only"}
     return [f"--{name}={values[name]} (was {stored[name]})" for name in sorted(noted) if stored[name] != values[name]]
 
 

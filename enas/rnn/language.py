@@ -113,6 +113,10 @@ class TrainStep:
     def start(self, _session: Session) -> None:
         """Does nothing, because `feeds` hands in the window of a step."""
 
+    def go_to(self, session: Session, step: int) -> None:
+        """Sets the number of steps done."""
+        self.step.load(step, session)
+
     def feeds(self, step: int) -> Feeds:
         """Returns what a step (from 0, over the whole run) has to be fed."""
         inputs, targets, _ = self.windows[step % self.windows.count]

@@ -6,27 +6,23 @@ is in its variables, its records and its `Position`; the three are stored togeth
 """
 
 import dataclasses
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from enas import signals
 from enas.errors import UserError
-from enas.interfaces import Feeds, TrainStep
 from enas.runs import series
 from enas.runs.position import Position, position_of
-from enas.runs.records import child_line, record
 
 if TYPE_CHECKING:
     from enas.runs.session import RunContext
 
 Phase = Callable[[int, int], Iterator[None]]
-
-EVALUATED = ("valid", "test")
 
 
 class OutOfTime(Exception):
@@ -40,22 +36,52 @@ class Loop:
       context: the `session.RunContext`.
       out_of_time: function that says whether the time is over; None: --max_minutes says it.
 
+    Of several workers only the chief saves and restores; the others take what it has. All of them agree, after each unit,
+    whether to go on.
+
     Attributes:
       context: the `session.RunContext`.
       position: the `Position`.
       fresh: no checkpoint was restored.
+      workers: the `Workers` of the run.
     """
 
     def __init__(self, context: "RunContext", out_of_time: Callable[[], bool] | None = None) -> None:
         self.context, self.out_of_time = context, out_of_time or self._limit_passed
         self.config, self.run, self.session, self.last = context.config.run, context.run, context.session, context.last
-        restored = self.last.restore(self.session)
+        self.workers = context.workers
+        restored = self.last.restore(self.session) if self.workers.is_chief else None
         self.fresh = restored is None
         self.position = Position() if restored is None else position_of(*restored)
+        self._follow_chief()
         self.run.cut(self.position.sizes)
         self.position.sizes = self.run.sizes()
-        self.run.earlier_minutes = self.position.minutes
+        self.run.earlier_minutes = self.minutes = self.position.minutes
         self.saved = time.monotonic()
+        self._stop_agreed = False
+
+    def _follow_chief(self) -> None:
+        """Brings all workers to where the chief is."""
+        fresh, position = json.loads(self.workers.chiefs(json.dumps([self.fresh, dataclasses.asdict(self.position)])))
+        if not self.workers.is_chief:
+            self.fresh, self.position = fresh, Position(**position)
+        self._divide_anew()
+        self.workers.share_variables()
+
+    def _divide_anew(self) -> None:
+        """Finds the place in its epoch that a run has which goes on with another number of workers."""
+        was, now = self.position.workers, self.workers.count
+        if was == now:
+            return
+        training = self.context.graph.training
+        self.position.workers = now
+        inside = self.position.phase == 0
+        if inside:
+            self.position.unit = min(self.position.unit * was // now, training.per_epoch)
+        epochs = self.position.epoch + (not inside)
+        training.go_to(self.session, epochs * training.per_epoch + (self.position.unit if inside else 0))
+        if self.workers.is_chief:
+            self.run.log(f"going on with {now} workers (was {was}), {training.per_epoch} steps an epoch")
 
     def epochs(self, phases: Sequence[Phase], over: Callable[[], bool] = lambda: False) -> None:
         """Runs all epochs that are left, saving a checkpoint after each and every --checkpoint_every_minutes.
@@ -70,20 +96,28 @@ class Loop:
         """
         position = self.position
         # An earlier process may have been killed between its records and these.
-        series.write(self.run)
+        self._write_series()
         try:
-            while position.epoch < self.config.num_epochs and (self._inside_epoch() or not over()):
-                self._check_time()
+            while position.epoch < self.config.num_epochs:
+                if self._agree(over=not self._inside_epoch() and over()).over:
+                    break
                 while position.phase < len(phases):
                     for _ in phases[position.phase](position.epoch, position.unit):
                         self._count_unit()
                     position.phase, position.unit = position.phase + 1, 0
                 position.epoch, position.phase = position.epoch + 1, 0
+                self.workers.check_in_step()
                 self._save()
-                series.write(self.run)
+                self._write_series()
+            self.workers.left()
         except signals.Stopped as stopped:
+            if not self._stop_agreed:
+                # It came inside a unit, while the others wait for this one.
+                self.workers.agree(stop=stopped.signal)
             self._save()
-            series.write(self.run)
+            self._write_series()
+            if not self.workers.is_chief:
+                raise
             stopped.tell(
                 self.run,
                 f"in epoch {self.position.epoch + 1} of {self.config.num_epochs}; checkpoint saved; "
@@ -116,7 +150,7 @@ class Loop:
         in_a_row = self.position.bad_steps.get(kind, 0) + 1
         self.position.bad_steps[kind] = in_a_row
         if in_a_row >= self.config.max_bad_steps:
-            series.write(self.run)
+            self._write_series()
             raise UserError(
                 f"{kind} step {step}: {what}; it was the last of {in_a_row} such steps in a row "
                 f"(--max_bad_steps={self.config.max_bad_steps}); the last checkpoint in {self.run.path} is kept, with the "
@@ -126,23 +160,65 @@ class Loop:
     def _inside_epoch(self):
         return self.position.phase > 0 or self.position.unit > 0
 
+    def by_chief(self, phase: Phase) -> Phase:
+        """Returns a phase that the chief does alone, while the other workers wait unit by unit."""
+        if self.workers.count == 1:
+            return phase
+
+        def led(epoch: int, unit: int) -> Iterator[None]:
+            yield from phase(epoch, unit)
+            self._agree(over=True)
+
+        def followed(_epoch: int, _unit: int) -> Iterator[None]:
+            over = False
+            while not over:
+                yield
+                over = self._agreed.over
+
+        return led if self.workers.is_chief else followed
+
+    def shared(self, values: np.ndarray) -> np.ndarray:
+        """Returns what all workers have, one after the other, `[workers * n]`, of float32 `[n]` that each of them has.
+
+        Raises:
+          signals.Stopped: one of them got a signal.
+        """
+        return self._agree(values=values).values.astype(np.float32).ravel()
+
+    def _agree(self, over=False, values=()):
+        """Agrees with the other workers on whether to go on; called at the same moments by all of them.
+
+        Raises:
+          signals.Stopped: a worker got a signal.
+          OutOfTime: the chief's time is over; not from within a unit.
+        """
+        out_of_time = not over and len(values) == 0 and self.workers.is_chief and self.out_of_time()
+        minutes = self.run.minutes()
+        self._agreed = self.workers.agree(over, out_of_time, minutes, signals.received(), values)
+        self.minutes = self._agreed.minutes
+        if self._agreed.stop:
+            self._stop_agreed = True
+            worker, number = self._agreed.stop
+            if worker != self.workers.index:
+                self.run.log(f"worker {worker} got a signal to stop")
+            raise signals.Stopped(number)
+        if self._agreed.out_of_time:
+            self._save()
+            self._write_series()
+            self.workers.left()
+            raise OutOfTime
+        return self._agreed
+
     def _count_unit(self):
         self.position.unit += 1
         self.position.sizes = self.run.sizes()
-        signals.check()
-        self._check_time()
+        self._agree()
         if time.monotonic() - self.saved >= 60 * self.config.checkpoint_every_minutes:
             self._save()
 
     def _limit_passed(self):
         limit = self.config.max_minutes
         return bool(limit) and self.run.minutes() >= limit
-
-    def _check_time(self):
-        if self.out_of_time():
-            self._save()
-            series.write(self.run)
-            raise OutOfTime
 
     def log_out_of_time(self) -> None:
         """Logs that the time is over, and how to go on."""
@@ -160,73 +236,20 @@ class Loop:
         """
         if not self.config.lr_by_time:
             return epochs
-        by_time = self.config.num_epochs * self.run.minutes() / self.config.max_minutes
+        # Of several workers the chief's minutes, so that all have the same rate.
+        minutes = self.minutes if self.workers.count > 1 else self.run.minutes()
+        by_time = self.config.num_epochs * minutes / self.config.max_minutes
         # At the end itself a schedule with restarts begins anew.
         return max(epochs, min(by_time, math.nextafter(self.config.num_epochs, 0.0)))
 
+    def _write_series(self):
+        if self.workers.is_chief:
+            series.write(self.run)
+
     def _save(self):
+        if not self.workers.is_chief:
+            return
         self.position.minutes = self.run.minutes()
         self.run.sync()
         self.last.save(self.session, dataclasses.asdict(self.position))
         self.saved = time.monotonic()
-
-
-def child_epoch(
-    loop: Loop, training: TrainStep, epoch: int, unit: int, feeds: Callable[[int], Feeds] = lambda _: {}
-) -> Iterator[None]:
-    """A phase that trains a child for one epoch; one unit is one step.
-
-    Args:
-      loop: the run's `Loop`.
-      training: what the task's `training` built.
-      epoch: epochs done before this one.
-      unit: steps of this epoch already done.
-      feeds: function of the step (from 0, over the whole run) to more feeds, e.g. the arc.
-    """
-    run, config, session = loop.run, loop.context.config, loop.session
-    per_epoch, update = training.per_epoch, training.update
-    fetches = [
-        training.loss,
-        update.grad_norm,
-        training.batch_metric,
-        update.loss_scale,
-        update.skipped,
-        update.finite_check.finite,
-    ]
-    for step in units(epoch * per_epoch + unit, (epoch + 1) * per_epoch, f"epoch {epoch + 1}"):
-        rate = loop.context.task.learning_rate(config.child, loop.scheduled(step / per_epoch))
-        feed = {training.rate: rate, **training.feeds(step), **feeds(step)}
-        (loss, norm, batch_metric, scale, skipped, finite), _ = session.run([fetches, update.op], feed)
-        # Halving the loss scale answers an overflow of float16, but for the last time.
-        loop.count_bad_step("child", step + 1, update.finite_check, finite, ordinary=update.dynamic and scale > 1)
-        if (step + 1) % config.run.log_every == 0 or step + 1 == (epoch + 1) * per_epoch:
-            more, words = training.figures(batch_metric)
-            figures = {"loss": float(loss), "lr": rate, "grad_norm": float(norm), **more, "loss_scale": float(scale)}
-            run.log(child_line(epoch, step + 1, figures, words, run.minutes()))
-            record(run, "child", epoch, step + 1, figures, step=step + 1, skipped_steps=int(skipped))
-        yield
-
-
-def units(first: int, last: int, title: str) -> Iterator[int]:
-    """Yields first, ..., last - 1, with a progress bar on a terminal."""
-    with tqdm(range(first, last), title, disable=None, leave=False) as bar:
-        yield from bar
-
-
-def evaluation(
-    loop: Loop, score: Callable[[str], float], finished: Callable[[dict[str, float]], None]
-) -> Iterator[None]:
-    """A phase that scores a child on the validation and the test set; one unit is one set.
-
-    Args:
-      loop: the run's `Loop`, whose position holds the scores already measured.
-      score: function of a set's name.
-      finished: called with e.g. `{"valid_accuracy": float, "test_accuracy": float}` at the end of the last unit.
-    """
-    position, metric = loop.position, loop.context.task.METRIC
-    for name in EVALUATED[position.unit :]:
-        position.scores[f"{name}_{metric.name}"] = score(name)
-        if name == EVALUATED[-1]:
-            figures, position.scores = position.scores, {}
-            finished(figures)
-        yield

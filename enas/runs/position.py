@@ -20,6 +20,7 @@ class Position:
       bad_steps: kind of step -> how many in a row, up to the last one, had numbers that were not finite.
       scores: of an evaluation that is under way, those measured.
       sizes: `RunDirectory.sizes` after the last unit; a resumed run drops what was recorded later.
+      workers: how many workers its steps had.
     """
 
     epoch: int = 0
@@ -30,6 +31,7 @@ class Position:
     bad_steps: dict = dataclasses.field(default_factory=dict)
     scores: dict = dataclasses.field(default_factory=dict)
     sizes: dict = dataclasses.field(default_factory=dict)
+    workers: int = 1
 
 
 def position_of(path: str, metadata: dict[str, Any]) -> Position:
@@ -40,7 +42,8 @@ def position_of(path: str, metadata: dict[str, Any]) -> Position:
     """
     position = Position()
     for field in dataclasses.fields(Position):
-        value = metadata.get(field.name)
+        # Checkpoints of older versions say nothing of workers.
+        value = metadata.get(field.name, 1 if field.name == "workers" else None)
         if type(value) is not type(getattr(position, field.name)) or not _counts(field.name, value):
             raise UserError(f"{path}.json: {field.name} is {value!r}; expected what a run of this program stores")
         setattr(position, field.name, value)

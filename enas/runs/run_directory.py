@@ -51,7 +51,7 @@ class RunDirectory:
       events: the `session.Events` of an opened session.
     """
 
-    def __init__(self, path: str, resumed: bool, lock: IO[Any]) -> None:
+    def __init__(self, path: str, resumed: bool, lock: IO[Any] | None) -> None:
         self.path, self.resumed, self._lock = path, resumed, lock
         self.start_time, self.earlier_minutes = time.monotonic(), 0.0
         self.events: Any = None
@@ -64,7 +64,8 @@ class RunDirectory:
 
     def close(self) -> None:
         """Lets another process have the directory."""
-        self._lock.close()
+        if self._lock:
+            self._lock.close()
 
     def file(self, name: str) -> str:
         """Path of a file in the directory."""
@@ -175,6 +176,8 @@ def check_output_dir(config: Any, kind: str) -> dict[str, Any] | None:
     path = config.run.output_dir
     if not path:
         raise UserError("--output_dir='': expected a directory")
+    if not config.workers.is_chief:
+        return None  # the chief's, and locked by it
     if os.path.exists(path) and not os.path.isdir(path):
         raise UserError(f"--output_dir={path}: can't be written: it is a file, expected a directory")
     if os.path.exists(os.path.join(path, "lock")):
@@ -212,6 +215,8 @@ def open_run(config: Any, kind: str) -> RunDirectory:
         if config.run.reset_output_dir:
             _clear(path)
         values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config), **config.metadata()}
+        # Who the workers are is this process's matter, and not the run's.
+        values = {name: value for name, value in values.items() if name not in ("worker_hosts", "task_index")}
         write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
         for name in ("checkpoints", "events"):
             os.makedirs(os.path.join(path, name), exist_ok=True)

@@ -20,7 +20,8 @@ from enas.interfaces import Scorer, SearchSpace, TrainStep
 from enas.metric import recordable
 from enas.options import arc_input
 from enas.runs import recommendation, session
-from enas.runs.loop import Loop, OutOfTime, child_epoch, evaluation, units
+from enas.runs.loop import Loop, OutOfTime
+from enas.runs.phases import child_epoch, evaluation, units
 from enas.runs.records import log_evaluation, log_header, record
 from enas.runs.session import RunContext
 from enas.strategies.strategy import PURPOSE, Strategy
@@ -90,25 +91,28 @@ class Search:
 
     def train_child(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
-        per_epoch = self.graph.training.per_epoch
+        per_epoch, workers = self.graph.training.per_epoch, self.loop.workers
         first = epoch * per_epoch
-        steps = range(first, first + per_epoch)
+        # Each of several workers has arcs of its own.
+        steps = range(first * workers.count + workers.index, (first + per_epoch) * workers.count, workers.count)
         arcs = self.child_arcs(steps, epoch < self.config.controller.warmup_epochs)
         feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
         yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
 
     def train_controller(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: `--controller_train_steps` updates of the strategy on validation rewards, less what the budget takes; one
-        unit is one update."""
+        unit is one update. Of several workers each measures `--controller_num_aggregate` rewards, and all learn from all."""
         config, strategy, seed = self.config.controller, self.graph.strategy, self.config.run.seed
         if (epoch + 1) % config.train_every or epoch < config.warmup_epochs:
             return
         self.run.log(f"Epoch {epoch + 1}: Training controller")
         for i in units(unit, config.train_steps, "controller"):
             step = strategy.updates(self.session)
-            steps = range(step * config.num_aggregate, (step + 1) * config.num_aggregate)
+            count = config.num_aggregate * self.loop.workers.count
+            steps = range(step * count, (step + 1) * count)
             arcs = strategy.propose(self.session, seed, PURPOSE, steps)
-            merits = self._merits(step, arcs)
+            own = self.loop.workers.index * config.num_aggregate
+            merits = self.loop.shared(self._merits(step, arcs[own : own + config.num_aggregate]))
             rewards = merits - [self._penalty(self._arc(arc)) for arc in arcs]
             # Nothing may stop between here and the yield: the update changes the variables.
             learned = strategy.learn(self.session, seed, steps, rewards)
@@ -237,7 +241,13 @@ def run_search(config: Any, space: SearchSpace) -> None:
       UserError: see `session.run_context` and `Checkpoints`.
       signals.Stopped: a signal came; a checkpoint was saved.
     """
-    with session.run_context(config, "search", space.task, lambda dataset: build(config, space, dataset)) as context:
+    with session.run_context(
+        config,
+        "search",
+        space.task,
+        lambda dataset: build(config, space, dataset),
+        values=config.controller.num_aggregate,
+    ) as context:
         loop = Loop(context)
         search = Search(space, context, loop)
         log_header(context, loop.position)
@@ -246,10 +256,15 @@ def run_search(config: Any, space: SearchSpace) -> None:
             return
         run = context.run
         run.remove(recommendation.AT_LIMIT)
-        phases = [search.train_child, search.train_controller, search.score_arcs, search.evaluate]
+        by_chief = [loop.by_chief(phase) for phase in (search.score_arcs, search.evaluate)]
+        out_of_time = False
         try:
-            loop.epochs(phases, search.is_over)
+            loop.epochs([search.train_child, search.train_controller, *by_chief], search.is_over)
         except OutOfTime:
+            out_of_time = True
+        if not context.workers.is_chief:
+            return
+        if out_of_time:
             loop.log_out_of_time()
             recommendation.score_at_limit(search, SCORED_ARCS)
         recommendation.finish(search)

@@ -14,11 +14,13 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 from enas import signals
 from enas.data import pipeline
+from enas.distributed.workers import Workers
 from enas.drawing import pictures
 from enas.interfaces import Arc, SearchSpace, Task
 from enas.options import config as configs
 from enas.runs import metadata
 from enas.runs.checkpoints import Checkpoints
+from enas.runs.follower import Following
 from enas.runs.run_directory import EVENTS, RunDirectory, check_output_dir, open_run
 from enas.types import Session
 
@@ -35,13 +37,15 @@ def graph_mode() -> None:
     tf.config.optimizer.set_experimental_options({"remapping": False, "arithmetic_optimization": False})
 
 
-def open_session(graph: Any = None) -> Session:
-    """Returns a session on a graph, by default the default graph."""
+def open_session(graph: Any = None, workers: Workers | None = None) -> Session:
+    """Returns a session on a graph, by default the default graph; of one of several workers, on its server."""
     config = tf.ConfigProto()
+    if workers:
+        config.MergeFrom(workers.session_config)
     # Rewriting the graph around the functions takes longer than all that comes before a search's first step, a hundred
     # megabytes, and saves nothing: the work is in the functions, which are rewritten all the same.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
-    return tf.Session(graph=graph, config=config)
+    return tf.Session(workers.target if workers else "", graph=graph, config=config)
 
 
 class Events:
@@ -100,7 +104,8 @@ class RunContext:
       graph: what `build` returned.
       session: a session with initial values in all variables.
       last, best, limit: checkpoints of the run's newest states, of the best children of a training, and of the child that a
-        training had when its time was over, if it is better than these.
+        training had when its time was over, if it is better than these. Only the chief's are used.
+      workers: the workers of the run.
     """
 
     config: Any
@@ -112,11 +117,16 @@ class RunContext:
     last: Checkpoints
     best: Checkpoints
     limit: Checkpoints
+    workers: Workers
 
 
 @contextlib.contextmanager
-def run_context(config: Any, kind: str, task: Task, build: Callable[[Any], Any]) -> Iterator[RunContext]:
+def run_context(
+    config: Any, kind: str, task: Task, build: Callable[[Any], Any], values: int = 0
+) -> Iterator[RunContext]:
     """Loads the data, builds and finalizes the graph, opens the run directory and a session; yields `RunContext`.
+
+    Of several workers only the chief has a run directory.
 
     SIGINT and SIGTERM are only noted within it: see `signals.check`.
 
@@ -125,29 +135,42 @@ def run_context(config: Any, kind: str, task: Task, build: Callable[[Any], Any])
       kind: "search" or "training".
       task: the space's task; loads the data.
       build: function of the data set that builds the graph.
+      values: how many numbers each of several workers has to tell the others between steps.
 
     Raises:
-      UserError: see the task's `load`, `check_output_dir` and what `build` raises.
+      UserError: see the task's `load`, `check_output_dir`, `Workers` and what `build` raises.
     """
-    check_output_dir(config, kind)
+    is_chief = config.workers.is_chief
+    if is_chief:
+        check_output_dir(config, kind)
     graph_mode()
     dataset = task.load(config)
-    with tf.Graph().as_default() as tf_graph:
+    workers = Workers(config.workers)
+    with tf.Graph().as_default() as tf_graph, workers.device():
         graph = build(dataset)
         saver = tf.train.Saver(max_to_keep=None)
         initialize = tf.global_variables_initializer()
+        workers.build(values)
         tf_graph.finalize()
     with (
         signals.noted(),
-        open_run(config, kind) as run,
-        open_session(tf_graph) as sess,
+        open_run(config, kind) if is_chief else Following(config.run.output_dir) as run,
+        workers.loss_told(),
+        open_session(tf_graph, workers) as sess,
         pipeline.unreadable_files_told(),
     ):
-        metadata.store_data(run, task.metadata(dataset), config.data.dataset)
-        run.events = Events(run, configs.to_values(config))
+        workers.opened(sess)
+        workers.check_alike(config, task.metadata(dataset))
+        if is_chief:
+            metadata.store_data(run, task.metadata(dataset), config.data.dataset)
+            run.events = Events(run, configs.to_values(config))
+        if workers.count > 1:
+            # Of a worker that follows, this is all there is to see on its terminal.
+            line = f"worker {workers.index} of {workers.count}, at {config.workers.hosts[workers.index]}"
+            run.log(f"{line}, the chief") if is_chief else print(f"{line}; worker 0 logs", flush=True)
         sess.run(initialize)
-        checkpoints = [Checkpoints(run, name, saver) for name in ("last", "best", "limit")]
-        yield RunContext(config, task, run, dataset, graph, sess, *checkpoints)
+        last, best, limit = (Checkpoints(run, name, saver) for name in ("last", "best", "limit"))
+        yield RunContext(config, task, run, dataset, graph, sess, last, best, limit, workers)
 
 
 def start(

@@ -12,6 +12,7 @@ from enas.errors import UserError
 from enas.interfaces import SearchSpace
 from enas.options import arc_input
 from enas.options import config as configs
+from enas.options.workers import check_alone
 from enas.runs.metadata import stored_values
 from enas.runs.run_directory import check_output_dir
 
@@ -39,6 +40,7 @@ def search_settings(config: Any, given: Mapping[str, Any]) -> Any:
     if not options.sampling_only:
         check_output_dir(config, "search")
         return config
+    check_alone(config.workers, "sampling_only")
     stored = stored_values(path)
     if stored is None or (stored.get("kind"), stored.get("space")) != ("search", config.space):
         raise UserError(f"--output_dir={path}: expected a search of the {config.space} space, for --sampling_only")

@@ -11,7 +11,8 @@ from enas.metric import recordable
 from enas.options import arc_input
 from enas.options.config import with_arc
 from enas.runs import session, warm_start
-from enas.runs.loop import EVALUATED, Loop, OutOfTime, child_epoch, evaluation
+from enas.runs.loop import Loop, OutOfTime
+from enas.runs.phases import EVALUATED, child_epoch, evaluation
 from enas.runs.records import log_evaluation, log_header
 from enas.runs.session import RunContext
 
@@ -91,21 +92,26 @@ def run_training(config: Any, space: SearchSpace, out_of_time: Callable[[], bool
     ) as context:
         loop = Loop(context, out_of_time)
         if config.arc.init_from and loop.fresh:
-            warm_start.take(context, space, arc)
+            if context.workers.is_chief:
+                warm_start.take(context, space, arc)
+            context.workers.share_variables()
         training = Training(context, loop, arc, space)
-        # A training that goes on is no longer where its time was over.
-        context.limit.clear()
+        if context.workers.is_chief:
+            # A training that goes on is no longer where its time was over.
+            context.limit.clear()
         log_header(context, loop.position)
         context.run.log(f"arc: {arc}")
         context.run.log(f"cost: {context.graph.scorer.cost()}")
         try:
-            loop.epochs([training.train_child, training.evaluate])
+            loop.epochs([training.train_child, loop.by_chief(training.evaluate)])
         except OutOfTime:
             if out_of_time:
                 raise
             loop.log_out_of_time()
-            training.keep_at_limit()
-        _finish(context)
+            if context.workers.is_chief:
+                training.keep_at_limit()
+        if context.workers.is_chief:
+            _finish(context)
 
 
 def _finish(context, detailed=False):

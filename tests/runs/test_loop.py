@@ -14,7 +14,8 @@ from enas.errors import UserError
 from enas.micro.config import SearchConfig
 from enas.options.config import RunConfig
 from enas.runs import run_directory, series
-from enas.runs.loop import Loop, OutOfTime, evaluation
+from enas.runs.loop import Loop, OutOfTime
+from enas.runs.phases import evaluation
 from enas.runs.position import Position
 
 EPOCHS = 3

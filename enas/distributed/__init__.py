@@ -1,0 +1,1 @@
+"""Synchronous training by several workers: collectives, agreement, and how the loss of a worker is noticed."""
