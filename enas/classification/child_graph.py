@@ -144,6 +144,7 @@ def train_step(
         moving_averages=moving_averages,
         worker=worker,
         workers=workers,
+        sync_batch_norm=config.workers.sync_batch_norm,
     )
     logits, aux_logits = child.logits(build, images, arc)
     balanced = config.child.class_weights == "balanced"

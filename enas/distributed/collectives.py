@@ -7,6 +7,7 @@ called in a loop or in a function more than once would meet itself, so collectiv
 from collections.abc import Sequence
 
 import tensorflow.compat.v1 as tf
+from tensorflow.python.framework.func_graph import FuncGraph
 
 from enas.types import Tensor
 
@@ -28,6 +29,8 @@ def total(tensor: Tensor, count: int, mean: bool = False) -> Tensor:
     """
     if count == 1:
         return tensor
+    if isinstance(tf.get_default_graph(), FuncGraph):
+        raise ValueError(f"{tensor.name}: collectives can't stand in a function, which may be called twice")
     keys = tf.get_collection_ref(_KEYS)
     keys.append(len(keys))
     return tf.raw_ops.CollectiveReduceV2(

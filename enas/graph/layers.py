@@ -41,6 +41,7 @@ class BuildContext(Generic[Config]):
       activation_bits: the same variables -> bits of one of the activations that they are multiplied with.
       moving_updates: (variable, the batch's value) of each moving average that a training step updates.
       worker, workers: index of this one of the workers that train together, and how many there are.
+      sync_batch_norm: batch norms use the statistics of all workers' batches together.
     """
 
     config: Config
@@ -57,6 +58,7 @@ class BuildContext(Generic[Config]):
     moving_updates: list[tuple[Tensor, Tensor]] = dataclasses.field(default_factory=list)
     worker: int = 0
     workers: int = 1
+    sync_batch_norm: bool = False
 
     @property
     def scheme(self: "BuildContext[ChildConfig]") -> Scheme:

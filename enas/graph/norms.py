@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas.graph import functions
+from enas.graph import functions, sync_norms
 from enas.graph.layers import BuildContext, constant_variable
 from enas.options.config import ChildConfig
 from enas.types import Tensor
@@ -63,6 +63,8 @@ def batch_norm(
     Returns:
       (normalised x in its own dtype, batch mean, batch variance, a list of what `batch_norm_gradient` takes).
     """
+    if build.training and build.sync_batch_norm:
+        return sync_norms.batch_norm(x, scale, offset, _epsilon(build), build.workers)
     if build.batch_statistics:
         moving_mean = moving_variance = tf.constant([], tf.float32)
     y, mean, variance, *kept = tf.raw_ops.FusedBatchNormV3(
@@ -81,6 +83,8 @@ def batch_norm_gradient(
     build: BuildContext[ChildConfig], x: Tensor, scale: Tensor, kept: Sequence[Tensor], grad_y: Tensor
 ) -> Sequence[Tensor]:
     """Computes the gradients of x, scale and offset from that of `batch_norm` of x by the batch's own statistics."""
+    if build.sync_batch_norm:
+        return sync_norms.gradient(x, scale, kept, grad_y, build.workers)
     reserved = {f"reserve_space_{i}": tensor for i, tensor in enumerate(kept, 1)}
     gradients = tf.raw_ops.FusedBatchNormGradV3(
         y_backprop=grad_y, x=x, scale=scale, epsilon=_epsilon(build), is_training=True, **reserved

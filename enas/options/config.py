@@ -16,7 +16,7 @@ from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
 from enas.options.run import BaseRunConfig, FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 from enas.options.strategy import StrategyConfig
-from enas.options.workers import WorkersConfig
+from enas.options.workers import TrainWorkersConfig, WorkersConfig
 
 C = TypeVar("C")
 
@@ -110,7 +110,7 @@ class TrainConfig(Settings):
     child: ChildConfig = ChildConfig()
     arc: RetrainConfig = RetrainConfig()
     run: TrainRunConfig = TrainRunConfig()
-    workers: WorkersConfig = WorkersConfig()
+    workers: TrainWorkersConfig = TrainWorkersConfig()
 
 
 @dataclasses.dataclass(frozen=True)

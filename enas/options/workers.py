@@ -20,7 +20,10 @@ class WorkersConfig:
       hosts: the addresses, one for each worker.
       count: how many workers there are, at least 1.
       is_chief: this worker writes the run directory.
+      sync_batch_norm: see `TrainWorkersConfig`; the workers of a search train different arcs.
     """
+
+    sync_batch_norm = False
 
     worker_hosts: str = option(
         "",
@@ -77,6 +80,22 @@ class WorkersConfig:
     def is_chief(self) -> bool:
         """Whether this worker writes the run directory."""
         return self.task_index == 0
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainWorkersConfig(WorkersConfig):
+    """Of the training of one arc, whose workers all train the same network."""
+
+    sync_batch_norm: bool = option(
+        False,
+        "Let batch norms use the statistics of all workers' batches together, at the price of two more exchanges for each: "
+        "for batches of a few images.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.sync_batch_norm and self.count == 1:
+            raise UserError("--sync_batch_norm: needs --worker_hosts, whose batches it joins")
 
 
 def check_alone(config: WorkersConfig, flag: str) -> None:

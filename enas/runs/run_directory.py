@@ -216,7 +216,11 @@ def open_run(config: Any, kind: str) -> RunDirectory:
             _clear(path)
         values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config), **config.metadata()}
         # Who the workers are is this process's matter, and not the run's.
-        values = {name: value for name, value in values.items() if name not in ("worker_hosts", "task_index")}
+        values = {
+            name: value
+            for name, value in values.items()
+            if name not in ("worker_hosts", "task_index", "worker_timeout")
+        }
         write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
         for name in ("checkpoints", "events"):
             os.makedirs(os.path.join(path, name), exist_ok=True)

@@ -1,0 +1,72 @@
+"""A program that trains a child for some steps as one of several workers, and writes all variables after each step.
+
+  python stepping.py OUTPUT.npz STEPS POISONED flags...
+
+POISONED is the step, from 0, before which worker 1 gets weights that overflow; -1: none. The flags are those of
+train_fixed_arc.py, or, with --search among them, of search_micro.py; a search trains the shared weights on its arcs.
+"""
+
+import sys
+
+import numpy as np
+from absl import flags as absl_flags
+
+from enas import spaces
+from enas.commands import cli
+from enas.options import flags
+
+
+def main() -> None:
+    output, steps, poisoned, *words = sys.argv[1:]
+    search = "--search" in words
+    space = spaces.get("macro" if "--macro" in words else "micro")
+    settings = space.search_config if search else space.train_config
+    flags.define(settings)
+    absl_flags.FLAGS(["stepping", *[word for word in words if word not in ("--search", "--macro")]])
+    config = flags.parse_config(settings)
+    cli.load_tensorflow(space)
+    variables = _trained(config, space, search, int(steps), int(poisoned))
+    np.savez(output, **{f"{step}:{name}": value for step, found in enumerate(variables) for name, value in found.items()})
+
+
+def _trained(config, space, search, steps, poisoned):
+    import tensorflow.compat.v1 as tf
+
+    from enas.distributed.workers import Workers
+    from enas.options import arc_input
+    from enas.runs import session, train
+    from enas.runs import search as searches
+
+    session.graph_mode()
+    dataset = space.task.load(config)
+    workers = Workers(config.workers)
+    with tf.Graph().as_default() as graph, workers.device():
+        if search:
+            built = searches.build(config, space, dataset)
+        else:
+            built = train.build(config, arc_input.given(config, space), space, dataset)
+        workers.build(1)
+        initialize = tf.global_variables_initializer()
+        everything = {variable.op.name: variable for variable in tf.global_variables()}
+    found = []
+    with workers.loss_told(), session.open_session(graph, workers) as sess:
+        workers.opened(sess)
+        sess.run(initialize)
+        training = built.training
+        training.start(sess)
+        weights = next(v for name, v in everything.items() if name.startswith("child/stem"))
+        for step in range(steps):
+            if step == poisoned and workers.index == 1:
+                weights.load(np.full(weights.shape.as_list(), 1e30, np.float32), sess)
+            feeds = {training.rate: 0.05, **training.feeds(step)}
+            if search:
+                arcs = built.strategy.propose(sess, 0, "arc/child", [step * workers.count + workers.index])
+                feeds[built.arc] = arcs[0]
+            sess.run(training.update.op, feeds)
+            workers.agree()
+            found.append(sess.run(everything))
+    return found
+
+
+if __name__ == "__main__":
+    main()
