@@ -1,9 +1,9 @@
 """A program that trains a child for some steps as one of several workers, and writes all variables after each step.
 
-  python stepping.py OUTPUT.npz STEPS POISONED flags...
+  python stepping.py --output=FILE.npz --steps=N --poisoned=STEP flags...
 
-POISONED is the step, from 0, before which worker 1 gets weights that overflow; -1: none. The flags are those of
-train_fixed_arc.py, or, with --search among them, of search_micro.py; a search trains the shared weights on its arcs.
+--poisoned is the step, from 0, before which worker 1 gets weights that overflow; -1: none. The other flags are
+those of train_fixed_arc.py, or with --search those of a search, which trains the shared weights on its arcs.
 """
 
 import sys
@@ -17,16 +17,24 @@ from enas.options import flags
 
 
 def main() -> None:
-    output, steps, poisoned, *words = sys.argv[1:]
-    search = "--search" in words
-    space = spaces.get("macro" if "--macro" in words else "micro")
+    absl_flags.DEFINE_string("output", None, "")
+    absl_flags.DEFINE_integer("steps", 3, "")
+    absl_flags.DEFINE_integer("poisoned", -1, "")
+    absl_flags.DEFINE_bool("search", False, "")
+    absl_flags.DEFINE_string("space", "micro", "")
+    search = "--search" in sys.argv
+    space = spaces.get("macro" if "--space=macro" in sys.argv else "micro")
     settings = space.search_config if search else space.train_config
     flags.define(settings)
-    absl_flags.FLAGS(["stepping", *[word for word in words if word not in ("--search", "--macro")]])
+    given = absl_flags.FLAGS
+    given(sys.argv)
     config = flags.parse_config(settings)
     cli.load_tensorflow(space)
-    variables = _trained(config, space, search, int(steps), int(poisoned))
-    np.savez(output, **{f"{step}:{name}": value for step, found in enumerate(variables) for name, value in found.items()})
+    variables = _trained(config, space, search, given.steps, given.poisoned)
+    np.savez(
+        given.output,
+        **{f"{step}:{name}": value for step, found in enumerate(variables) for name, value in found.items()},
+    )
 
 
 def _trained(config, space, search, steps, poisoned):
@@ -34,8 +42,8 @@ def _trained(config, space, search, steps, poisoned):
 
     from enas.distributed.workers import Workers
     from enas.options import arc_input
-    from enas.runs import session, train
     from enas.runs import search as searches
+    from enas.runs import session, train
 
     session.graph_mode()
     dataset = space.task.load(config)
