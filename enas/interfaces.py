@@ -110,7 +110,15 @@ class TrainStep(Protocol):
       loss: float32 scalar, of the batch.
       batch_metric: tensor whose value `figures` takes; it is fetched with the step.
       per_epoch: steps of an epoch.
+      replicas: how many batches a step has, one of each tower of each worker.
+      more_arcs: in a search, placeholders of the arcs of this worker's towers but the first.
     """
+
+    @property
+    def replicas(self) -> int: ...
+
+    @property
+    def more_arcs(self) -> Sequence[Tensor]: ...
 
     @property
     def rate(self) -> Tensor: ...

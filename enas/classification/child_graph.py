@@ -1,6 +1,8 @@
 """The graph of a child network and its optimizer, for a search and for the training of one arc."""
 
+import contextlib
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,7 +14,7 @@ from enas.classification import objective
 from enas.data import pipeline
 from enas.data.dataset import DataSet
 from enas.data.pipeline import Stream
-from enas.distributed import collectives
+from enas.distributed import collectives, towers
 from enas.graph import layers, optim
 from enas.graph.layers import BuildContext
 from enas.graph.optim import Update
@@ -52,23 +54,27 @@ class TrainStep:
     Attributes:
       rate: placeholder float32, the learning rate.
       step: int64 variable, steps done.
-      stream: the training images.
+      streams: the training images of each tower.
       update: the step's operation and figures.
       loss: float32 scalar, the batch's loss without the auxiliary head and weight decay.
-      correct: float32 scalar, how many images of the batch are classified right; of several workers, the mean.
+      correct: float32 scalar, how many images of a batch are classified right, the mean of all towers and workers.
+      replicas: how many batches a step has in all, one of each tower of each worker.
+      more_arcs: in a search, placeholders of the arcs of the towers but the first.
     """
 
     rate: Tensor
     step: Tensor
-    stream: Stream
+    streams: list[Stream]
     update: Update
     loss: Tensor
     correct: Tensor
+    replicas: int = 1
+    more_arcs: Sequence[Tensor] = ()
 
     @property
     def per_epoch(self) -> int:
         """Steps of an epoch."""
-        return self.stream.per_epoch
+        return self.streams[0].per_epoch
 
     @property
     def batch_metric(self) -> Tensor:
@@ -77,12 +83,13 @@ class TrainStep:
 
     def figures(self, correct: float) -> tuple[dict[str, float], str]:
         """Turns the value of a step's `batch_metric` into ({name: figure} for the records, words for the log)."""
-        batch = self.stream.shapes[1][0]
+        batch = self.streams[0].shapes[1][0]
         return {"train_accuracy": float(correct) / batch}, f"tr_acc = {int(correct):<3d}/{batch:>3d}"
 
     def start(self, session: Session) -> None:
         """Lets the training images start at the step that the variables are at."""
-        self.stream.restart(session, session.run(self.step))
+        for stream in self.streams:
+            stream.restart(session, session.run(self.step))
 
     def go_to(self, session: Session, step: int) -> None:
         """Sets the number of steps done."""
@@ -126,13 +133,50 @@ def train_step(
       arc: what `child.logits` takes.
       moving_averages: see `layers.BuildContext`.
     """
-    run = config.run
-    worker, workers = config.workers.task_index, config.workers.count
-    stream = pipeline.training_batches(
-        data, data.train, run.batch_size, run.seed, "train", config.data, shard=(worker, workers)
-    )
-    images, labels, weights = pipeline.next_batch(stream)
     step = layers.counter("global_step")
+    devices = towers.devices(config.workers)
+    arcs, count = towers.arcs(arc, len(devices)), config.workers.count * len(devices)
+    built = []
+    for place, device in enumerate(devices):
+        shard = (config.workers.task_index * len(devices) + place, count)
+        shared = tf.variable_scope(tf.get_variable_scope(), reuse=True) if place else contextlib.nullcontext()
+        with tf.device(device), shared:
+            built.append(_tower(config, data, child, arcs[place], step, moving_averages, shard))
+    build = built[0].build
+    build.towers = len(built)
+    # All towers have the same variables: what they take from their batches is averaged.
+    values = [[value for _, value in tower.build.moving_updates] for tower in built]
+    averages = [variable for variable, _ in build.moving_updates]
+    build.moving_updates = list(zip(averages, map(_mean, zip(*values, strict=True)), strict=True))
+    rate = tf.placeholder(tf.float32, [], "learning_rate")
+    objective, loss, correct = (
+        _mean([getattr(tower, name) for tower in built]) for name in ("objective", "loss", "correct")
+    )
+    update = optim.update(build, objective, tf.trainable_variables("child/"), rate, step)
+    loss, correct = collectives.means([loss, correct], config.workers.count)
+    return TrainStep(rate, step, [tower.stream for tower in built], update, loss, correct, count, arcs[1:])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Tower:
+    """A child on a batch of its own, for training."""
+
+    build: BuildContext
+    stream: Stream
+    objective: Tensor
+    loss: Tensor
+    correct: Tensor
+
+
+def _mean(tensors: Sequence[Tensor]) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else tf.add_n(tensors) / len(tensors)
+
+
+def _tower(config, data, child, arc, step, moving_averages, shard):
+    """Builds a tower; `shard` is its place among all towers of all workers, and their number."""
+    run = config.run
+    stream = pipeline.training_batches(data, data.train, run.batch_size, run.seed, "train", config.data, shard=shard)
+    images, labels, weights = pipeline.next_batch(stream)
     progress = tf.minimum(1.0, tf.cast(step + 1, tf.float32) / float(stream.per_epoch * run.num_epochs))
     build = layers.BuildContext(
         config.child,
@@ -142,8 +186,8 @@ def train_step(
         step=step,
         progress=progress,
         moving_averages=moving_averages,
-        worker=worker,
-        workers=workers,
+        worker=shard[0],
+        workers=config.workers.count,
         sync_batch_norm=config.workers.sync_batch_norm,
     )
     logits, aux_logits = child.logits(build, images, arc)
@@ -153,10 +197,7 @@ def train_step(
     total = loss
     if aux_logits is not None:
         total += child.AUX_WEIGHT * objective.loss(aux_logits, labels, config.child.loss, weights_of)
-    rate = tf.placeholder(tf.float32, [], "learning_rate")
-    update = optim.update(build, total, tf.trainable_variables("child/"), rate, step)
-    loss, correct = collectives.means([loss, objective.correct(logits, labels, weights)], workers)
-    return TrainStep(rate, step, stream, update, loss, correct)
+    return _Tower(build, stream, total, loss, objective.correct(logits, labels, weights))
 
 
 def eval_graph(

@@ -71,7 +71,7 @@ def _parts(sizes: Sequence[int]) -> list[list[int]]:
 
 
 def mean_gradients(
-    gradients: Sequence[tuple[Tensor | None, Tensor]], variables: Sequence[Tensor], count: int
+    gradients: Sequence[tuple[Tensor | None, Tensor]], variables: Sequence[Tensor], count: int, repeated: bool = False
 ) -> tuple[list[Tensor | None], list[Tensor]]:
     """Averages gradients over all workers.
 
@@ -81,13 +81,15 @@ def mean_gradients(
     Args:
       gradients: (rows, gradient) of each variable: int32 `[n]` and float32 `[n, ...]`, or None and one of its own shape.
       variables: the variables.
-      count: how many workers there are; 1: the gradients come back as they are.
+      count: how many workers there are.
+      repeated: rows may come more than once in a gradient, e.g. of the several arcs of this worker's towers. If not, the
+        gradients of one worker come back as they are.
 
     Returns:
       (rows, gradients), rows int64, in ascending order.
     """
     rows = [row for row, _ in gradients]
-    if count == 1:
+    if count == 1 and not repeated:
         return rows, [gradient for _, gradient in gradients]
     dense, used = [], []
     for (row, gradient), variable in zip(gradients, variables, strict=True):

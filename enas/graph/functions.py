@@ -18,7 +18,10 @@ def out_of_line(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def gradients(
-    objective: Tensor | Sequence[Tensor], variables: Sequence[Tensor], grad_objective: Tensor | None = None
+    objective: Tensor | Sequence[Tensor],
+    variables: Sequence[Tensor],
+    grad_objective: Tensor | None = None,
+    colocate: bool = False,
 ) -> list[Tensor]:
     """Computes `tf.gradients`, and adds up contributions two at a time.
 
@@ -28,8 +31,12 @@ def gradients(
 
     Args:
       grad_objective: the gradient of `objective`; None: 1.
+      colocate: compute each gradient on the device of what it is the gradient of.
     """
-    return tf.gradients(objective, variables, grad_objective, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+    method = tf.AggregationMethod.EXPERIMENTAL_TREE
+    return tf.gradients(
+        objective, variables, grad_objective, colocate_gradients_with_ops=colocate, aggregation_method=method
+    )
 
 
 def with_gradient(run: Callable[..., tuple[Any, Callable[..., Any]]], *tensors: Tensor) -> Any:

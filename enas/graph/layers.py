@@ -40,7 +40,8 @@ class BuildContext(Generic[Config]):
       weight_bits: variable name -> bits of one of its weights, for the variables of convolutions and dense layers.
       activation_bits: the same variables -> bits of one of the activations that they are multiplied with.
       moving_updates: (variable, the batch's value) of each moving average that a training step updates.
-      worker, workers: index of this one of the workers that train together, and how many there are.
+      worker: index of this tower among those of all workers that train together.
+      workers, towers: how many workers there are, and towers of each.
       sync_batch_norm: batch norms use the statistics of all workers' batches together.
     """
 
@@ -58,6 +59,7 @@ class BuildContext(Generic[Config]):
     moving_updates: list[tuple[Tensor, Tensor]] = dataclasses.field(default_factory=list)
     worker: int = 0
     workers: int = 1
+    towers: int = 1
     sync_batch_norm: bool = False
 
     @property

@@ -90,9 +90,10 @@ def update(
     # Read before the step adapts it, so that the scale reported is the scale used.
     used_scale = tf.identity(scale)
     # Each gradient is that of a whole variable or of the rows that the step uses. Only `_apply` asks which.
-    found = list(map(_rows, functions.gradients(objective * used_scale, variables)))
+    several = build.towers > 1
+    found = list(map(_rows, functions.gradients(objective * used_scale, variables, colocate=several)))
     # Of several workers, what a step is made of is averaged first. The overflow of one makes the mean infinite for all.
-    rows, scaled = collectives.mean_gradients(found, variables, build.workers)
+    rows, scaled = collectives.mean_gradients(found, variables, build.workers, several)
     objective = collectives.total(objective, build.workers, mean=True)
     _average_statistics(build)
     gradients = list(scaled) if "fp16" not in build.config.schemes else [g / used_scale for g in scaled]

@@ -46,6 +46,15 @@ class WorkersConfig:
         flexible=True,
     )
 
+    num_gpus: int = option(
+        0,
+        "GPUs of this process to train on, each with a batch of --batch_size, in a search on an arc of its own. 0: all that "
+        "there are.",
+        0,
+        64,
+        flexible=True,
+    )
+
     def __post_init__(self) -> None:
         if not self.worker_hosts:
             if self.task_index:

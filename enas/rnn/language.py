@@ -95,6 +95,8 @@ class TrainStep:
     inputs: Tensor
     targets: Tensor
     windows: Windows
+    replicas = 1
+    more_arcs = ()
 
     @property
     def per_epoch(self) -> int:

@@ -69,19 +69,19 @@ class Loop:
         self.workers.share_variables()
 
     def _divide_anew(self) -> None:
-        """Finds the place in its epoch that a run has which goes on with another number of workers."""
-        was, now = self.position.workers, self.workers.count
-        if was == now:
-            return
+        """Finds the place in its epoch that a run has which goes on with another number of workers or GPUs."""
         training = self.context.graph.training
+        was, now = self.position.workers, training.replicas
         self.position.workers = now
+        if was == now or self.fresh:
+            return
         inside = self.position.phase == 0
         if inside:
             self.position.unit = min(self.position.unit * was // now, training.per_epoch)
         epochs = self.position.epoch + (not inside)
         training.go_to(self.session, epochs * training.per_epoch + (self.position.unit if inside else 0))
         if self.workers.is_chief:
-            self.run.log(f"going on with {now} workers (was {was}), {training.per_epoch} steps an epoch")
+            self.run.log(f"going on with {now} batches a step (was {was}), {training.per_epoch} steps an epoch")
 
     def epochs(self, phases: Sequence[Phase], over: Callable[[], bool] = lambda: False) -> None:
         """Runs all epochs that are left, saving a checkpoint after each and every --checkpoint_every_minutes.

@@ -20,7 +20,7 @@ class Position:
       bad_steps: kind of step -> how many in a row, up to the last one, had numbers that were not finite.
       scores: of an evaluation that is under way, those measured.
       sizes: `RunDirectory.sizes` after the last unit; a resumed run drops what was recorded later.
-      workers: how many workers its steps had.
+      workers: how many batches its steps had, one of each tower of each worker.
     """
 
     epoch: int = 0

@@ -91,12 +91,15 @@ class Search:
 
     def train_child(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
-        per_epoch, workers = self.graph.training.per_epoch, self.loop.workers
+        training, worker = self.graph.training, self.loop.workers.index
+        per_epoch, places = training.per_epoch, [self.graph.arc, *training.more_arcs]
         first = epoch * per_epoch
-        # Each of several workers has arcs of its own.
-        steps = range(first * workers.count + workers.index, (first + per_epoch) * workers.count, workers.count)
-        arcs = self.child_arcs(steps, epoch < self.config.controller.warmup_epochs)
-        feeds = lambda step: {self.graph.arc: arcs[step - first]}  # noqa: E731
+        # Each tower of each worker has arcs of its own.
+        numbers = np.arange(first * training.replicas, (first + per_epoch) * training.replicas)
+        own = numbers.reshape(per_epoch, -1, len(places))[:, worker].ravel().tolist()
+        arcs = self.child_arcs(own, epoch < self.config.controller.warmup_epochs)
+        arcs = arcs.reshape(per_epoch, len(places), *arcs.shape[1:])
+        feeds = lambda step: dict(zip(places, arcs[step - first], strict=True))  # noqa: E731
         yield from child_epoch(self.loop, self.graph.training, epoch, unit, feeds)
 
     def train_controller(self, epoch: int, unit: int) -> Iterator[None]:

@@ -132,7 +132,7 @@ def step_times(session: Any, training: Any, switch: Any, steps: int) -> Any:
     cpu = dict.fromkeys(seconds, 0.0)
     for turn, kind in itertools.product(range(TURNS), seconds):
         switch.decoding = kind == "decoding"
-        training.stream.restart(session, 1000 * turn)
+        training.streams[0].restart(session, 1000 * turn)
         for step in range(3 + -(-steps // TURNS)):
             start, start_cpu = time.perf_counter(), time.process_time()
             session.run(training.update.op, {training.rate: 0.05})
@@ -180,8 +180,8 @@ def main() -> None:
     tell_data(figures)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        training.stream.restart(sess)
-        steps = options.epoch_steps or training.stream.per_epoch
+        training.streams[0].restart(sess)
+        steps = options.epoch_steps or training.streams[0].per_epoch
         samples = memory(sess, training, steps)
         settled = [mb for step, mb in samples if step >= steps // 10]
         figures["rss_mb"] = {"first_tenth": settled[0], "end": settled[-1], "most": max(settled)}

@@ -21,6 +21,7 @@ def main() -> None:
     absl_flags.DEFINE_integer("steps", 3, "")
     absl_flags.DEFINE_integer("poisoned", -1, "")
     absl_flags.DEFINE_bool("search", False, "")
+    absl_flags.DEFINE_integer("towers", 1, "")
     absl_flags.DEFINE_string("space", "micro", "")
     search = "--search" in sys.argv
     space = spaces.get("macro" if "--space=macro" in sys.argv else "micro")
@@ -30,11 +31,24 @@ def main() -> None:
     given(sys.argv)
     config = flags.parse_config(settings)
     cli.load_tensorflow(space)
+    if given.towers > 1:
+        _train_on_logical_devices(given.towers)
     variables = _trained(config, space, search, given.steps, given.poisoned)
     np.savez(
         given.output,
         **{f"{step}:{name}": value for step, found in enumerate(variables) for name, value in found.items()},
     )
+
+
+def _train_on_logical_devices(count):
+    """Gives each tower a CPU of TensorFlow's in the place of a GPU."""
+    import tensorflow.compat.v1 as tf
+
+    from enas.distributed import towers
+    from enas.runs import session
+
+    towers.devices = lambda _: [f"/cpu:{number}" for number in range(count)]
+    session.open_session = lambda graph, _: tf.Session(graph=graph, config=tf.ConfigProto(device_count={"CPU": count}))
 
 
 def _trained(config, space, search, steps, poisoned):
@@ -68,8 +82,10 @@ def _trained(config, space, search, steps, poisoned):
                 weights.load(np.full(weights.shape.as_list(), 1e30, np.float32), sess)
             feeds = {training.rate: 0.05, **training.feeds(step)}
             if search:
-                arcs = built.strategy.propose(sess, 0, "arc/child", [step * workers.count + workers.index])
-                feeds[built.arc] = arcs[0]
+                places = [built.arc, *training.more_arcs]
+                first = step * training.replicas + workers.index * len(places)
+                arcs = built.strategy.propose(sess, 0, "arc/child", range(first, first + len(places)))
+                feeds |= dict(zip(places, arcs, strict=True))
             sess.run(training.update.op, feeds)
             workers.agree()
             found.append(sess.run(everything))

@@ -3,13 +3,14 @@
 import json
 import re
 import signal
+import subprocess
 import time
 
 import numpy as np
 import pytest
 
 from tests.distributed.processes import ARC, CHILD, addresses, ended, killed_when, started, well_ended, workers
-from tests.helpers.mains import records
+from tests.helpers.mains import ROOT, records
 
 SEARCH = (*CHILD, "--child_scheme=k4", "--batch_size=16", "--controller_train_steps=2", "--controller_num_aggregate=2")
 TRAINING = (*CHILD, f"--child_fixed_arc={ARC}", "--batch_size=16")
@@ -49,12 +50,12 @@ def test_when_a_worker_is_killed_the_others_name_it_and_other_numbers_of_workers
     out = well_ended(workers("search_micro.py", [*flags, f"--num_epochs={epochs}"], 3))
     assert (
         f"resuming after epoch {kept} of {epochs}" in out
-        and "going on with 3 workers (was 2), 26 steps an epoch" in out
+        and "going on with 3 batches a step (was 2), 26 steps an epoch" in out
     )
     steps = [record["step"] for record in records(tmp_path / "metrics.jsonl") if record["kind"] == "child"]
     assert steps[-1] == epochs * 26 and scored(tmp_path) == 10 * epochs
     out = well_ended([started("search_micro.py", [*flags, f"--num_epochs={epochs + 1}"])])
-    assert "going on with 1 workers (was 3), 80 steps an epoch" in out
+    assert "going on with 1 batches a step (was 3), 80 steps an epoch" in out
 
 
 @pytest.mark.slow
@@ -147,3 +148,21 @@ def test_tf_config_says_who_the_workers_are_and_the_chief_may_be_a_task_of_its_o
         flags = [*TRAINING, "--num_epochs=1", f"--output_dir={tmp_path}"]
         processes.append(started("train_fixed_arc.py", flags, {"TF_CONFIG": json.dumps(cluster)}))
     assert f"worker 0 of 2, at {chief}, the chief" in well_ended(processes)
+
+
+@pytest.mark.slow
+def test_launch_local_starts_workers_and_hands_on_ctrl_c(tmp_path):
+    command = [
+        "scripts/launch_local.sh",
+        "2",
+        "search_micro.py",
+        *SEARCH,
+        "--num_epochs=50",
+        f"--output_dir={tmp_path}",
+    ]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    killed_when([process], 0, lambda: scored(tmp_path) >= 3, signal.SIGINT)
+    [(code, out, err)] = ended([process])
+    assert code == 130, err
+    assert "stopped by SIGINT" in out and "checkpoint saved; run the same command again to go on" in out
+    assert "[worker 1] worker 1 of 2, at 127.0.0.1:" in out
