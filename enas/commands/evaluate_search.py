@@ -8,7 +8,7 @@ from typing import Any
 from absl import flags as absl_flags
 
 from enas import spaces
-from enas.commands import cli
+from enas.commands import cli, run_jobs
 from enas.errors import UserError
 from enas.options import config, flags
 from enas.runs import metadata, run_directory, stored_settings
@@ -88,6 +88,7 @@ def _check(settings: Any, stored: dict[str, Any]) -> None:
     for name in settings.arc_flags:
         if values[name] != stored[name]:
             raise UserError(f"--{name}={values[name]}: expected {stored[name]!r}, which the search's arcs are for")
+    run_jobs.check_workers(options.workers, options.scheduler)
     if settings.run.lr_by_time:
         raise UserError("--lr_by_time: an evaluation compares trainings of one schedule; leave it out")
     if options.num_arcs % 2:

@@ -4,15 +4,16 @@ It follows Yu et al. (arXiv 1902.08142) and Li and Talwalkar (arXiv 1902.07638).
 uniformly random ones are trained from scratch alike, with several seeds.
 """
 
+import contextlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from enas import files
+from enas import files, signals
 from enas.drawing import pictures
 from enas.evaluation import evaluation_report, finished_search, statistics, time_limit
 from enas.evaluation.evaluation_report import Curve, Line
@@ -45,17 +46,38 @@ def run_evaluation(settings: EvaluationConfig, space: SearchSpace) -> None:
     with open_run(settings, "evaluation") as run:
         clock = time_limit.Clock(run, settings.run.max_minutes)
         try:
-            _evaluate(run, settings, space, clock)
+            with _workers(settings, run) as client:
+                _evaluate(run, settings, space, clock, client)
         except OutOfTime:
             time_limit.finish(run, Trainings(run, settings, space, settings.evaluation.finalist_epochs), clock)
         finally:
             clock.keep()
 
 
-def _evaluate(run: RunDirectory, settings: EvaluationConfig, space: SearchSpace, clock: time_limit.Clock) -> None:
+@contextlib.contextmanager
+def _workers(settings: EvaluationConfig, run: RunDirectory) -> Iterator[Any]:
+    """Yields the client of the workers that --workers or --scheduler names; None where neither does."""
+    options = settings.evaluation
+    if not options.workers and not options.scheduler:
+        yield None
+        return
+    # It takes a second, and is needed here only.
+    from enas.jobs import pool
+
+    with signals.noted(), pool.opened(options.workers, options.scheduler, run.log) as client:
+        try:
+            yield client
+        except signals.Stopped as stopped:
+            stopped.tell(run, f"while arcs were trained; run the same command again to go on (--output_dir={run.path})")
+            raise
+
+
+def _evaluate(
+    run: RunDirectory, settings: EvaluationConfig, space: SearchSpace, clock: time_limit.Clock, client: Any
+) -> None:
     ranked = _ranked(run, settings, space, clock)
-    arcs = _selected(Trainings(run, settings, space, settings.evaluation.finalist_epochs, clock), ranked)
-    trainings = Trainings(run, settings, space, settings.run.num_epochs, clock)
+    arcs = _selected(Trainings(run, settings, space, settings.evaluation.finalist_epochs, clock, client), ranked)
+    trainings = Trainings(run, settings, space, settings.run.num_epochs, clock, client)
     trainings.run_all([(f"arc-{i}", arc, seed) for i, arc in enumerate(arcs) for seed in seeds(settings)])
     for i, arc in enumerate(arcs):
         results = [trainings.results(f"arc-{i}", seed) for seed in seeds(settings)]

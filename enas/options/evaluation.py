@@ -30,6 +30,20 @@ class EvaluationOptions:
         10_000,
     )
     finalist_epochs: int = option(1, "Epochs each finalist is trained.", 1)
+    workers: int = option(
+        0,
+        "Processes of this machine that train arcs, each on its share of the cores. The results do not depend on their "
+        "number. 0: this process trains them one after the other.",
+        0,
+        1024,
+        flexible=True,
+    )
+    scheduler: str = option(
+        "",
+        "Address of a Dask scheduler, e.g. tcp://host:8786, whose workers train the arcs, in the place of --workers. All of "
+        "them see --output_dir.",
+        flexible=True,
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -236,6 +236,18 @@ def open_run(config: Any, kind: str) -> RunDirectory:
         raise
 
 
+def is_locked(path: str) -> bool:
+    """Says whether a process runs in a directory."""
+    try:
+        with open(os.path.join(path, "lock"), "rb") as file:
+            portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked:
+        return True
+    except (OSError, portalocker.LockException):
+        return False
+    return False
+
+
 def _locked(path, mode):
     """Opens the directory's lock file and locks it; the lock ends with the file, and so with the process."""
     try:
