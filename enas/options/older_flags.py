@@ -25,7 +25,7 @@ class OlderFlag(NamedTuple):
 
 _ENAS, _PORTS, _NNABLA = "ENAS, class folders", "class folders", "NNabla"
 _ONE_LAYOUT = "leave it out: NHWC, the layout that is fastest here"
-_ONE_DEVICE = "leave it out: one process trains on one device"
+_ONE_DEVICE = "leave it out: --worker_hosts says which processes train together"
 _SCHEDULE = "leave it out: the rate is --child_lr_max, and falls by --child_lr_cosine (to retrain: --space=rnn has it)"
 _NEVER = "leave it out: it had no effect"
 _RNN = "of the recurrent space alone (to retrain: --space=rnn)"
@@ -38,7 +38,9 @@ TABLE = (
     OlderFlag("data_path", "ENAS", "--data_dir, with --dataset=cifar10 (or --dataset=ptb)"),
     OlderFlag("data_format", _ENAS, _ONE_LAYOUT),
     OlderFlag("data_source", _PORTS, "--dataset"),
-    OlderFlag("num_gpus", _PORTS, _ONE_DEVICE),
+    OlderFlag(
+        "num_gpus", _PORTS, "leave it out: the recurrent space trains on one device (elsewhere it is --num_gpus)"
+    ),
     OlderFlag("child_cutout_size", _ENAS, "--cutout_size"),
     OlderFlag("child_lr", _ENAS, "--child_lr_max, with --nochild_lr_cosine where the rate was constant"),
     OlderFlag("child_lr_dec_every", _ENAS, _SCHEDULE),

@@ -200,10 +200,19 @@ def _other_metadata(rng):
 
 def _go_on(network):
     """What a run does first: it takes up the newest checkpoint's position, cuts its records, and judges a step."""
+    from enas.distributed.workers import Workers
     from enas.runs.loop import Loop
 
     loop = Loop(
-        SimpleNamespace(config=network.config, run=network.run, session=network.session, last=network.last, task=None)
+        SimpleNamespace(
+            config=network.config,
+            run=network.run,
+            session=network.session,
+            last=network.last,
+            task=None,
+            workers=Workers(network.config.workers),
+            graph=SimpleNamespace(training=SimpleNamespace(replicas=1)),
+        )
     )
     loop.count_bad_step("child", 1, SimpleNamespace(names=("the loss",)), np.array([True]))
     loop.count_bad_step("controller", 1, SimpleNamespace(names=("the loss",)), np.array([False]))

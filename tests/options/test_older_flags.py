@@ -62,7 +62,7 @@ def test_the_authors_own_command_line_gets_one_line_that_names_every_flag_it_has
 @pytest.mark.parametrize(
     "flags, words",
     [
-        (["--num_gpus=2", "--nonsense"], ["--num_gpus: leave it out", "--nonsense: unknown"]),
+        (["--use_sparse=2", "--nonsense"], ["--use_sparse: leave it out", "--nonsense: unknown"]),
         (["--nochild_sync_replicas"], ["--nochild_sync_replicas: leave it out"]),
         (
             ["--output-filter", "36", "--num-nodes=7"],

@@ -10,16 +10,26 @@ import numpy as np
 import pytest
 
 from enas import signals
+from enas.distributed.workers import Workers
 from enas.errors import UserError
 from enas.micro.config import SearchConfig
 from enas.options.config import RunConfig
+from enas.options.workers import WorkersConfig
 from enas.runs import run_directory, series
 from enas.runs.loop import Loop, OutOfTime
 from enas.runs.phases import evaluation
 from enas.runs.position import Position
 
 EPOCHS = 3
+# Of a process alone: its steps have one batch.
+ALONE = Workers(WorkersConfig())
+GRAPH = SimpleNamespace(training=SimpleNamespace(replicas=1))
 TASK = SimpleNamespace(METRIC=SimpleNamespace(name="accuracy"), ADVICE="something else")
+
+
+def context(config, run, last):
+    """The run that a loop goes through, with `last` in the place of its checkpoints."""
+    return SimpleNamespace(config=config, run=run, session=None, last=last, task=TASK, workers=ALONE, graph=GRAPH)
 
 
 class Crash(BaseException):
@@ -67,7 +77,7 @@ class World:
             run=RunConfig(output_dir=str(self.path), num_epochs=EPOCHS, checkpoint_every_minutes=self.minutes)
         )
         with signals.noted(), run_directory.open_run(config, "search") as self.run:
-            self.loop = Loop(SimpleNamespace(config=config, run=self.run, session=None, last=self, task=TASK))
+            self.loop = Loop(context(config, self.run, self))
             self.loop.epochs([self.train, self.score, self.evaluate], self.is_over)
 
     def is_over(self):
@@ -220,7 +230,7 @@ class Timed(World):
         config = SearchConfig(run=options)
         with signals.noted(), run_directory.open_run(config, "search") as self.run:
             self.run.minutes = lambda: self.run.earlier_minutes + self.units
-            self.loop = Loop(SimpleNamespace(config=config, run=self.run, session=None, last=self, task=TASK))
+            self.loop = Loop(context(config, self.run, self))
             self.loop.epochs([self.timed(phase) for phase in (self.train, self.score, self.evaluate)], self.is_over)
 
     def timed(self, phase):
