@@ -3,8 +3,8 @@
 # random arcs, and the trade-off of accuracy against cost.
 #
 # Needs the data: python -m enas.data.download mnist (see data/README.md), or --data_dir=DIR. Takes about 50 minutes on 2
-# CPU cores, on which two of its four parts run at a time; run it again to resume. Writes into outputs/demonstration:
-# search-SEED/evaluation/report.html, sweep/pareto.png, and what each part prints into PART.log.
+# CPU cores, on which two of its seven jobs run at a time (WORKERS=N: N of them); run it again to resume. Writes into
+# outputs/demonstration: search-SEED/evaluation/report.html, sweep/pareto.png, and what each job prints into JOB.log.
 # SMALL=1 does all of it on the 1,797 digits with tiny children, in minutes, to see that it works. Flags given to this
 # script go to every search and to the sweep.
 
@@ -31,24 +31,31 @@ else
     target=2.92e7 targets=2.67e7,2.92e7,3.27e7 arcs=20 seeds=3 candidates=200 finalists=20 short=2 epochs=3
 fi
 
-# Searches with one seed, and evaluates the search.
-searched() {
-    "$python" "$root/search_micro.py" "${search[@]}" --seed="$1" --cost_target="$target" --output_dir="$out/search-$1" \
-        "${@:2}" &&
-        "$python" "$root/evaluate_search.py" --search_dir="$out/search-$1" --num_arcs="$arcs" --num_seeds="$seeds" \
-            --num_candidates="$candidates" --num_finalists="$finalists" \
-            --finalist_epochs="$short" --num_epochs="$epochs"
+# Prints a job: its name, what it comes after, and its program with flags.
+job() {
+    printf '%s:' "$1"
+    printf ' %q' "${@:2}"
+    printf '\n'
 }
 
-swept() {
-    "$python" "$root/scripts/experiments/pareto_sweep.py" "${search[@]}" "${sweep[@]}" --cost_targets="$targets" \
+# The three searches, each followed by its evaluation, and the sweep.
+jobs() {
+    local seed
+    for seed in 0 1 2; do
+        job "search-$seed" search_micro.py "${search[@]}" --seed="$seed" --cost_target="$target" \
+            --output_dir="$out/search-$seed" "$@"
+    done
+    job sweep scripts/experiments/pareto_sweep.py "${search[@]}" "${sweep[@]}" --cost_targets="$targets" \
         --num_candidates="$candidates" --num_seeds=1 --arcs_per_target=4 --final_epochs="$epochs" --output_dir="$out/sweep" "$@"
+    for seed in 0 1 2; do
+        job "evaluation-$seed after search-$seed" evaluate_search.py --search_dir="$out/search-$seed" \
+            --output_dir="$out/search-$seed/evaluation" --num_arcs="$arcs" --num_seeds="$seeds" \
+            --num_candidates="$candidates" --num_finalists="$finalists" --finalist_epochs="$short" --num_epochs="$epochs"
+    done
 }
 
 mkdir -p "$out"
-# Two lanes, about equally long; one that fails lets the other finish.
-{ searched 0 "$@" >>"$out/search-0.log" && searched 1 "$@" >>"$out/search-1.log"; } &
-lane=$!
-searched 2 "$@" >>"$out/search-2.log" && swept "$@" >>"$out/sweep.log" || die "see $out/*.log; run this script again to go on"
-wait "$lane" || die "see $out/search-[01].log; run this script again to go on"
+cd "$root"
+jobs "$@" >"$out/jobs.txt"
+"$python" run_jobs.py --jobs="$out/jobs.txt" --workers="${WORKERS:-2}"
 echo "The reports: $out/search-*/evaluation/report.html, $out/sweep/pareto.png"

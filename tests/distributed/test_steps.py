@@ -73,7 +73,11 @@ def test_workers_with_batch_norms_of_their_own_hold_the_same_weights_all_the_sam
 
 
 @pytest.mark.parametrize(
-    "flags", [("--child_scheme=k4",), pytest.param(("--space=macro", "--child_num_layers=3", "--child_scheme=binary"), marks=pytest.mark.slow)]
+    "flags",
+    [
+        ("--child_scheme=k4",),
+        pytest.param(("--space=macro", "--child_num_layers=3", "--child_scheme=binary"), marks=pytest.mark.slow),
+    ],
 )
 def test_two_workersof_a_search_train_on_arcs_of_their_own_hold_the_same_weights_and_repeat_bit_for_bit(trained, flags):
     search = [*CHILD, *flags, "--search"]
