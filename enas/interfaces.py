@@ -286,6 +286,8 @@ class SearchSpace:
       metric: what arcs are compared by, the `METRIC` of the task.
       environment: of the number of cores, {environment variable: value} of TensorFlow that suits the space.
       cost: what an arc costs; None if the space has no cost budget.
+      latency_parts: the parts whose times add up to the latency of an arc's child: {name in a table: how often}, of what
+        `cost` takes; None if there are no such times.
       evaluation_config: config class of `evaluate_search.py`; None if it can't evaluate searches of this space.
       shared_value: the weights that a variable of a fixed arc has in a search, or None. It takes the variable's name, the
         arc, the settings of the search's child, and a function from the names of shared variables to arrays or None. By
@@ -304,6 +306,7 @@ class SearchSpace:
     metric: Metric = ACCURACY
     environment: Callable[[int], dict[str, str]] | None = None
     cost: CostModel | None = None
+    latency_parts: Callable[[Any, Any, Sequence[int], int], Mapping[str, int]] | None = None
     evaluation_config: type[EvaluationConfig] | None = None
     shared_value: SharedValue = lambda name, _arc, _child, read: read(name)
     at_one_scheme: Callable[[Sequence[int], Any, str], list[int]] | None = None

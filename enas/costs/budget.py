@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from enas.costs.cost import Cost
+from enas.costs import latency_table
+from enas.errors import UserError
 from enas.interfaces import Arc, SearchSpace
+from enas.options import config as configs
 from enas.options.budget import BudgetConfig
 from enas.options.config import Settings
 
 TOLERANCE = 0.1  # an arc is on target if its cost differs from the target by at most this share of it
-FIELDS = {"bitops": "bitops", "bytes": "model_bytes", "macs": "macs"}  # --cost -> field of `Cost`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,15 +20,11 @@ class Budget:
 
     Attributes:
       config: the target, its unit, and the weight of a deviation.
-      cost_model: maps an arc to its cost.
+      cost: maps an arc to what it costs, in units of --cost.
     """
 
     config: BudgetConfig
-    cost_model: Callable[[Arc], Cost]
-
-    def cost(self, arc: Arc) -> int:
-        """Returns what the arc costs, in units of --cost."""
-        return getattr(self.cost_model(arc), FIELDS[self.config.cost])
+    cost: Callable[[Arc], float]
 
     def penalty(self, arc: Arc) -> float:
         """Returns what the arc's reward loses: weight x |cost / target - 1| (absolute reward of TuNAS, arXiv 2008.06120)."""
@@ -45,6 +42,9 @@ class Budget:
 def of(config: Settings, space: SearchSpace, dataset: Any) -> Budget | None:
     """Returns the budget of a search, or None if its config sets no --cost_target.
 
+    Raises:
+      UserError: see `latency_model`.
+
     Args:
       config: the search's config.
       dataset: its data set. Only a space with a cost model can have a budget, and its data set is one of images.
@@ -53,7 +53,42 @@ def of(config: Settings, space: SearchSpace, dataset: Any) -> Budget | None:
     if model is None or not config.budget or not config.budget.cost_target:
         return None
 
-    def cost_model(arc: Arc) -> Cost:
-        return model(arc, config.child, dataset.image_shape, dataset.num_classes)
+    if config.budget.cost == "latency":
+        return Budget(config.budget, latency_model(config, space, dataset))
 
-    return Budget(config.budget, cost_model)
+    def cost(arc: Arc) -> float:
+        return getattr(model(arc, config.child, dataset.image_shape, dataset.num_classes), config.budget.cost)
+
+    return Budget(config.budget, cost)
+
+
+# The settings of a child that its parts' times depend on.
+_OF_PARTS = (
+    *("child_num_layers", "child_num_cells", "child_out_filters", "child_scheme", "search_precision"),
+    *("child_glue_scheme", "child_recipe", "child_quantize_ends"),
+)
+
+
+def latency_model(config: Settings, space: SearchSpace, dataset: Any) -> Callable[[Arc], float]:
+    """Returns what maps an arc to its milliseconds, by the table of the config.
+
+    Raises:
+      UserError: the table can't be read, or is one of another child; the space has no latencies.
+    """
+    parts, name = space.latency_parts, config.budget.latency_table
+    if parts is None:
+        raise UserError(f"--cost=latency: children of the {space.name} space have no table of latencies")
+    table = latency_table.read(name)
+    values = configs.to_values(config)
+    here = {flag: values[flag] for flag in _OF_PARTS} | {
+        "image_shape": tuple(dataset.image_shape),
+        "num_classes": dataset.num_classes,
+    }
+    there = dict(table.child) | {"image_shape": table.image_shape, "num_classes": table.num_classes}
+    for flag, value in here.items():
+        if there.get(flag) != value:
+            raise UserError(
+                f"--latency_table={name}: was measured for {flag} {there.get(flag)}, but the search has {value}; measure "
+                "again: scripts/measure_latency.py with the search's flags"
+            )
+    return lambda arc: table.latency(parts(arc, config.child, dataset.image_shape, dataset.num_classes))

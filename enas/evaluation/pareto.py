@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from enas import files
-from enas.costs import budget
 from enas.evaluation import finished_search, statistics
 from enas.evaluation.trainings import Record, Trainings, seeds
 from enas.interfaces import SearchSpace
@@ -75,7 +74,7 @@ def run_sweep(sweep_config: SweepConfig, space: SearchSpace) -> None:
         )
         for name, arc in zip(names, arcs, strict=True):
             results = [trainings.results(name, seed) for seed in seeds(settings)]
-            arc["cost"] = results[0][budget.FIELDS[of_search.budget.cost]]
+            arc["cost"] = results[0][of_search.budget.cost]
             arc["test_accuracy"] = float(np.mean([result["test_accuracy"] for result in results]))
         figures = compared(arcs)
         run.write("pareto.json", json.dumps({"cost": of_search.budget.cost, **figures, "arcs": arcs}, indent=2) + "\n")

@@ -4,7 +4,9 @@ import math
 
 from enas.export.builder import Builder
 from enas.micro.arc import Arc, Cell
+from enas.micro.config import ChildConfig
 from enas.micro.cost import reduction_layers
+from enas.micro.latency import Unit
 from enas.micro.op_table import REPEATS, Op, op_table
 from quantize import schemes
 
@@ -22,6 +24,52 @@ def describe(builder: Builder, arc: Arc) -> None:
         inputs = [_calibrated(builder, f"{scope}/input_{i}", x, size, filters) for i, x in enumerate(pair)]
         pair = (pair[1], _cell(builder, scope, arc.reduction if reduction else arc.normal, inputs))
     builder.classifier(pair[1])
+
+
+def unit_shapes(unit: Unit, config: ChildConfig) -> dict[str, tuple[int, ...]]:
+    """The shapes of a unit's variables, by the last part of their names."""
+    channels, filters = unit.shape[2], unit.size[2]
+    norm: tuple[int, ...] = (filters,)
+    shapes: dict[str, tuple[int, ...]] = {}
+    if unit.kind == "op":
+        op = op_table(config)[unit.detail]
+        if op.kernel:
+            low_bit = config.low_bit and schemes.get(op.scheme).latent
+            norm = (REPEATS, 2, channels) if low_bit else (REPEATS, channels)
+            shapes = {
+                "depthwise": (REPEATS, op.kernel, op.kernel, channels, 1),
+                "pointwise": (REPEATS, channels, channels),
+            }
+    elif unit.kind == "combine":
+        shapes = {"combine": (unit.detail, channels, filters)}
+    elif unit.kind == "stem":
+        shapes = {"w": (3, 3, channels, filters)}
+    elif unit.kind == "classifier":
+        shapes = {"w": (channels, unit.detail), "b": (unit.detail,)}
+    else:
+        shapes = {"w": (1, 1, channels, filters)}
+        # Behind the first of several reductions there are as many channels as in the end.
+        for number, entering in ((0, channels), (1, filters)):
+            for i, width in enumerate((filters // 2, filters - filters // 2)):
+                shapes[f"reduction_{number}/path_{i}"] = (1, 1, entering, width)
+    return shapes | dict.fromkeys(("scale", "offset", "moving_mean", "moving_variance"), norm)
+
+
+def describe_unit(builder: Builder, unit: Unit) -> None:
+    """Appends the operations of one unit, which reads value 0."""
+    if unit.kind == "stem":
+        builder.stem()
+    elif unit.kind == "classifier":
+        builder.classifier(0)
+    elif unit.kind == "input":
+        _calibrated(builder, "unit", 0, list(unit.size[:2]), unit.size[2])
+    elif unit.kind == "op":
+        _op(builder, "unit", op_table(builder.build.config)[unit.detail], 0)
+    elif unit.kind == "add":
+        builder.emit("add", 0, 0, factor=0.5 if builder.build.config.low_bit else 1.0)
+    else:
+        w = builder.variable("unit/combine").reshape(-1, unit.size[2])
+        builder.mixed(builder.build.glue, [0] * unit.detail, w, builder.norm("unit/combine"))
 
 
 def _calibrated(builder: Builder, scope: str, x: int, size: list[int], filters: int) -> int:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from enas.interfaces import Network, SearchSpace
-from enas.micro import arc, config, cost, diagram, op_table
+from enas.micro import arc, config, cost, diagram, latency, op_table
 
 
 def load() -> Network:
@@ -47,6 +47,7 @@ SPACE = SearchSpace(
     shared_value=shared_value,
     environment=environment,
     cost=cost.cost,
+    latency_parts=latency.parts,
     evaluation_config=config.EvaluationConfig,
     at_one_scheme=op_table.at_one_scheme,
 )

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from enas.errors import UserError
 from enas.options import option
 
 
@@ -12,8 +13,8 @@ class BudgetConfig:
     cost: str = option(
         "bitops",
         "What --cost_target counts of the searched child, for one image: bitops (MACs x weight bits x activation bits), "
-        "bytes (of the model, weights at their bit width) or macs.",
-        choices=("bitops", "bytes", "macs"),
+        "model_bytes (weights at their bit width), macs, or latency (milliseconds of the exported child, --latency_table).",
+        choices=("bitops", "model_bytes", "macs", "latency"),
     )
     cost_target: float = option(
         0.0, "The cost that arcs should have, in units of --cost. 0: cost does not count.", 0.0, 1e18
@@ -24,3 +25,14 @@ class BudgetConfig:
         "on too much alone, lets the controller neither overshoot nor settle for small arcs (TuNAS, arXiv 2008.06120).",
         0.0,
     )
+    latency_table: str = option(
+        "",
+        "With --cost=latency, the file of what parts of the child take on the device that it is for; "
+        "scripts/measure_latency.py measures it.",
+    )
+
+    def __post_init__(self) -> None:
+        if self.cost == "latency" and not self.latency_table:
+            raise UserError("--cost=latency: needs a --latency_table; scripts/measure_latency.py measures one")
+        if self.latency_table and self.cost != "latency":
+            raise UserError(f"--latency_table={self.latency_table}: needs --cost=latency (--cost is {self.cost})")

@@ -201,6 +201,8 @@ def completed(config_class: type[Any], stored: Mapping[str, Any]) -> dict[str, A
       stored: a dict as in config.json, e.g. one that an older version wrote.
     """
     before = {name: field.metadata["before"] for name, _, field in options(config_class)}
+    # What a run of an older version calls otherwise.
+    stored = {**stored, "cost": "model_bytes"} if stored.get("cost") == "bytes" else stored
     older = {name: of(stored) for name, of in before.items() if of is not None and name not in stored}
     values = {**older, **stored}
     return with_presets(config_class, to_values(config_class()), values) | values

@@ -20,6 +20,8 @@ def main(arguments: list[str]) -> None:
     """Runs the sweep the flags describe."""
     cli.no_arguments(arguments)
     settings = flags.parse_config(SweepConfig)
+    if settings.budget.cost == "latency":
+        raise UserError("--cost=latency: a sweep compares what is counted; expected bitops, model_bytes or macs")
     if settings.budget.cost_target:
         raise UserError(f"--cost_target={settings.budget.cost_target:g}: expected --cost_targets here")
     if not settings.child.precisions:

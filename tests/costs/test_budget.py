@@ -15,10 +15,10 @@ from enas.options.config import Settings
 
 def made(kind, target, weight=0.5):
     figures = Cost(parameters=1, macs=2_000, bitops=30_000, model_bytes=400)
-    return budget.Budget(BudgetConfig(kind, target, weight), lambda _: figures)
+    return budget.Budget(BudgetConfig(kind, target, weight), lambda _: getattr(figures, kind))
 
 
-@pytest.mark.parametrize("kind, value", [("bitops", 30_000), ("bytes", 400), ("macs", 2_000)])
+@pytest.mark.parametrize("kind, value", [("bitops", 30_000), ("model_bytes", 400), ("macs", 2_000)])
 def test_a_cost_off_target_costs_its_share_either_way(kind, value):
     assert made(kind, value).cost(None) == value
     assert made(kind, float(value)).penalty(None) == 0

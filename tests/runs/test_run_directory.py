@@ -109,13 +109,13 @@ def test_a_run_of_floats_that_is_older_than_recipes_goes_on_as_it_is(tmp_path):
 def test_a_search_to_a_budget_of_bit_operations_that_were_counted_otherwise_is_refused(tmp_path):
     """Bytes are what they were."""
     child = {"scheme": "k4", "recipe": "published", "latent_optimizer": "sgd"}
-    for cost in ("bytes", "bitops"):
+    for cost in ("model_bytes", "bitops"):
         path = tmp_path / cost
         config = dataclasses.replace(config_of(path, child=child), budget=BudgetConfig(cost=cost, cost_target=2e7))
         for _ in ("begun", "resumed"):
             run_directory.open_run(config, "search").close()
         make_older(path)
-        if cost == "bytes":
+        if cost == "model_bytes":
             run_directory.open_run(config, "search").close()
     with pytest.raises(UserError, match="--cost_target=2e[+]07: its search counts too few bit operations"):
         run_directory.open_run(config, "search")

@@ -1,0 +1,165 @@
+"""Latency as a cost: what the parts of a child are, the table, and a real one that is measured here."""
+
+import dataclasses
+import json
+import re
+import types
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enas import spaces
+from enas.costs import budget, latency_table
+from enas.costs.latency_table import LatencyTable
+from enas.errors import UserError
+from enas.micro import arc as arcs
+from enas.micro import latency
+from enas.micro.config import ChildConfig, SearchConfig
+from enas.micro.op_table import op_table
+from enas.options import config as configs
+from enas.options.budget import BudgetConfig
+from tests.helpers import mains
+
+CHILD = ChildConfig(num_layers=2, num_cells=3, out_filters=4, scheme="binary")
+IMAGE = (8, 8, 1)
+ARC = arcs.parse("0 0 1 4 2 2 1 4 0 1 2 0  1 4 0 4 2 0 0 3 1 1 2 4")
+
+
+def arcs_of(config):
+    node = lambda i: st.tuples(*[st.integers(0, i + 1), st.integers(0, len(op_table(config)) - 1)] * 2)  # noqa: E731
+    cell = st.tuples(*map(node, range(config.num_cells)))
+    return st.tuples(cell, cell).map(lambda two: [value for cell in two for node in cell for value in node])
+
+
+@given(arcs_of(CHILD))
+def test_every_part_of_every_arc_is_among_those_that_a_table_has(values):
+    arc = arcs.for_child(values, CHILD)
+    counted = latency.units(arc, CHILD, IMAGE, 10)
+    assert set(counted) <= latency.possible(ARC, CHILD, IMAGE, 10)
+    # Three nodes in each of four layers, and one combination.
+    assert sum(count for unit, count in counted.items() if unit.kind == "add") == 12
+    assert sum(count for unit, count in counted.items() if unit.kind == "combine") == 4
+    kinds = [
+        op_table(CHILD)[op].kind for cell in (arc.normal, arc.reduction) for node in cell.nodes for _, op in node.sides
+    ]
+    # Two normal cells and two reduction cells.
+    ops = sum(count for unit, count in counted.items() if unit.kind == "op")
+    assert ops == 2 * sum(kind != "identity" for kind in kinds)
+
+
+def test_names_tell_all_parts_apart():
+    parts = latency.possible(ARC, CHILD, IMAGE, 10)
+    assert len({latency.name(unit, CHILD) for unit in parts}) == len(parts)
+
+
+@pytest.mark.parametrize("scheme, recipe", [("binary", "low_bit"), ("k4", "published"), ("fp32", "low_bit")])
+def test_the_parts_of_a_child_hold_exactly_the_operations_of_the_whole(scheme, recipe):
+    from enas.export import latency as measuring
+    from enas.micro import program
+
+    config = dataclasses.replace(CHILD, scheme=scheme, recipe=recipe)
+    scopes = latency.scopes(ARC, config, IMAGE, 10)
+    shapes = {scope: program.unit_shapes(unit, config) for scope, unit in scopes.items()}
+    whole = measuring.builder_of(config, 10, IMAGE, shapes)
+    program.describe(whole, ARC)
+    kinds = [operation.kind for operation in whole.operations]
+    of_parts = []
+    for unit, count in latency.units(ARC, config, IMAGE, 10).items():
+        part = measuring.builder_of(config, 10, unit.shape, {"": program.unit_shapes(unit, config)})
+        program.describe_unit(part, unit)
+        of_parts += count * [operation.kind for operation in part.operations]
+    assert sorted(kinds) == sorted(of_parts)
+
+
+def table(**changes):
+    values = configs.to_values(SearchConfig(child=CHILD))
+    child = {name: value for name, value in values.items() if name.startswith("child_") or name == "search_precision"}
+    names = [latency.name(unit, CHILD) for unit in sorted(latency.possible(ARC, CHILD, IMAGE, 10))]
+    times = {name: float(place + 1) for place, name in enumerate(names)}
+    return dataclasses.replace(LatencyTable("a machine", 1, child, IMAGE, 10, 0.5, times), **changes)
+
+
+def test_a_table_adds_up_and_is_read_as_it_was_written(tmp_path):
+    file = str(tmp_path / "table.json")
+    latency_table.write(file, table())
+    assert latency_table.read(file) == table()
+    parts = latency.parts(ARC, CHILD, IMAGE, 10)
+    expected = 0.5 + sum(table().milliseconds[name] * count for name, count in parts.items())
+    config = SearchConfig(child=CHILD, budget=BudgetConfig("latency", 1.0, latency_table=file))
+    dataset = types.SimpleNamespace(image_shape=IMAGE, num_classes=10)
+    assert budget.of(config, spaces.get("micro"), dataset).cost(ARC) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"format": "enas latency table, format 1"}', "NaN", "[" * 100_000],
+)
+def test_what_is_no_table_is_refused(tmp_path, text):
+    (tmp_path / "table.json").write_text(text)
+    with pytest.raises(UserError, match="no table of latencies; expected one that scripts/measure_latency.py wrote"):
+        latency_table.read(str(tmp_path / "table.json"))
+
+
+@pytest.mark.parametrize(
+    "name, value", [("threads", "1"), ("overhead", -1), ("image_shape", [8, 8]), ("milliseconds", {"a": "b"})]
+)
+def test_a_damaged_table_is_refused(tmp_path, name, value):
+    file = tmp_path / "table.json"
+    latency_table.write(str(file), table())
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: value}))
+    with pytest.raises(UserError, match="no table of latencies"):
+        latency_table.read(str(file))
+
+
+def test_a_table_of_another_child_is_refused_by_the_flags_name(tmp_path):
+    file = str(tmp_path / "table.json")
+    latency_table.write(file, table())
+    dataset = types.SimpleNamespace(image_shape=IMAGE, num_classes=10)
+    for change, words in [
+        ({"out_filters": 8}, "child_out_filters 4, but the search has 8"),
+        ({"scheme": "k4"}, "child_scheme"),
+    ]:
+        config = SearchConfig(
+            child=dataclasses.replace(CHILD, **change), budget=BudgetConfig("latency", 1.0, latency_table=file)
+        )
+        with pytest.raises(UserError, match=words):
+            budget.of(config, spaces.get("micro"), dataset)
+    with pytest.raises(UserError, match="image_shape"):
+        config = SearchConfig(child=CHILD, budget=BudgetConfig("latency", 1.0, latency_table=file))
+        budget.of(config, spaces.get("micro"), types.SimpleNamespace(image_shape=(9, 8, 1), num_classes=10))
+
+
+def test_latency_and_its_table_need_each_other():
+    with pytest.raises(UserError, match="--cost=latency: needs a --latency_table"):
+        BudgetConfig("latency", 1.0)
+    with pytest.raises(UserError, match="--latency_table=x: needs --cost=latency"):
+        BudgetConfig("macs", 1.0, latency_table="x")
+
+
+def test_a_table_measured_here_predicts_real_networks_and_a_search_keeps_to_a_latency(tmp_path):
+    file = f"{tmp_path}/latency.json"
+    child = ("--child_scheme=binary", "--child_out_filters=8", "--child_num_layers=2", "--child_num_cells=3")
+    mains.done("scripts/measure_latency.py", f"--output={file}", "--image_shape=8x8x1", *child)
+    out = mains.done("scripts/measure_latency.py", f"--output={file}", "--check=12")
+    ranks, error = re.search(r"correlation: (\S+)\nmedian error: ([0-9.]+)%", out).groups()
+    # On a quiet machine 0.98 and 3%; here other tests run beside it.
+    assert float(ranks) > 0.7 and float(error) < 30
+    found = latency_table.read(file)
+    target = found.latency(latency.parts(ARC, dataclasses.replace(CHILD, out_filters=8), IMAGE, 10))
+    flags = [
+        "--dataset=digits",
+        "--max_train_images=320",
+        "--num_epochs=1",
+        "--controller_train_steps=2",
+        "--batch_size=16",
+    ]
+    budget_ = ["--cost=latency", f"--latency_table={file}", f"--cost_target={target:.4f}"]
+    out = mains.done("search_micro.py", *flags, *child, *budget_, f"--output_dir={tmp_path}/search")
+    scored = mains.records(tmp_path / "search/arcs.jsonl")
+    for record in scored:
+        arc = arcs.for_child(list(map(int, record["arc"].split())), CHILD)
+        parts = latency.parts(arc, dataclasses.replace(CHILD, out_filters=8), IMAGE, 10)
+        assert record["cost"] == pytest.approx(found.latency(parts))
+    assert np.ptp([record["cost"] for record in scored]) > 0 and "latency = " in out
