@@ -4,8 +4,8 @@
   .venv/bin/python scripts/measure_latency.py --output=latency.json --check=30
 
 It takes the flags of search_micro.py, so that a search's whole command line can be given; those of the child count, the
-others do not matter here. --check=N measures N random arcs as a whole, with the settings of the table, and compares them with
-what it predicts.
+others do not matter here. --check=N measures N random arcs as a whole, with the settings of the table, and compares them
+with what it predicts.
 """
 
 import dataclasses
