@@ -27,7 +27,7 @@ from enas.micro import cell as cells
 from enas.micro import op_switch
 from enas.micro import ops as micro_ops
 from enas.micro.op_table import op_table
-from enas.micro.sampled import SampledCell
+from enas.micro.sampled import SampledCell, edges
 from quantize import schemes
 from scripts.benchmarks import classic_supernet
 
@@ -106,7 +106,7 @@ def test_a_sampled_cell_is_the_fixed_cell_for_every_op_source_and_side(start, sc
     arcs_compared = every_choice() if scheme == "fp32" else every_op()
     fed = tf.placeholder(tf.int32, [2, 4])
     with tf.variable_scope("shared"):
-        sampled = cells.run_cell(build, SampledCell(build, fed, inputs, masks, op_switch.SharedSlot(build)))
+        sampled = cells.run_cell(build, SampledCell(build, edges(fed), inputs, masks, op_switch.SharedSlot(build)))
     fixed, masks = [], [tf.unstack(node) for node in tf.unstack(masks)]
     for i, cell in enumerate(arcs_compared):
         with tf.variable_scope(f"fixed_{i}"):
@@ -148,7 +148,7 @@ def test_a_sampled_cell_is_the_classic_cell(start, scheme):
     inputs, masks = cell_inputs(build)
     fed = tf.placeholder(tf.int32, [2, 4])
     with tf.variable_scope("shared"):
-        sampled = cells.run_cell(build, SampledCell(build, fed, inputs, masks, op_switch.SharedSlot(build)))
+        sampled = cells.run_cell(build, SampledCell(build, edges(fed), inputs, masks, op_switch.SharedSlot(build)))
     with tf.variable_scope("classic"):
         classic = classic_supernet.cell(build, inputs, fed, masks)
     session = start()
@@ -189,7 +189,7 @@ def test_loose_ends_are_concatenated_activated_and_mixed(start, case):
         fixed = cells.run_cell(build, cells.FixedCell(build, cell, inputs, None))
     with tf.variable_scope("shared"):
         arc = tf.constant([dataclasses.astuple(node) for node in cell.nodes])
-        sampled = cells.run_cell(build, SampledCell(build, arc, inputs, None, op_switch.SharedSlot(build)))
+        sampled = cells.run_cell(build, SampledCell(build, edges(arc), inputs, None, op_switch.SharedSlot(build)))
     session = start()
     values = randomise(session, owned("shared/"))
     w = values["combine:0"][list(loose)]
