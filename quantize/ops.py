@@ -107,9 +107,10 @@ def conv2d(x: Tensor, w: Tensor, scheme: Scheme, stride: int = 1) -> Tensor:
 
 def _matmul_conv2d(x: Tensor, w: Tensor) -> Tensor:
     """Computes a 1x1 convolution as a matrix product, which on the CPU takes half the time, forward and backward."""
-    shape = tf.shape(w)
-    y = tf.matmul(tf.reshape(x, [-1, shape[2]]), tf.reshape(w, shape[2:]))
-    return tf.reshape(y, [*x.shape[:3], shape[3] if w.shape[3] is None else w.shape[3]])
+    # What is known while the graph is built needs no ops that work it out.
+    inputs, outputs = (tf.shape(w)[i] if w.shape[i] is None else w.shape[i] for i in (2, 3))
+    y = tf.matmul(tf.reshape(x, [-1, inputs]), tf.reshape(w, [inputs, outputs]))
+    return tf.reshape(y, [*x.shape[:3], outputs])
 
 
 def depthwise_conv2d(x: Tensor, w: Tensor, scheme: Scheme, stride: int = 1) -> Tensor:

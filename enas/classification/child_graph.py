@@ -20,6 +20,7 @@ from enas.graph.layers import BuildContext
 from enas.graph.optim import Update
 from enas.interfaces import Feeds
 from enas.options.config import SearchConfig, TrainConfig
+from enas.side_by_side import side_by_side
 from enas.types import Session, Tensor
 
 
@@ -245,10 +246,10 @@ def tallied(
     Raises:
       signals.Stopped: a signal came; no variable has changed since the call.
     """
-    total = np.zeros(graph.tallies.shape.as_list())
-    for _ in range(stream.per_epoch):
-        signals.check()
-        total += session.run(graph.tallies, {graph.handle: handle, **(feeds or {})})
+    fed = {graph.handle: handle, **(feeds or {})}
+    # Counts, so that it does not matter which call gets which batch.
+    tallies = side_by_side(lambda _: session.run(graph.tallies, fed), range(stream.per_epoch))
+    total: np.ndarray = np.sum(np.asarray(tallies, np.float64), axis=0)
     return total
 
 

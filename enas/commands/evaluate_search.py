@@ -63,9 +63,8 @@ def _stored(search_dir: str, space: str, needed: Sequence[str]) -> dict[str, Any
     """
     if not search_dir:
         raise UserError("--search_dir='': expected the run directory of a finished search")
-    stored = metadata.stored_values(search_dir)
-    if stored is None or (stored.get("kind"), stored.get("space")) != ("search", space):
-        raise UserError(f"--search_dir={search_dir}: expected the run directory of a search by search_{space}.py")
+    stored_settings.search_in(search_dir, spaces.get(space), "search_dir")
+    stored = metadata.stored_values(search_dir) or {}
     for name in needed:
         if name not in stored:
             path = os.path.join(search_dir, "config.json")

@@ -34,8 +34,9 @@ def run() -> None:
       {predict} --model=outputs/final cat.png photos/
       {predict} --model=child.packed --top=3 --json photos/
 
-    --model is the run directory of a training, or a file of export_child.py. Of a folder all PNG and JPEG images are
-    taken, those of its folders too. An image that can't be read is told in one line, and the exit code is 1.
+    --model is the run directory of a training, or a file of export_child.py. Of a folder all images
+    are taken, those of its folders too: PNG, JPEG, WebP, GIF, BMP, TIFF, AVIF, JPEG 2000, PNM and Sun raster. An image
+    that can't be read is told in one line, and the exit code is 1.
     """
     absl_flags.DEFINE_string("model", "", "Run directory of a training, or exported file.")
     absl_flags.DEFINE_integer("top", 1, "Print so many classes of each image, the likeliest first.", lower_bound=1)

@@ -74,7 +74,7 @@ def _with_its_arc(config: Any, space: SearchSpace, inherited: dict[str, Any], gi
     if init_from and isinstance(arc, str):
         raise UserError(f"--init_from={init_from}: a search has no weights for --baseline={arc}; leave one of them out")
     if init_from:
-        stored_settings.searched_child("init_from", init_from, space)
+        stored_settings.search_in(init_from, space, "init_from")
     if isinstance(arc, str):
         return config
     follows = arc_input.implied(arc, space, given)

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from enas.data import augment, metadata, source, splitting, streaming
+from enas.data import augment, metadata, source, streaming
 from enas.data.dataset import DataSet, Split
 from enas.data.readers import cifar, folder, idx
 from enas.data.readers.images import Form
-from enas.data.sampling import stratified
 from enas.data.source import ArrayPart, Part, Source
+from enas.data.splits import splitting
+from enas.data.splits.sampling import stratified
 from enas.data.statistics import level_counts, mean_std
 from enas.errors import UserError
 from enas.options.data import DataConfig

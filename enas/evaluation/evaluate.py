@@ -21,6 +21,7 @@ from enas.evaluation.trainings import Record, Trainings, seeds
 from enas.interfaces import SearchSpace
 from enas.options import config
 from enas.options.config import EvaluationConfig
+from enas.runs import stored_settings
 from enas.runs.loop import OutOfTime
 from enas.runs.metadata import read_data, stored_values
 from enas.runs.run_directory import RunDirectory, open_run
@@ -103,7 +104,7 @@ def _ranked(
     if (ranked := files.read_json(path)) is not None:
         return ranked
     options = settings.evaluation
-    of_search = finished_search.config_of(options.search_dir, space)
+    of_search = stored_settings.search_in(options.search_dir, space, "search_dir")
     with finished_search.open_search(of_search, space, settings, clock.out_of_time) as scorer:
         ranked = {
             "controller": scorer.score(scorer.sampled(options.num_candidates, options.num_arcs // 2), "controller"),

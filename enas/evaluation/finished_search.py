@@ -11,27 +11,12 @@ from enas.costs import budget
 from enas.errors import UserError
 from enas.graph import gumbel
 from enas.interfaces import Arc, SearchSpace
-from enas.options import config
 from enas.options.config import EvaluationConfig, SearchConfig
 from enas.runs import recommendation, search, session
 from enas.runs.loop import OutOfTime
-from enas.runs.metadata import stored_values
 
 RANDOM_DRAWS = 200_000  # random arcs drawn at most, to find some within the budget
 DRAWN_AT_ONCE = 500
-
-
-def config_of(search_dir: str, space: SearchSpace) -> Any:
-    """Returns the config of the search in a run directory.
-
-    Raises:
-      UserError: there is no search.
-    """
-    stored = stored_values(search_dir)
-    if stored is None or stored.get("kind") != "search":
-        raise UserError(f"--search_dir={search_dir}: expected the run directory of a search")
-    values = {**config.completed(space.search_config, stored), "output_dir": search_dir, "reset_output_dir": False}
-    return config.from_values(space.search_config, values)
 
 
 @contextlib.contextmanager

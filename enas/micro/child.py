@@ -13,9 +13,8 @@ from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
-from enas.micro import op_switch
+from enas.micro import op_switch, sampled
 from enas.micro.cost import reduction_layers
-from enas.micro.sampled import SampledCell
 from enas.types import Tensor
 
 AUX_WEIGHT = 0.4
@@ -36,6 +35,7 @@ def logits(build: BuildContext, images: Tensor, arc: Any) -> tuple[Tensor, Tenso
     config = build.config
     fixed = isinstance(arc, arcs.Arc)
     shared_slot = None if fixed else op_switch.SharedSlot(build)
+    kinds: list[Any] = [arc.normal, arc.reduction] if fixed else [sampled.edges(cell) for cell in tf.unstack(arc)]
     filters, aux = config.out_filters, None
     with tf.variable_scope("child", reuse=tf.AUTO_REUSE):
         x = blocks.stem(build, images, 3 * config.out_filters)
@@ -48,12 +48,12 @@ def logits(build: BuildContext, images: Tensor, arc: Any) -> tuple[Tensor, Tenso
             masks = layers.path_masks(build, layer, config.num_layers + 2, [config.num_cells, 2, images.shape[0]])
             with tf.variable_scope(f"layer_{layer}"):
                 inputs = [_calibrate(build, f"input_{i}", x, size, filters) for i, x in enumerate(pair)]
-                runner: cells.FixedCell | SampledCell
+                runner: cells.FixedCell | sampled.SampledCell
                 if shared_slot is None:
                     masks = None if masks is None else [tf.unstack(node) for node in tf.unstack(masks)]
-                    runner = cells.FixedCell(build, arc.reduction if reduction else arc.normal, inputs, masks)
+                    runner = cells.FixedCell(build, kinds[reduction], inputs, masks)
                 else:
-                    runner = SampledCell(build, arc[1 if reduction else 0], inputs, masks, shared_slot)
+                    runner = sampled.SampledCell(build, kinds[reduction], inputs, masks, shared_slot)
                 pair = (pair[1], cells.run_cell(build, runner))
             if layer == reductions[1] and config.use_aux_heads and build.training:
                 aux = _aux_head(build, pair[1])

@@ -138,8 +138,13 @@ def records(text: str, metric: str) -> list[Block] | None:
 
 def _record(number: int, record: dict[str, Any], metric: str) -> Block:
     arc, score = record.get("arc", record.get("child_fixed_arc")), record.get(f"val_{metric}")
+    if arc is None and {"kind", "output_dir"} <= set(record):
+        raise UserError(
+            f"arc: these are the settings of a run ({record['kind']}), which name no arc; expected its best_arc.txt, its "
+            "arcs.jsonl, or the run directory itself"
+        )
     if arc is None:
-        raise UserError('arc: the JSON object has no "arc"')
+        raise UserError('arc: the JSON object has no "arc"; expected one, or a list of whole numbers')
     text = arc if isinstance(arc, str) else json.dumps(arc)
     rows = tuple(tuple(_whole(row)) for line in text.splitlines() for row in _rows(_cleaned(line)) if row)
     return Block(rows, number, number, float(score) if isinstance(score, int | float) else None)

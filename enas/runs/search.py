@@ -5,13 +5,12 @@ Works on any search space; `enas/interfaces.py` says what that is.
 
 import dataclasses
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tensorflow.compat.v1 as tf
 
-from enas import signals, strategies
+from enas import strategies
 from enas.costs import budget
 from enas.costs.cost import readable
 from enas.graph import gumbel
@@ -24,11 +23,11 @@ from enas.runs.loop import Loop, OutOfTime
 from enas.runs.phases import child_epoch, evaluation, units
 from enas.runs.records import log_evaluation, log_header, record
 from enas.runs.session import RunContext
+from enas.side_by_side import side_by_side
 from enas.strategies.strategy import PURPOSE, Strategy
 from enas.types import Tensor
 
 SCORED_ARCS = 10
-_ARCS_AT_A_TIME = 2  # in the rewards of an update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,14 +137,9 @@ class Search:
         return self.budget.penalty(arc) if self.budget else 0.0
 
     def _merits(self, update, arcs):
-        """What the scorer rewards the arcs of an update with, float32. One arc seldom keeps all cores busy."""
-
-        def reward(arc):
-            signals.check()
-            return self.scorer.reward(self.session, update, {self.graph.arc: arc})
-
-        with ThreadPoolExecutor(_ARCS_AT_A_TIME) as pool:
-            return np.array(list(pool.map(reward, arcs)), np.float32)
+        """What the scorer rewards the arcs of an update with, float32."""
+        reward = lambda arc: self.scorer.reward(self.session, update, {self.graph.arc: arc})  # noqa: E731
+        return np.array(side_by_side(reward, arcs), np.float32)
 
     def _reward_name(self):
         """The log's name for what the controller is rewarded with."""

@@ -88,9 +88,12 @@ def training_settings(path: str) -> Any:
       UserError: there is none.
     """
     stored = _stored_training(path)
-    kind = spaces.get(stored["space"]).train_config
-    values = {**configs.completed(kind, stored), "output_dir": path, "reset_output_dir": False}
-    return configs.from_values(kind, values)
+    return _of_run(spaces.get(stored["space"]).train_config, stored, path)
+
+
+def _of_run(kind, stored, path):
+    """A stored run's settings, for programs that only read it, from where it is now."""
+    return configs.from_values(kind, {**configs.completed(kind, stored), "output_dir": path, "reset_output_dir": False})
 
 
 def _stored_training(path):
@@ -114,8 +117,8 @@ def defaults_of_evaluation(config_class: type[Any], stored: Mapping[str, Any], n
     return {**values, "child_lr_T_0": num_epochs}
 
 
-def searched_child(flag: str, search_dir: str, space: SearchSpace) -> Any:
-    """Returns the settings of the child of the search in a directory.
+def search_in(search_dir: str, space: SearchSpace, flag: str) -> Any:
+    """The settings of the search in a directory.
 
     Args:
       flag: what named the directory.
@@ -126,7 +129,7 @@ def searched_child(flag: str, search_dir: str, space: SearchSpace) -> Any:
     stored = stored_values(search_dir)
     if stored is None or (stored.get("kind"), stored.get("space")) != ("search", space.name):
         raise UserError(f"--{flag}={search_dir}: expected the run directory of a search of the {space.name} space")
-    return configs.from_values(space.search_config, configs.completed(space.search_config, stored)).child
+    return _of_run(space.search_config, stored, search_dir)
 
 
 def _merged(kind, values, given, stored, taken, flag):

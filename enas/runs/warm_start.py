@@ -26,7 +26,7 @@ def take(context: RunContext, space: SearchSpace, arc: Any) -> None:
       UserError: the directory holds no search of the space, or no checkpoint, or nothing of it fits.
     """
     search_dir = context.config.arc.init_from
-    child = stored_settings.searched_child("init_from", search_dir, space)
+    child = stored_settings.search_in(search_dir, space, "init_from").child
     path = checkpoints.newest(search_dir, "last")
     if path is None:
         raise UserError(f"--init_from={search_dir}: the search has no checkpoint yet")

@@ -10,6 +10,7 @@ from enas.micro.op_table import OPS, op_table
 from enas.randomness import generator
 
 NUM_CLASSES = 10
+EVAL_BATCHES = 10  # of the test images: one evaluation
 
 
 def random_arc(seed: int, step: int, child: Any) -> arcs.Arc:
@@ -31,7 +32,7 @@ def array(arc: arcs.Arc) -> np.ndarray:
 
 
 def dataset(seed: int, batch_size: int, image_size: int) -> DataSet:
-    """A `DataSet` of random images: 10 training batches, two of validation and of test."""
+    """A `DataSet` of random images: 10 training batches, two of validation, `EVAL_BATCHES` of test."""
     draw = generator(seed, "bench/images")
 
     def split(count):
@@ -39,5 +40,5 @@ def dataset(seed: int, batch_size: int, image_size: int) -> DataSet:
         return Split(images, draw.integers(0, NUM_CLASSES, count).astype(np.int32))
 
     names = tuple(map(str, range(NUM_CLASSES)))
-    parts = [split(batches * batch_size) for batches in (10, 2, 2)]
+    parts = [split(batches * batch_size) for batches in (10, 2, EVAL_BATCHES)]
     return DataSet(*parts, names, np.full(3, 0.5, np.float32), np.full(3, 0.25, np.float32))

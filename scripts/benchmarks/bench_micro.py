@@ -16,7 +16,7 @@ from enas.errors import UserError
 from enas.micro.config import ChildConfig, ControllerConfig
 from enas.options import config, option
 from quantize.bits import FLOATING
-from scripts.benchmarks import bench_machine, bench_plot
+from scripts.benchmarks import bench_arcs, bench_machine, bench_plot
 from scripts.benchmarks.bench_table import note, summary, table
 from scripts.benchmarks.bench_worker import Worker
 
@@ -25,7 +25,11 @@ __all__ = ["BenchConfig", "measure", "table"]
 PARTS = ("search", "controller", "fixed", "eval", "half")
 SEARCHED = "binary,ternary,k4,k8,k2,k3,k5,k6"
 # What can be compared with, and the parts each has.
-SIDES = {"classic": ("search", "controller"), "torch": ("search", "controller", "fixed", "eval")}
+SIDES = {
+    "classic": ("search", "controller"),
+    "torch": ("search", "controller", "fixed", "eval"),
+    "torch_compile": ("search", "fixed"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +41,7 @@ class BenchOptions:
     seed: int = option(0, "Seed of weights, images and arcs.", 0, 2**31 - 1)
     steps: int = option(20, "Steps each figure is the median of.", 1)
     parts: str = option("search,controller,fixed,eval,half", f"What to measure, of {', '.join(PARTS)}.")
-    against: str = option("", "Implementations to compare with: classic, torch, or both separated by a comma.")
+    against: str = option("", f"Implementations to compare with, separated by commas, of {', '.join(SIDES)}.")
     schemes: str = option(
         "",
         "Schemes, separated by commas, whose child step is compared with fp32's and, where they quantize, with that of "
@@ -92,7 +96,7 @@ def check_comparable(side: str, parts: list[str], settings: Any) -> None:
             f"--parts={settings.bench.parts}: nothing to compare with {side}; expected one of {', '.join(SIDES[side])}, or "
             f"no --against={against}"
         )
-    if side == "torch" and child.scheme != "fp32":
+    if side.startswith("torch") and child.scheme != "fp32":
         raise UserError(f"--child_scheme={child.scheme}: expected fp32, the only scheme of --against={against}")
     if child.search_precision:
         raise UserError(f"--search_precision={child.search_precision}: expected none with --against={against}")
@@ -164,6 +168,21 @@ class Bench:
             print(f"{key}: {self.figures[f'{key}_s']:.3f} s", file=sys.stderr, flush=True)
         return runs
 
+    def steps(self, workers: Any, name: str) -> Any:
+        """As `alternate`, of steps of the child. Of a side that compiles, what it took before the steps that are timed is
+        told apart (its first steps, and PyTorch's trial of layouts), and how often it compiled again among them."""
+        before = {}
+        for side, worker in workers.items():
+            warm_up = worker.run("child", 1)
+            if side == "torch_compile":
+                before[side] = worker.graphs()
+                seconds = worker.started["first_step_s"] + sum(wall for wall, _ in warm_up)
+                self.figures.update({f"{side}_{name}_compile_s": seconds, f"{side}_{name}_graphs": before[side]})
+        runs = self.alternate(workers, "child", name)
+        for side, graphs in before.items():
+            self.figures[f"{side}_{name}_recompilations"] = workers[side].graphs() - graphs
+        return runs
+
     def compare(self, name: str, runs: Any, ours: str) -> Any:
         """Notes how much longer the median of each other side is than ours."""
         for side in runs:
@@ -178,15 +197,14 @@ class Bench:
             for side, worker in workers.items():
                 prefix = "" if side == "search" else f"{side}_"
                 self.figures.update({f"{prefix}{key}": value for key, value in worker.started.items()})
-                worker.run("child", 1)
             if "search" in self.parts:
-                runs = self.alternate(workers, "child", "search_step")
-                self.compare("search_step", runs, "search")
+                self.compare("search_step", self.steps(workers, "search_step"), "search")
                 limit = bench_machine.bound(self.settings)
                 limit["roofline_fraction"] = limit["bound_s"] / self.figures["search_step_s"]
                 self.figures.update(limit)
             if "controller" in self.parts:
-                runs = self.alternate(workers, "controller", "controller_step", chunk=1)
+                having = {side: worker for side, worker in workers.items() if "controller" in SIDES.get(side, PARTS)}
+                runs = self.alternate(having, "controller", "controller_step", chunk=1)
                 self.compare("controller_step", runs, "search")
             for side, worker in workers.items():
                 prefix = "" if side == "search" else f"{side}_"
@@ -197,16 +215,17 @@ class Bench:
 
     def fixed_side(self) -> Any:
         """The step and the evaluation of one arc."""
-        workers = self.workers(["fixed"] + [f"{side}_fixed" for side in self.against if side == "torch"])
+        workers = self.workers(["fixed"] + [f"{side}_fixed" for side in self.against if "fixed" in SIDES[side]])
         workers = {side.replace("_fixed", ""): worker for side, worker in workers.items()}
         try:
             self.figures["fixed_start_s"] = workers["fixed"].started["start_s"]
             if "fixed" in self.parts:
-                self.compare("fixed_step", self.alternate(workers, "child", "fixed_step"), "fixed")
+                self.compare("fixed_step", self.steps(workers, "fixed_step"), "fixed")
             if "eval" in self.parts:
-                self.compare("eval_batch", self.alternate(workers, "evaluate", "eval_batch"), "fixed")
-                images = self.settings.bench.batch_size
-                self.figures["eval_images_per_s"] = images / self.figures["eval_batch_s"]
+                having = {side: worker for side, worker in workers.items() if "eval" in SIDES.get(side, PARTS)}
+                self.compare("evaluation", self.alternate(having, "evaluate", "evaluation", chunk=1), "fixed")
+                images = bench_arcs.EVAL_BATCHES * self.settings.bench.batch_size
+                self.figures["eval_images_per_s"] = images / self.figures["evaluation_s"]
         finally:
             for worker in workers.values():
                 worker.stop()

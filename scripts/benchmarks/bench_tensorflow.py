@@ -116,7 +116,6 @@ class Fixed:
         training = self.graph.training
         self.session.run([training.loss, training.correct, training.update.op], {training.rate: 0.05})
 
-    def evaluate(self) -> Any:
-        """One batch of an evaluation."""
-        scorer = self.graph.scorer
-        self.session.run(scorer.graph.correct, {scorer.graph.handle: scorer.handles["valid"]})
+    def evaluate(self) -> None:
+        """One evaluation: the accuracy on all test images."""
+        self.graph.scorer.score(self.session, "test")

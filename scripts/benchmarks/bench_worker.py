@@ -4,6 +4,7 @@ The two talk in lines of JSON: a request {"run": kind, "steps": n} is answered b
 """
 
 import dataclasses
+import importlib
 import json
 import os
 import resource
@@ -71,6 +72,10 @@ class Worker:
         """Largest resident set of the process so far, MB (10^6 bytes)."""
         return self.ask(run="rss")["peak_rss_mb"]
 
+    def graphs(self) -> int:
+        """How many graphs the process has compiled so far, of a side that compiles."""
+        return self.ask(run="graphs")["graphs"]
+
     def stop(self) -> None:
         """Ends the process."""
         self.process.stdin.close()
@@ -80,9 +85,8 @@ class Worker:
 def _side(name):
     """The class of a side: made from (values, clock), with the methods `child`, `evaluate`, and maybe `controller`."""
     if name.startswith("torch"):
-        from scripts.benchmarks import bench_torch
-
-        return bench_torch.Fixed if name.endswith("_fixed") else bench_torch.Search
+        module = importlib.import_module(f"scripts.benchmarks.bench_{name.removesuffix('_fixed')}")
+        return module.Fixed if name.endswith("_fixed") else module.Search
     from scripts.benchmarks import bench_tensorflow
 
     return {"search": bench_tensorflow.Search, "classic": bench_tensorflow.Classic, "fixed": bench_tensorflow.Fixed}[
@@ -120,7 +124,8 @@ def _serve(request):
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        answer = {"error": "--against=torch: PyTorch is not installed; expected `pip install torch==2.13.0`"}
+        name = request["side"].removesuffix("_fixed")
+        answer = {"error": f"--against={name}: PyTorch is not installed; expected `pip install torch==2.13.0`"}
     while True:
         print(json.dumps(answer), file=answers, flush=True)
         line = sys.stdin.readline()
@@ -129,6 +134,8 @@ def _serve(request):
         request = json.loads(line)
         if request["run"] == "rss":
             answer = {"peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}
+        elif request["run"] == "graphs":
+            answer = {"graphs": side.graphs()}
         else:
             answer = {"times": [_timed(getattr(side, request["run"])) for _ in range(request["steps"])]}
 

@@ -12,7 +12,7 @@ from data_files import write_folder, write_idx
 from enas import data
 from enas.data.readers import images as image_tools
 from enas.data.readers.images import Form
-from enas.data.sampling import stratified
+from enas.data.splits.sampling import stratified
 from enas.data.statistics import level_counts, mean_std
 from enas.errors import UserError
 from enas.options.config import DataConfig

@@ -13,6 +13,7 @@ import pytest
 from absl import flags as absl_flags
 
 from enas.commands import export_child, predict
+from enas.data.readers import formats
 from enas.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -91,6 +92,11 @@ def predicted(monkeypatch, capsys, *arguments, top=1, as_json=False, model):
     code = run_in_process(monkeypatch, predict, [str(a) for a in arguments], model=str(model), top=top, json=as_json)
     out, err = capsys.readouterr()
     return code, out.splitlines(), err.splitlines()
+
+
+def test_the_help_names_every_format_of_images():
+    words = " ".join(predict.run.__doc__.split())
+    assert all(name in words for name in re.split(", | or ", formats.WANTED))
 
 
 def test_a_folder_of_images_is_classified(exported, pictures, monkeypatch, capsys):

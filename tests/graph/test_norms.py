@@ -46,6 +46,23 @@ def test_batch_norm_normalises_by_moving_averages_where_told(start):
     np.testing.assert_allclose(start().run(y), np_norm(X.astype(np.float64), mean, variance), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    "channels, sides, wide", [(40, (4, 8), True), (36, (16, 3), True), (40, (3, 5), False), (45, (4, 4), False)]
+)
+def test_pixels_side_by_side_are_normalised_as_each_by_itself(start, channels, sides, wide):
+    """Those whose kernel is slow, in rows of sixteen, against NumPy: each channel has statistics of its own."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(3, *sides, channels)).astype(np.float32)
+    scale, offset, mean = rng.normal(size=(3, channels)).astype(np.float32)
+    variance = rng.uniform(0.5, 2.0, channels).astype(np.float32)
+    build = layers.BuildContext(ChildConfig(), 2, 0, batch_statistics=False)
+    y, *_ = norms.batch_norm(build, *map(tf.constant, (x, scale, offset, mean, variance)))
+    [kernel] = [op for op in tf.get_default_graph().get_operations() if op.type == "FusedBatchNormV3"]
+    assert kernel.inputs[0].shape[-1] == (16 * channels if wide else channels)
+    expected = (x.astype(np.float64) - mean) / np.sqrt(variance + 1e-5) * scale + offset
+    np.testing.assert_allclose(start().run(y), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_moving_averages_follow_training_and_scoring_uses_them(start):
     """Decay 0.9 from mean 0 and variance 1, a step of the optimizer each; scoring reads them and changes nothing."""
     fed = tf.placeholder(tf.float32, X.shape)

@@ -3,6 +3,7 @@
 import json
 import pickle
 
+import made_up_runs
 import numpy as np
 import pytest
 
@@ -113,6 +114,12 @@ def test_other_content_is_refused_by_name(tmp_path, content, words):
     with pytest.raises(UserError) as error:
         read(path)
     assert str(error.value).startswith(f"--arc_file={path}: ") and words in str(error.value)
+
+
+def test_the_settings_of_a_search_are_told_for_what_they_are(tmp_path):
+    made_up_runs.search(tmp_path)
+    with pytest.raises(UserError, match="config.json: arc: these are the settings of a run .search., .* best_arc.txt"):
+        read(tmp_path / "config.json")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 import pytest
 from absl import flags as absl_flags
-from test_scripts import Copy
+from copied_scripts import Copy
 
 from enas.options import config as configs
 from enas.options import flags

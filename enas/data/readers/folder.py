@@ -13,7 +13,7 @@ from enas.data.readers import images as image_tools
 from enas.data.readers import zips
 from enas.data.readers.formats import WANTED
 from enas.data.readers.images import Form
-from enas.data.readers.listing import Listing, has_class_folders, listed
+from enas.data.readers.listing import Listing, listed
 from enas.errors import UserError
 
 DEFAULT_SIDE = 32
@@ -46,14 +46,17 @@ def read(data_dir: str, form: Form, directories: Mapping[str, str] | None = None
     given = {split: _given(split, path) for split, path in (directories or {}).items()}
     found, notes = ({}, []) if given and not data_dir else _below(source.existing_dir(data_dir, _LAYOUT))
     paths = {**found, **given}
-    if "train" not in paths:
+    listings = {split: listed(path, split) for split, path in paths.items()}
+    # A data folder without train/ is taken for class folders, of which it may hold none.
+    alone = "train" not in given and paths.get("train") == Path(data_dir)
+    if "train" not in paths or (alone and not any(listings["train"].classes.values())):
         where = f"--data_dir={data_dir}" if data_dir else f"--{FLAGS[min(given)]}={given[min(given)]}"
         raise UserError(f"{where}: no training images; expected {_LAYOUT}, or --{FLAGS['train']}")
     parts: dict[str, source.Part] = {}
     names: tuple[str, ...] = ()
     for split in ("train", "valid", "test"):
-        if split in paths:
-            listing = listed(paths[split], split)
+        if split in listings:
+            listing = listings[split]
             names = names or _class_names(listing)
             _check_classes(listing, names)
             parts[split] = _part(listing, names, form, split if split in given else _prefix(paths[split], data_dir))
@@ -84,7 +87,7 @@ def _given(split: str, path: str) -> Path:
 def _below(root: Path) -> tuple[dict[str, Path], list[str]]:
     """Returns {split: where it is} of a data folder, and lines that count what else is in it."""
     found = {split: path for split in ("train", "valid", "test") if (path := find(root, split))}
-    if not found and has_class_folders(root):
+    if not found:
         return {"train": root}, []
     if "train" not in found:
         return found, []

@@ -66,14 +66,6 @@ def listed(path: Path, split: str = "") -> Listing:
     return _of_dir(path) if path.is_dir() else _of_zip(path, split)
 
 
-def has_class_folders(path: Path) -> bool:
-    """Tells whether a folder holds at least one folder with an image in it."""
-    try:
-        return any(_of_dir(path).classes.values())
-    except UserError:
-        return False
-
-
 def _of_dir(path: Path) -> Listing:
     try:
         with os.scandir(path) as found:

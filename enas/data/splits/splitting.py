@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from enas.data.sampling import stratified
 from enas.data.source import FilePart, Part, Source
+from enas.data.splits.sampling import stratified
 from enas.errors import UserError
 from enas.options.data import DataConfig
 from enas.randomness import generator

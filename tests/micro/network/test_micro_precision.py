@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
-from test_micro_child import (
+from shared_weights import (
     BATCH,
     CONFIG,
     assert_close,
