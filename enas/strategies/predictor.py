@@ -107,6 +107,7 @@ class PredictorSearch:
     def __init__(self, population: Population) -> None:
         self.population, self.updates = population, population.updates
         self._made: tuple[Any, list[np.ndarray]] = None, []
+        self._fitted: tuple[int, Predictor | None] = -1, None
 
     def propose(self, session: Session, seed: int, purpose: str, steps: Sequence[int]) -> np.ndarray:
         """Makes an arc for each step."""
@@ -115,12 +116,25 @@ class PredictorSearch:
     def preferred(self, session: Session, seed: int, purpose: str, steps: Sequence[int]) -> np.ndarray:
         """Returns winners of tournaments among the latest arcs by what is expected of them, which is less noisy than the
         reward that each had."""
-        decisions, rewards = self.population.members(session)
-        if len(rewards) < FIRST:
+        members = self.expected(session)
+        if members is None:
             return self.population.winners(session, seed, purpose, steps)
-        members = decisions, fit(decisions, rewards).predict(decisions)
         found = [self.population.winner(members, generator(seed, purpose, step)) for step in steps]
         return self.population.arcs(session, found)
+
+    def expected(self, session: Session) -> tuple[np.ndarray, np.ndarray] | None:
+        """Returns (decisions int32 `[members, decisions]`, expected rewards float64 `[members]`) of the latest arcs; None
+        while there are too few to learn from."""
+        predictor = self._predictor(session)
+        return (predictor.decisions, predictor.predict(predictor.decisions)) if predictor else None
+
+    def _predictor(self, session: Session) -> Predictor | None:
+        """The predictor of the latest arcs; None while there are too few. It is fitted once an update."""
+        updates = self.updates(session)
+        if self._fitted[0] != updates:
+            decisions, rewards = self.population.members(session)
+            self._fitted = updates, fit(decisions, rewards) if len(rewards) >= FIRST else None
+        return self._fitted[1]
 
     def learn(self, session: Session, seed: int, steps: Sequence[int], rewards: np.ndarray) -> Learned:
         """Adds the arcs to the latest."""
@@ -135,10 +149,10 @@ class PredictorSearch:
         return self._made[1]
 
     def _new_decisions(self, session, seed, purpose, steps):
-        decisions, rewards = self.population.members(session)
-        if len(rewards) < FIRST:
+        predictor = self._predictor(session)
+        if predictor is None:
             return [self.population.uniform(seed, purpose, step) for step in steps]
-        predictor = fit(decisions, rewards)
+        decisions = predictor.decisions
         parents = decisions[np.argsort(-predictor.predict(decisions), kind="stable")[:PARENTS]]
         return [self._best(predictor, parents, generator(seed, purpose, step)) for step in steps]
 

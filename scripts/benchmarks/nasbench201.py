@@ -4,7 +4,8 @@
   python scripts/benchmarks/nasbench201.py --output_dir=outputs/nasbench201
 
 A query asks for a cell's accuracy in one of the two or three trainings that the table has, drawn anew each time: that is
-the reward. The result after some queries is the mean accuracy of all trainings of the cell whose reward was the highest.
+the reward. The result after some queries is the mean accuracy of all trainings of the cell that the optimizer would return:
+the one whose reward was the highest, and of --strategy=predictor the one of which its Gaussian process expects most.
 (The table has no other accuracy of a cell, e.g. no separate test accuracy.) Results go to runs.jsonl as they come, and a run
 that is there is not run again; nasbench201.json, nasbench201.md and nasbench201.png are made of it at the end.
 """
@@ -73,19 +74,21 @@ def _stored(path):
 
 
 def _results(optimizer: Callable, table: Table, seed: int, queries: int) -> list[float]:
-    """The mean accuracy of the best-rewarded cell so far after each query, percent."""
-    best, found = (-np.inf, np.nan), []
+    """The mean accuracy of the cell that the optimizer would return after each query, percent."""
+    best, returned, found = (-np.inf, np.nan), None, []
 
     def reward(cell: np.ndarray) -> float:
         nonlocal best
         value = table.reward(cell, seed, len(found))
         best = max(best, (value, table.mean(cell)))
-        found.append(round(best[1], 4))
+        found.append(round(best[1] if returned is None else table.mean(returned), 4))
         return value
 
-    steps: Iterator[None] = optimizer(reward, seed)
+    steps: Iterator[np.ndarray | None] = optimizer(reward, seed)
     while len(found) < queries:
-        next(steps)
+        returned = next(steps)
+        if returned is not None:
+            found[-1] = round(table.mean(returned), 4)
     return found[:queries]
 
 

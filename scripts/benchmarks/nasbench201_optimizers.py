@@ -1,7 +1,9 @@
-"""What is run on NAS-Bench-201. Each optimizer is a generator of (reward of a cell, seed) that makes some queries a step."""
+"""What is run on NAS-Bench-201. Each optimizer is a generator of (reward of a cell, seed): it makes some queries a step, and
+yields the cell that it would return then; None: the one of the highest reward."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from enas.errors import UserError
 from enas.micro.config import ControllerConfig
 from enas.options.strategy import StrategyConfig
 from enas.randomness import generator
+from enas.strategies.predictor import PredictorSearch
 from enas.strategies.strategy import PURPOSE
 from scripts.benchmarks import nasbench201_table as table
 
@@ -22,7 +25,7 @@ PUBLISHED_LR, PUBLISHED_DECAY = 0.001, 0.9
 ADAM_BETA1, ADAM_BETA2, ADAM_EPSILON = 0.9, 0.999, 1e-8
 
 
-def strategy(config: StrategyConfig, arcs: int, reward: Reward, seed: int) -> Iterator[None]:
+def strategy(config: StrategyConfig, arcs: int, reward: Reward, seed: int) -> Iterator[np.ndarray | None]:
     """Runs a strategy of the project, with the controller in a graph, as a search does but for the shared weights.
 
     Args:
@@ -48,10 +51,16 @@ def strategy(config: StrategyConfig, arcs: int, reward: Reward, seed: int) -> It
             found = built.propose(running, seed, PURPOSE, steps)
             rewards = np.array([reward(arc) / 100 for arc in found], np.float32)
             built.learn(running, seed, steps, rewards)
-            yield
+            yield _returned(built, running)
 
 
-def reinforce_as_published(reward: Reward, seed: int) -> Iterator[None]:
+def _returned(built: Any, session: Any) -> np.ndarray | None:
+    """The cell that a strategy would return: of the predictor the one of which it expects most, as a reward is noisy."""
+    members = built.expected(session) if isinstance(built, PredictorSearch) else None
+    return None if members is None else members[0][np.argmax(members[1])]
+
+
+def reinforce_as_published(reward: Reward, seed: int) -> Iterator[np.ndarray | None]:
     """REINFORCE of one cell at a time on independent softmaxes, logits start near 0."""
     random = generator(seed, "published reinforce")
     logits = 1e-3 * random.normal(size=(table.EDGES, table.OPS))
@@ -68,10 +77,10 @@ def reinforce_as_published(reward: Reward, seed: int) -> Iterator[None]:
         second = ADAM_BETA2 * second + (1 - ADAM_BETA2) * gradient**2
         rate = PUBLISHED_LR * np.sqrt(1 - ADAM_BETA2**step) / (1 - ADAM_BETA1**step)
         logits = logits - rate * first / (np.sqrt(second) + ADAM_EPSILON)
-        yield
+        yield None
 
 
-def tpe(reward: Reward, seed: int) -> Iterator[None]:
+def tpe(reward: Reward, seed: int) -> Iterator[np.ndarray | None]:
     """Optuna's tree-structured Parzen estimator with its default settings, one query a step.
 
     Raises:
@@ -87,10 +96,10 @@ def tpe(reward: Reward, seed: int) -> Iterator[None]:
         trial = study.ask()
         cell = [trial.suggest_categorical(f"edge_{edge}", range(table.OPS)) for edge in range(table.EDGES)]
         study.tell(trial, reward(np.array(cell)))
-        yield
+        yield None
 
 
-OPTIMIZERS: dict[str, Callable[[Reward, int], Iterator[None]]] = {
+OPTIMIZERS: dict[str, Callable[[Reward, int], Iterator[np.ndarray | None]]] = {
     "random": partial(strategy, StrategyConfig("random"), ARCS),
     "reinforce": partial(strategy, StrategyConfig("reinforce"), ARCS),
     "evolution": partial(strategy, StrategyConfig("evolution"), ARCS),
