@@ -54,13 +54,12 @@ def _main(arguments: list[str]) -> int | None:
 
     from enas.jobs import pool
 
-    with signals.noted():
-        try:
-            with pool.opened(FLAGS.workers, FLAGS.scheduler, print) as client:
-                pool.run_all(client, jobs, ended, lambda: False)
-        except signals.Stopped as stopped:
-            stopped.tell(_Terminal(), f"after {len(outcomes)} of {len(jobs)} jobs; run the same command again to go on")
-            raise
+    try:
+        with pool.opened(FLAGS.workers, FLAGS.scheduler, _Terminal().log) as client:
+            pool.run_all(client, jobs, ended, lambda: False)
+    except signals.Stopped as stopped:
+        stopped.tell(_Terminal(), f"after {len(outcomes)} of {len(jobs)} jobs; run the same command again to go on")
+        raise
     bad = [outcome.name for outcome in outcomes if outcome.code != 0]
     if bad:
         raise UserError(
