@@ -7,6 +7,7 @@ import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from typing import Any
 
 from tqdm import tqdm
@@ -127,8 +128,9 @@ def run_all(
     except BaseException:
         # What runs saves a checkpoint; what waits does not start. Without a scheduler nobody can be told.
         with contextlib.suppress(Exception):
-            stop.set()
-            _wait(list(running.values()), 90, "ALL_COMPLETED")
+            if client.status == "running":
+                stop.set()
+                _wait(list(running.values()), 90, "ALL_COMPLETED")
         raise
 
 
@@ -187,6 +189,6 @@ def _outcome(client, name, running):
 def _wait(futures, seconds, which):
     from distributed import wait
 
-    with contextlib.suppress(TimeoutError):
+    with contextlib.suppress(TimeoutError, CancelledError):
         if futures:
             wait(futures, timeout=seconds, return_when=which)
