@@ -135,7 +135,8 @@ def run_all(
 
 
 def _run(client, jobs, ended, out_of_time, stop, running):
-    left, codes = list(jobs), dict[str, int | None]()
+    left, codes, begun = list(jobs), dict[str, int | None](), dict[str, None]()
+    client.subscribe_topic(stop.name, lambda event: begun.update({event[1]: None}))
     with tqdm(total=len(jobs), desc="jobs", disable=None, leave=False) as bar:
         while left or running:
             signals.check()
@@ -149,7 +150,8 @@ def _run(client, jobs, ended, out_of_time, stop, running):
                 codes[found.name] = found.code
                 ended(found)
                 bar.update()
-            bar.set_postfix_str(", ".join(list(running)[:3]), refresh=False)
+            # Those that run; the rest waits for a worker.
+            bar.set_postfix_str(", ".join(name for name in [*begun] if name in running))
 
 
 def _submit(client, left, codes, stop, running):
@@ -175,8 +177,10 @@ def _not_started(left, codes):
 
 def _outcome(client, name, running):
     """How a job ended that is done; forgets it, so that Dask does not do it again when the worker that did it is lost."""
+    future = running.pop(name)
     try:
-        outcome: Outcome = running.pop(name).result()
+        outcome: Outcome = future.result()
+        future.release()
         return outcome
     except Exception as error:  # noqa: BLE001  # whatever became of the workers
         if client.status != "running":

@@ -25,11 +25,13 @@ def run_job(job: Job, directory: str, stop: str) -> Outcome:
 
     Args:
       directory: the current directory of the program.
-      stop: name of the `distributed.Event` that says that jobs should stop.
+      stop: name of the `distributed.Event` that says that jobs should stop; the driver also listens to this topic for
+        the names of jobs that begin.
     """
     from distributed import Event, get_client, get_worker
 
     _take_share(get_worker().name)
+    get_worker().log_event(stop, job.name)
     return run(job, directory, Event(stop, client=get_client()).is_set)
 
 
