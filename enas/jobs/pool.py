@@ -35,11 +35,8 @@ def opened(workers: int, scheduler: str, log: Callable[[str], None]) -> Iterator
     if importlib.util.find_spec("distributed") is None:
         flag = f"--scheduler={scheduler}" if scheduler else f"--workers={workers}"
         raise UserError(f"{flag}: needs the package distributed; pip install 'enas-quantized[jobs]' brings it")
-    import dask
     from distributed import Client
 
-    # A worker that is lost is no sign that the job is to blame, before that has happened several times.
-    dask.config.set({"distributed.scheduler.allowed-failures": 5})
     # Else it logs all that it does; some of its loggers have a level of their own.
     for name in [name for name in logging.root.manager.loggerDict if name.split(".")[0] == "distributed"]:
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -62,6 +59,8 @@ def _cluster(workers):
         dashboard_address="127.0.0.1:0",
         memory_limit=None,
         preload=worker.__name__,
+        # A worker that is lost is no sign that the job is to blame, before that has happened several times.
+        scheduler_kwargs={"allowed_failures": 5},
         silence_logs=logging.CRITICAL,
     )
 
