@@ -93,6 +93,26 @@ def test_without_dask_the_extra_that_brings_it_is_named(monkeypatch, workers, sc
 
 
 @pytest.mark.slow
+def test_on_a_terminal_progress_names_the_jobs_that_run(tmp_path):
+    pty, termios = (pytest.importorskip(name) for name in ("pty", "termios"))
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 150))
+    command = [sys.executable, "run_jobs.py", f"--jobs={jobs_file(tmp_path, a=3, b=6, c=3)}", "--workers=2"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    printed = b""
+    with contextlib.suppress(OSError):  # Linux says so that the other end is closed
+        while part := os.read(ours, 4096):
+            printed += part
+    os.close(ours)
+    bars = re.findall(r"(\d)/3 \[[^\]]*(?:it/s|s/it), ([^\]]*)\]", printed.decode())
+    assert process.wait() == 0
+    assert {("0", "a, b"), ("1", "b, c")} <= {(done, ", ".join(sorted(names.split(", ")))) for done, names in bars}, (
+        printed
+    )
+
+
+@pytest.mark.slow
 def test_ctrl_c_in_a_terminal_which_all_processes_get_lets_programs_save(tmp_path):
     process = started(jobs_file(tmp_path, a=100, b=100, c=100), "--workers=2")
     until(lambda: log(tmp_path, "a") and log(tmp_path, "b"))
