@@ -1,5 +1,7 @@
 """The program that runs a list of jobs. Nothing here imports TensorFlow."""
 
+import sys
+
 from absl import flags as absl_flags
 
 from enas import signals
@@ -50,17 +52,17 @@ def _main(arguments: list[str]) -> int | None:
         how = (
             "done" if outcome.code == 0 else "stopped" if outcome.code is None else f"failed (see {logs[outcome.name]})"
         )
-        print(f"{outcome.name} {how} after {outcome.minutes:.2f} minutes: {outcome.last_line}", flush=True)
+        so_far = f"after {outcome.minutes:.2f} minutes ({len(outcomes)} of {len(jobs)})"
+        _Terminal().log(f"{outcome.name} {how} {so_far}: {outcome.last_line}")
 
     from enas.jobs import pool
 
-    with signals.noted():
-        try:
-            with pool.opened(FLAGS.workers, FLAGS.scheduler, print) as client:
-                pool.run_all(client, jobs, ended, lambda: False)
-        except signals.Stopped as stopped:
-            stopped.tell(_Terminal(), f"after {len(outcomes)} of {len(jobs)} jobs; run the same command again to go on")
-            raise
+    try:
+        with pool.opened(FLAGS.workers, FLAGS.scheduler, _Terminal().log) as client:
+            pool.run_all(client, jobs, ended, lambda: False)
+    except signals.Stopped as stopped:
+        stopped.tell(_Terminal(), f"after {len(outcomes)} of {len(jobs)} jobs; run the same command again to go on")
+        raise
     bad = [outcome.name for outcome in outcomes if outcome.code != 0]
     if bad:
         raise UserError(
@@ -83,5 +85,8 @@ def check_workers(workers: int, scheduler: str) -> None:
 
 class _Terminal:
     def log(self, line: str) -> None:
-        """Prints a line."""
-        print(line, flush=True)
+        """Prints a line, above a progress bar if there is one."""
+        from tqdm import tqdm
+
+        tqdm.write(line)
+        sys.stdout.flush()

@@ -65,7 +65,7 @@ def _workers(settings: EvaluationConfig, run: RunDirectory) -> Iterator[Any]:
     # It takes a second, and is needed here only.
     from enas.jobs import pool
 
-    with signals.noted(), pool.opened(options.workers, options.scheduler, run.log) as client:
+    with pool.opened(options.workers, options.scheduler, run.log) as client:
         try:
             yield client
         except signals.Stopped as stopped:

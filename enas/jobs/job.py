@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import IO
 
+import portalocker
+
 from enas.runs.run_directory import is_locked
 
 # Threads of one op change how its sums are grouped, and so the last bits of a result. So that it does not matter who runs
@@ -58,29 +60,55 @@ def run(job: Job, directory: str, stopped: Callable[[], bool], python: str = sys
     """Runs a job to its end.
 
     A worker that was lost may have left a process behind that still runs in the job's directory, and a driver that was
-    started again does not know of what an older one began. So the job first waits until its directories are free.
+    started again does not know of what an older one began. So the job first waits until its directories are free. A
+    program takes seconds before it locks its directory; its log is locked from its start to its end.
 
     Args:
-      directory: the current directory of the program.
-      stopped: says that the job should end at its next checkpoint.
+      directory: the current directory of the program, to which the job's paths are relative.
+      stopped: says that the job should end at its next checkpoint, or not start.
       python: the interpreter.
     """
-    began = time.monotonic()
-    while any(map(is_locked, job.run_directories)):
+    began, path = time.monotonic(), os.path.join(directory, job.log)
+    busy = [os.path.join(directory, name) for name in job.run_directories]
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "ab") as log:
+        while not _locked(log) or any(map(is_locked, busy)):
+            if stopped():
+                return Outcome(job.name, None, "", 0.0)
+            time.sleep(_EVERY)
         if stopped():
             return Outcome(job.name, None, "", 0.0)
-        time.sleep(_EVERY)
-    os.makedirs(os.path.dirname(job.log) or ".", exist_ok=True)
-    with open(job.log, "ab") as log:
         code = _ended(_started([python, *job.command], directory, log), stopped)
-    return Outcome(job.name, code, _last_line(job.log), (time.monotonic() - began) / 60)
+    return Outcome(job.name, code, _last_line(path), (time.monotonic() - began) / 60)
+
+
+def _locked(log: IO[bytes]) -> bool:
+    """Locks a log, for the program too that gets it as its output; says whether nobody else had."""
+    if os.name != "posix":
+        return True  # Windows' locks would keep the program from writing
+    try:
+        portalocker.lock(log, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked:
+        return False
+    except portalocker.LockException:
+        pass  # a file system without locks; the program will say so of its directory
+    return True
 
 
 def _started(command: Sequence[str], directory: str, log: IO[bytes]) -> subprocess.Popen:
-    """Starts a program that does not outlive this process, where the system can see to that."""
+    """Starts a program that gets no signals but its job's, and does not outlive this process where the system knows how."""
     environment = {**THREADS, **os.environ}
     guarded = [command[0], "-c", _GUARD, str(os.getpid()), *command] if sys.platform == "linux" else command
-    return subprocess.Popen(guarded, cwd=directory, env=environment, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    # In a session of its own: Ctrl-C goes to all processes of a terminal, and would end it beside what asks it to stop.
+    return subprocess.Popen(
+        guarded,
+        cwd=directory,
+        env=environment,
+        stdout=log,
+        stderr=log,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 # Asks Linux to kill the process with its parent, which may be gone already, and becomes the program.
@@ -92,17 +120,20 @@ _GUARD = (
 
 def _ended(process: subprocess.Popen, stopped: Callable[[], bool]) -> int | None:
     """Waits for a program; returns its exit code, or None if it was told to stop."""
-    while process.poll() is None:
-        if stopped():
-            process.send_signal(signal.SIGTERM)
-            try:
+    try:
+        while process.poll() is None:
+            if stopped():
+                process.send_signal(signal.SIGTERM)
                 process.wait(_TO_STOP)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            return None
-        time.sleep(_EVERY)
-    return process.returncode
+                return None
+            time.sleep(_EVERY)
+        return process.returncode
+    except subprocess.TimeoutExpired:
+        return None
+    finally:
+        # Also where `stopped` has lost whom it asks.
+        process.kill()
+        process.wait()
 
 
 def _last_line(path: str) -> str:

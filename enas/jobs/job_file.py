@@ -26,6 +26,7 @@ def read(path: str) -> list[Job]:
     jobs: list[Job] = []
     for number, line in _lines(text):
         jobs.append(_job(f"{path}, line {number}", line, {job.name for job in jobs}, path))
+        _check_directory(f"{path}, line {number}", jobs)
     if not jobs:
         raise UserError(f"--jobs={path}: holds no job; expected lines NAME: PROGRAM FLAGS")
     return jobs
@@ -34,12 +35,15 @@ def read(path: str) -> list[Job]:
 def _lines(text):
     """(number, line) of all lines that say something, those that are continued joined."""
     joined, start = "", 0
-    for number, line in enumerate(text.split("\n"), 1):
+    # The empty line at the end closes a last line that is continued.
+    for number, line in enumerate([*text.split("\n"), ""], 1):
         start = start if joined else number
+        if not joined and line.lstrip().startswith("#"):
+            continue
         joined += line.removesuffix("\\") + (" " if line.endswith("\\") else "")
         if line.endswith("\\"):
             continue
-        if joined.strip() and not joined.lstrip().startswith("#"):
+        if joined.strip():
             yield start, joined
         joined = ""
 
@@ -64,6 +68,28 @@ def _job(place, line, known, path):
         )
     log = os.path.join(os.path.dirname(path) or ".", f"{name}.log")
     return Job(name, tuple(words), log, tuple(filter(None, [output_dir(words)])), after)
+
+
+def _check_directory(place, jobs):
+    """Checks the run directory of the last of some jobs: it lasts, and of two jobs in one the order is said."""
+    last = jobs[-1]
+    if any(re.fullmatch(r"--?reset_output_dir(=(true|t|yes|y|1))?", word, re.IGNORECASE) for word in last.command):
+        raise UserError(
+            f"{place}: --reset_output_dir would delete the run each time the job is started again; leave it out"
+        )
+    before = _all_before(last, {job.name: job for job in jobs})
+    for other in jobs[:-1]:
+        same = {os.path.realpath(found) for found in last.run_directories + other.run_directories}
+        if last.run_directories and other.run_directories and len(same) == 1 and other.name not in before:
+            raise UserError(
+                f"{place}: --output_dir={last.run_directories[0]} is that of {other.name} too; expected another, or "
+                f"`{last.name} after {other.name}:`"
+            )
+
+
+def _all_before(job, jobs):
+    """Names of the jobs that have to be done before one, directly or not."""
+    return set(job.after).union(*(_all_before(jobs[name], jobs) for name in job.after))
 
 
 def output_dir(words: list[str] | tuple[str, ...]) -> str:

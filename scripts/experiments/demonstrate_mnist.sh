@@ -33,8 +33,10 @@ fi
 
 # Prints a job: its name, what it comes after, and its program with flags.
 job() {
+    # Quotes that every shell knows; those of %q are bash's own.
+    local quote="'\\''" words=("${@:2}")
     printf '%s:' "$1"
-    printf ' %q' "${@:2}"
+    printf " '%s'" "${words[@]//\'/"$quote"}"
     printf '\n'
 }
 
@@ -42,20 +44,19 @@ job() {
 jobs() {
     local seed
     for seed in 0 1 2; do
-        job "search-$seed" search_micro.py "${search[@]}" --seed="$seed" --cost_target="$target" \
+        job "search-$seed" "$root/search_micro.py" "${search[@]}" --seed="$seed" --cost_target="$target" \
             --output_dir="$out/search-$seed" "$@"
     done
-    job sweep scripts/experiments/pareto_sweep.py "${search[@]}" "${sweep[@]}" --cost_targets="$targets" \
+    job sweep "$root/scripts/experiments/pareto_sweep.py" "${search[@]}" "${sweep[@]}" --cost_targets="$targets" \
         --num_candidates="$candidates" --num_seeds=1 --arcs_per_target=4 --final_epochs="$epochs" --output_dir="$out/sweep" "$@"
     for seed in 0 1 2; do
-        job "evaluation-$seed after search-$seed" evaluate_search.py --search_dir="$out/search-$seed" \
+        job "evaluation-$seed after search-$seed" "$root/evaluate_search.py" --search_dir="$out/search-$seed" \
             --output_dir="$out/search-$seed/evaluation" --num_arcs="$arcs" --num_seeds="$seeds" \
             --num_candidates="$candidates" --num_finalists="$finalists" --finalist_epochs="$short" --num_epochs="$epochs"
     done
 }
 
 mkdir -p "$out"
-cd "$root"
 jobs "$@" >"$out/jobs.txt"
-"$python" run_jobs.py --jobs="$out/jobs.txt" --workers="${WORKERS:-2}"
+"$python" "$root/run_jobs.py" --jobs="$out/jobs.txt" --workers="${WORKERS:-2}"
 echo "The reports: $out/search-*/evaluation/report.html, $out/sweep/pareto.png"

@@ -5,15 +5,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
 from enas.errors import UserError
-from enas.jobs import job, job_file
-from enas.runs.run_directory import is_locked
+from enas.jobs import job_file
 from tests.helpers import mains
 from tests.helpers.mains import ROOT
+from tests.helpers.processes import children, started, until
 
 TINY = (
     "--dataset=digits --child_scheme=k4 --child_num_layers=2 --child_out_filters=2 --batch_size=16 --max_train_images=320 "
@@ -34,13 +33,6 @@ def jobs_file(folder, seeds):
     return file
 
 
-def started(file, *flags):
-    command = [sys.executable, "run_jobs.py", f"--jobs={file}", *flags]
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
-    )
-
-
 def results(folder):
     """The bytes of what must not depend on who ran the jobs."""
     names = ("arcs.jsonl", "best_arc.txt", "metrics.jsonl", "results.json")
@@ -48,25 +40,6 @@ def results(folder):
     for path in folder.rglob("last-*.data-*"):
         found[path.relative_to(folder)] = path.read_bytes()
     return found
-
-
-def children(pid):
-    """Processes that a process started, and those that these started: {pid: command line}."""
-    out = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
-    rows = [line.split(None, 2) for line in out.splitlines()]
-    found, new = {}, {str(pid)}
-    while new:
-        more = {row[0]: row[2] for row in rows if row[1] in new and row[0] not in found}
-        found |= more
-        new = set(more)
-    return {int(number): args for number, args in found.items()}
-
-
-def until(condition):
-    limit = time.monotonic() + 200
-    while not condition():
-        assert time.monotonic() < limit
-        time.sleep(0.1)
 
 
 @pytest.mark.slow
@@ -166,36 +139,6 @@ def test_a_job_that_fails_is_named_and_what_comes_after_it_does_not_start(tmp_pa
     assert (tmp_path / "a.log").read_text().startswith("error: --child_lr_max=abc")
 
 
-def test_a_job_waits_until_its_directory_is_free(tmp_path):
-    code = (
-        "import portalocker, sys, time; f = open(sys.argv[1], 'ab'); "
-        "portalocker.lock(f, portalocker.LockFlags.EXCLUSIVE); print('held', flush=True); time.sleep(3)"
-    )
-    lock = str(tmp_path / "lock")
-    holder = subprocess.Popen([sys.executable, "-c", code, lock], stdout=subprocess.PIPE, text=True)
-    assert holder.stdout.readline() == "held\n" and is_locked(str(tmp_path))
-    began = time.monotonic()
-    waiting = job.Job("a", ("-c", "print('ran')"), str(tmp_path / "a.log"), (str(tmp_path),))
-    outcome = job.run(waiting, str(tmp_path), lambda: False)
-    assert time.monotonic() - began > 1 and holder.poll() == 0
-    assert (outcome.code, outcome.last_line) == (0, "ran")
-
-
-def test_a_program_dies_with_the_process_that_runs_its_job(tmp_path):
-    if sys.platform != "linux":
-        pytest.skip("only Linux ends a process with its parent")
-    code = (
-        "from enas.jobs import job; "
-        "job.run(job.Job('a', ('-c', 'import time; print(1, flush=True); time.sleep(60)'), 'a.log'), '.', lambda: False)"
-    )
-    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    until(lambda: (tmp_path / "a.log").exists() and (tmp_path / "a.log").read_text() == "1\n")
-    [program] = children(process.pid)
-    process.kill()
-    process.wait()
-    until(lambda: not os.path.exists(f"/proc/{program}"))
-
-
 @pytest.mark.parametrize(
     "text, message",
     [
@@ -210,6 +153,14 @@ def test_a_program_dies_with_the_process_that_runs_its_job(tmp_path):
         ("a: search_micro.py 'x", "line 1: no closing quotation"),
         ("a: nothing.py", "line 1: nothing.py is no Python program"),
         ("a: # search_micro.py", "line 1: nothing is no Python program"),
+        ("# a comment ends with its line \\\na: nothing.py", "line 2: nothing.py is no Python program"),
+        ("a: search_micro.py\nb: nothing.py \\", "line 2: nothing.py is no Python program"),
+        ("a: search_micro.py --reset_output_dir", "line 1: --reset_output_dir would delete the run each time"),
+        ("a: search_micro.py -reset_output_dir=True", "line 1: --reset_output_dir would delete the run each time"),
+        (
+            "a: search_micro.py --output_dir=x\nb: search_micro.py --seed=1 --output_dir ./x/",
+            "line 2: --output_dir=./x/ is that of a too; expected another, or `b after a:`",
+        ),
     ],
 )
 def test_a_list_with_a_mistake_is_refused_at_its_line(tmp_path, monkeypatch, text, message):
@@ -231,6 +182,14 @@ def test_a_list_is_read_with_quotes_comments_continued_lines_and_order(tmp_path,
     assert a.command == ("search_micro.py", "--output_dir=x y", "--seed=1") and a.run_directories == ("x y",)
     assert (c.run_directories, c.after, d.after, d.run_directories) == (("z",), ("a",), ("a", "c"), ())
     assert a.log == str(tmp_path / "a.log")
+
+
+def test_jobs_of_one_directory_that_come_one_after_the_other_are_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    train = "train_fixed_arc.py --noreset_output_dir --output_dir=x"
+    text = f"a: {train}\nb after a: report.py\nc after b: {train} --eval_only"
+    (tmp_path / "jobs.txt").write_text(text)
+    assert [job.name for job in job_file.read(str(tmp_path / "jobs.txt"))] == ["a", "b", "c"]
 
 
 def test_workers_and_a_scheduler_together_and_neither_are_refused(tmp_path):
