@@ -37,7 +37,7 @@ def test_the_predictor_returns_the_cell_it_expects_most_of_which_noise_does_not_
     class Noisy(Made):
         """One lucky training in ten of cells that are far from the best."""
 
-        def reward(self, cell, seed, query):
+        def reward(self, cell, seed, query):  # noqa: ARG002
             lucky = query % 10 == 9 and self.mean(cell) < 20
             return self.mean(cell) + (100.0 if lucky else 0.0)
 
