@@ -18,6 +18,8 @@ from enas.options import arc_input
 
 # The op table. An op's id is its position.
 OPS = ("conv_3x3", "sep_conv_3x3", "conv_5x5", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3")
+# Kernel size of the ops that have weights of their own; their ids are the first ones.
+KERNELS = {"conv_3x3": 3, "sep_conv_3x3": 3, "conv_5x5": 5, "sep_conv_5x5": 5}
 # Feature maps are halved twice between layers.
 FEWEST_LAYERS, MOST_LAYERS = 3, 60
 

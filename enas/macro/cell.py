@@ -71,7 +71,7 @@ class FixedLayers:
         op = arcs.OPS[chosen.op]
         with tf.variable_scope(f"op_{op}"):
             x = ops.enter(build, x, *self._entrance(channels))
-            if op not in ops.KERNELS:
+            if op not in arcs.KERNELS:
                 return ops.run_op(build, op, x, (), ())
             kernels = ops.kernel_variables(build, op, channels, channels)
             return ops.run_op(build, op, x, kernels, ops.op_norm(build, "norm", [channels]))
@@ -86,7 +86,7 @@ class FixedLayers:
         for op, (first, count) in zip(arcs.OPS, chosen.channels, strict=True):
             with tf.variable_scope(f"op_{op}"):
                 entrances.append(self._entrance(channels))
-                kernels = ops.kernel_variables(build, op, channels, count) if op in ops.KERNELS else []
+                kernels = ops.kernel_variables(build, op, channels, count) if op in arcs.KERNELS else []
                 norm = ops.op_norm(build, "norm", [count]) if kernels else []
                 branches.append((slice(first, first + count), kernels, norm))
         total = sum(count for _, count in chosen.channels)

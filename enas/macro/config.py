@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from enas.macro.arc import FEWEST_LAYERS, MOST_LAYERS
 from enas.options import config, option
+from enas.options.budget import BudgetConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +82,7 @@ class SearchConfig(config.SearchConfig):
     arc_flags: ClassVar[tuple[str, ...]] = ("controller_search_whole_channels",)
     child: ChildConfig = ChildConfig()
     controller: ControllerConfig = ControllerConfig()
+    budget: BudgetConfig = BudgetConfig()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,12 +18,10 @@ import tensorflow.compat.v1 as tf
 from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from enas.macro import arc as arcs
+from enas.macro.arc import KERNELS
 from enas.macro.config import ChildConfig
 from enas.types import Tensor
 from quantize import ops
-
-# Kernel size of the ops that have weights of their own; their ids are the first ones.
-KERNELS = {"conv_3x3": 3, "sep_conv_3x3": 3, "conv_5x5": 5, "sep_conv_5x5": 5}
 
 
 def enter(build: BuildContext[ChildConfig], x: Tensor, w: Tensor, norm: Sequence[Tensor]) -> Tensor:

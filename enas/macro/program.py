@@ -3,8 +3,7 @@
 import numpy as np
 
 from enas.export.builder import Affine, Builder
-from enas.macro.arc import OPS, Arc, Layer, reduction_layers
-from enas.macro.ops import KERNELS
+from enas.macro.arc import KERNELS, OPS, Arc, Layer, reduction_layers
 from quantize.runtime.codes import Array
 
 

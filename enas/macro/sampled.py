@@ -43,11 +43,11 @@ class SampledLayers:
         number = len(arcs.OPS)
         enter_w = blocks.square_conv1x1_weights(build, "enter", (number,), 1, channels, build.scheme)
         enter_norm = ops.op_norm(build, "enter_norm", [number, channels])
-        norm = ops.op_norm(build, "norm", [len(ops.KERNELS), channels])
-        kernels = [w for op in ops.KERNELS for w in ops.kernel_variables(build, op, channels, channels)]
+        norm = ops.op_norm(build, "norm", [len(arcs.KERNELS), channels])
+        kernels = [w for op in arcs.KERNELS for w in ops.kernel_variables(build, op, channels, channels)]
         if self.config.controller_search_whole_channels:
             # A pooling has no norm of its own and does not read the row that it is given.
-            row = tf.minimum(choice, len(ops.KERNELS) - 1)
+            row = tf.minimum(choice, len(arcs.KERNELS) - 1)
             weights = [tf.gather(w, choice) for w in (enter_w, *enter_norm)] + [tf.gather(w, row) for w in norm]
             y = self.op_function(x, choice, *weights, *kernels)
             return tf.ensure_shape(y, x.shape)
@@ -111,7 +111,7 @@ class SampledLayers:
 def _split_kernels(build: BuildContext[ChildConfig], kernels: Sequence[Tensor]) -> dict[str, list[Tensor]]:
     """Splits the kernels of all convolutions, one after the other, into {op: its kernels}."""
     remaining, separable = iter(kernels), 4 if build.config.low_bit else 2
-    return {op: [next(remaining) for _ in range(separable if op.startswith("sep") else 1)] for op in ops.KERNELS}
+    return {op: [next(remaining) for _ in range(separable if op.startswith("sep") else 1)] for op in arcs.KERNELS}
 
 
 def _switch(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
@@ -157,7 +157,7 @@ def _all_branches(build: BuildContext[ChildConfig]) -> Callable[..., Tensor]:
         for i, op in enumerate(arcs.OPS):
             part = slice(channels[i, 0], channels[i, 0] + channels[i, 1])
             rows.append(mix[i, part])
-            if op in ops.KERNELS:
+            if op in arcs.KERNELS:
                 *first, last = op_kernels[op]
                 branches.append((part, (*first, last[..., part]), (scale[i, part], offset[i, part])))
             else:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from enas.interfaces import Network, SearchSpace
-from enas.macro import arc, config, diagram
+from enas.macro import arc, config, cost, diagram
 
 
 def load() -> Network:
@@ -40,5 +40,6 @@ SPACE = SearchSpace(
     diagram=diagram,
     load=load,
     ops=ops,
+    cost=cost.cost,
     shared_value=shared_value,
 )
