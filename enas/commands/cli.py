@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from absl import app, flags
 
-from enas import programs, signals
+from enas import collector, programs, signals
 from enas.commands import environment
 from enas.errors import UserError
 from enas.interfaces import SearchSpace
@@ -89,7 +89,8 @@ def load_tensorflow(space: SearchSpace | None = None) -> None:
         stderr = os.dup(2)
         os.dup2(printed.fileno(), 2)
         try:
-            import tensorflow.compat.v1  # noqa: F401
+            with collector.paused():
+                import tensorflow.compat.v1  # noqa: F401
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from tensorboard.plugins.hparams import summary as hparams
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from enas import signals
+from enas import collector, signals
 from enas.data import pipeline
 from enas.drawing import pictures
 from enas.interfaces import Arc, SearchSpace, Task
@@ -132,7 +132,7 @@ def run_context(config: Any, kind: str, task: Task, build: Callable[[Any], Any])
     check_output_dir(config, kind)
     graph_mode()
     dataset = task.load(config)
-    with tf.Graph().as_default() as tf_graph:
+    with collector.paused(), tf.Graph().as_default() as tf_graph:
         graph = build(dataset)
         saver = tf.train.Saver(max_to_keep=None)
         initialize = tf.global_variables_initializer()
