@@ -1,6 +1,7 @@
 """What every main runs through: flags in, one-line errors and exit codes out. Nothing here imports TensorFlow."""
 
 import errno
+import gc
 import inspect
 import os
 import re
@@ -91,6 +92,7 @@ def load_tensorflow(space: SearchSpace | None = None) -> None:
         try:
             with collector.paused():
                 import tensorflow.compat.v1  # noqa: F401
+            gc.freeze()  # all of it stays: no later collection has to look at it
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
