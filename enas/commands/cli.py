@@ -1,6 +1,7 @@
 """What every main runs through: flags in, one-line errors and exit codes out. Nothing here imports TensorFlow."""
 
 import errno
+import gc
 import inspect
 import os
 import re
@@ -11,7 +12,7 @@ from collections.abc import Callable
 
 from absl import app, flags
 
-from enas import programs, signals
+from enas import collector, programs, signals
 from enas.commands import environment
 from enas.errors import UserError
 from enas.interfaces import SearchSpace
@@ -89,7 +90,9 @@ def load_tensorflow(space: SearchSpace | None = None) -> None:
         stderr = os.dup(2)
         os.dup2(printed.fileno(), 2)
         try:
-            import tensorflow.compat.v1  # noqa: F401
+            with collector.paused():
+                import tensorflow.compat.v1  # noqa: F401
+            gc.freeze()  # all of it stays: no later collection has to look at it
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)

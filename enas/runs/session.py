@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 from tensorboard.plugins.hparams import summary as hparams
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from enas import signals
+from enas import collector, signals
 from enas.data import pipeline
 from enas.distributed.workers import Workers
 from enas.drawing import pictures
@@ -146,7 +146,7 @@ def run_context(
     graph_mode()
     dataset = task.load(config)
     workers = Workers(config.workers)
-    with tf.Graph().as_default() as tf_graph, workers.device():
+    with collector.paused(), tf.Graph().as_default() as tf_graph, workers.device():
         graph = build(dataset)
         saver = tf.train.Saver(max_to_keep=None)
         initialize = tf.global_variables_initializer()

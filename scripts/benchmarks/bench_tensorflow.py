@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from enas import collector
+from enas.commands import cli
 from enas.micro.config import SearchConfig, TrainConfig
 from enas.options import config
 from scripts.benchmarks import bench_arcs
@@ -27,6 +29,7 @@ class Search:
     """The search's own graph and loops, started in the order that the search starts in."""
 
     def __init__(self, values: dict[str, Any], clock: Any) -> None:
+        cli.load_tensorflow()
         import tensorflow.compat.v1 as tf
 
         from enas.micro.space import SPACE as space
@@ -37,8 +40,9 @@ class Search:
         self.config, self.values, self.step = _config(SearchConfig, one_update), values, 0
         session.graph_mode()
         data = bench_arcs.dataset(values["seed"], values["batch_size"], values["image_size"])
-        self.graph = search.build(self.config, self.space(space), data)
-        initialize = tf.global_variables_initializer()
+        with collector.paused():
+            self.graph = search.build(self.config, self.space(space), data)
+            initialize = tf.global_variables_initializer()
         clock.mark("graph_build_s")
         self.session = session.open_session()
         self.session.run(initialize)
@@ -92,6 +96,7 @@ class Fixed:
     """The training of one arc."""
 
     def __init__(self, values: dict[str, Any], clock: Any) -> None:
+        cli.load_tensorflow()
         import tensorflow.compat.v1 as tf
 
         from enas.micro.space import SPACE as space
@@ -102,8 +107,9 @@ class Fixed:
         session.graph_mode()
         data = bench_arcs.dataset(values["seed"], values["batch_size"], values["image_size"])
         arc = bench_arcs.random_arc(values["seed"], 0, settings.child)
-        self.graph = train.build(settings, arc, space, data)
-        initialize = tf.global_variables_initializer()
+        with collector.paused():
+            self.graph = train.build(settings, arc, space, data)
+            initialize = tf.global_variables_initializer()
         clock.mark("graph_build_s")
         self.session = session.open_session()
         self.session.run(initialize)

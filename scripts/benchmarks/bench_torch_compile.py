@@ -1,8 +1,9 @@
 """The search of `bench_torch.py` with `torch.compile`: TorchDynamo and Inductor, which writes C++ for this CPU.
 
-A fixed arc's network is compiled as a whole. Compiled as a whole, a search's would be compiled anew for every arc, minutes
-each time; so its parts are compiled each for itself, and an arc is other calls of what there is. Nothing compiled is kept
-from an earlier call.
+Compiled as a whole, a search's network would be compiled anew for every arc, minutes each time; so its parts are compiled
+each for itself, and an arc is other calls of what there is. A fixed arc's network is treated alike: compiled as a whole, or
+cell by cell, it writes beyond its memory (PyTorch 2.13; glibc aborts with "corrupted unsorted chunks"). Nothing compiled is
+kept from an earlier call.
 """
 
 import functools
@@ -11,7 +12,8 @@ import tempfile
 from typing import Any
 
 # Read when PyTorch is imported.
-os.environ["TORCHINDUCTOR_CACHE_DIR"] = tempfile.mkdtemp(prefix="bench_torch_compile_")
+_cache = tempfile.TemporaryDirectory(prefix="bench_torch_compile_", ignore_cleanup_errors=True)
+os.environ["TORCHINDUCTOR_CACHE_DIR"] = _cache.name
 
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
@@ -62,10 +64,6 @@ class Search(bench_torch.Search):
 
 
 class Fixed(Search):
-    """One arc, whose network is compiled as a whole."""
+    """One arc, with weights for that arc alone."""
 
     fixed = True
-
-    def parts(self) -> list[Any]:
-        """The network."""
-        return [self.net]
