@@ -14,9 +14,10 @@ from scripts.gpu.plan import Plan
 _WARM_UP = 5  # steps
 _CPU = "/cpu:0"
 # Of the loss and of all gradients together, relative. Devices add up sums in orders of their own, so they differ in their
-# last bits.
+# last bits. oneDNN's kernels and TensorFlow's own on one CPU differ by up to 7e-6 in fp32, and in low bits by 5e-7 where no
+# quantizer decides otherwise and by up to 2.3e-2 where one does. Of fp16, a GPU rounds what the CPU does not.
 TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2}
-LOW_BIT_TOLERANCE = 1e-2
+LOW_BIT_TOLERANCE = 5e-2
 BATCHES = 5
 
 
