@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from enas.data import prefetch
 from enas.data.dataset import DataSet, Split, Streamed
 from enas.errors import UserError
 from enas.options.data import DataConfig
@@ -62,7 +63,9 @@ def next_of(handle: Tensor, stream: Stream) -> Batch:
       stream: any of the streams that may be fed; all of them have the same shapes.
     """
     types = tf.data.get_output_types(stream.iterator)
-    return _shaped(tf.data.Iterator.from_string_handle(handle, types).get_next(), stream)
+    with tf.device(stream.iterator.initializer.device):
+        batch = tf.data.Iterator.from_string_handle(handle, types).get_next()
+    return _shaped(batch, stream)
 
 
 def _shaped(tensors: Batch, stream: Stream) -> Batch:
@@ -173,8 +176,17 @@ def unreadable_files_told() -> Iterator[None]:
 def _stream(
     split: Split, batch_size: int, per_epoch: int, batch: Callable[[Tensor, Gather], Batch], repeats: int = 1
 ) -> Stream:
-    """Makes the stream of `batch(step, gather)`."""
-    shape = [batch_size, *split.images.shape[1:]]
+    """Makes the stream of `batch(step, gather)`, for the device that it is built for (`prefetch.target`)."""
+    shape, device = [batch_size, *split.images.shape[1:]], prefetch.target()
+    # TensorFlow has no kernels that make batches on a GPU.
+    with tf.device("/cpu:0"):
+        start, feeds, dataset = _dataset(split, shape, batch, repeats)
+        iterator = prefetch.iterator(dataset, device)
+    return Stream(iterator, (shape, [batch_size], [batch_size]), per_epoch, start, feeds)
+
+
+def _dataset(split, shape, batch, repeats):
+    """Returns (placeholder of the first batch's number, arrays to feed, `tf.data.Dataset` of batches)."""
     start = tf.placeholder(tf.int64, [])
     labels = tf.placeholder(tf.int32, split.labels.shape)
     feeds = {labels: split.labels}
@@ -200,11 +212,7 @@ def _stream(
     if repeats > 1:
         again = dataset.flat_map(lambda *tensors: tf.data.Dataset.from_tensors(tensors).repeat(repeats))
         dataset = again.skip(start % repeats)
-    options = tf.data.Options()
-    # There is nothing to tune, and the thread that tunes was once seen to keep a session from closing.
-    options.autotune.enabled = False
-    iterator = tf.data.make_initializable_iterator(dataset.prefetch(2).with_options(options))
-    return Stream(iterator, (shape, [batch_size], [batch_size]), per_epoch, start, feeds)
+    return start, feeds, dataset
 
 
 def _normalised(data: DataSet, images: Tensor) -> Tensor:
