@@ -23,10 +23,12 @@ EVALUATION = ["--num_arcs=4", "--num_seeds=1", "--num_candidates=4", "--num_fina
 
 
 def results(folder):
-    """The bytes of all that an evaluation finds."""
+    """The bytes of all that an evaluation finds, and of each training's newest checkpoint, whose number may differ."""
     names = ("candidates.json", "report.json", "best_arc.txt", "metrics.jsonl", "results.json")
-    paths = [path for path in folder.rglob("*") if path.name in names or ".data-" in path.name]
-    return {path.relative_to(folder): path.read_bytes() for path in paths}
+    found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.name in names}
+    for path in sorted(folder.rglob("last-*.data-*"), key=lambda path: int(path.name[5:].split(".")[0])):
+        found[path.parent.relative_to(folder)] = path.read_bytes()
+    return found
 
 
 @pytest.mark.slow

@@ -34,11 +34,11 @@ def jobs_file(folder, seeds):
 
 
 def results(folder):
-    """The bytes of what must not depend on who ran the jobs."""
+    """The bytes of what must not depend on who ran the jobs, and of each newest checkpoint, whose number may."""
     names = ("arcs.jsonl", "best_arc.txt", "metrics.jsonl", "results.json")
     found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.name in names}
-    for path in folder.rglob("last-*.data-*"):
-        found[path.relative_to(folder)] = path.read_bytes()
+    for path in sorted(folder.rglob("last-*.data-*"), key=lambda path: int(path.name[5:].split(".")[0])):
+        found[path.parent.relative_to(folder)] = path.read_bytes()
     return found
 
 
