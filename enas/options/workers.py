@@ -9,6 +9,8 @@ from typing import Any
 from enas.errors import UserError
 from enas.options import option
 
+# Flags that are this process's matter, and not the run's.
+OF_PROCESS = ("worker_hosts", "task_index", "worker_timeout", "num_gpus")
 _ADDRESS = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):([0-9]{1,5})")
 
 

@@ -33,6 +33,7 @@ import portalocker
 from enas.errors import UserError
 from enas.files import synced, unwritable, write_atomically
 from enas.options import config as configs
+from enas.options.workers import OF_PROCESS
 from enas.runs.metadata import MARK, stored_values
 
 EVENTS = "events/events.out.tfevents.0"
@@ -215,12 +216,7 @@ def open_run(config: Any, kind: str) -> RunDirectory:
         if config.run.reset_output_dir:
             _clear(path)
         values = {"format": MARK, "kind": kind, "space": config.space, **configs.to_values(config), **config.metadata()}
-        # Who the workers are is this process's matter, and not the run's.
-        values = {
-            name: value
-            for name, value in values.items()
-            if name not in ("worker_hosts", "task_index", "worker_timeout")
-        }
+        values = {name: value for name, value in values.items() if name not in OF_PROCESS}
         write_atomically(os.path.join(path, "config.json"), json.dumps(values, indent=2) + "\n")
         for name in ("checkpoints", "events"):
             os.makedirs(os.path.join(path, name), exist_ok=True)

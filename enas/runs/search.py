@@ -90,7 +90,7 @@ class Search:
 
     def train_child(self, epoch: int, unit: int) -> Iterator[None]:
         """A phase: one epoch of the shared weights, each step on a newly sampled arc."""
-        training, worker = self.graph.training, self.loop.workers.index
+        training, worker = self.graph.training, self.context.workers.index
         per_epoch, places = training.per_epoch, [self.graph.arc, *training.more_arcs]
         first = epoch * per_epoch
         # Each tower of each worker has arcs of its own.
@@ -110,10 +110,10 @@ class Search:
         self.run.log(f"Epoch {epoch + 1}: Training controller")
         for i in units(unit, config.train_steps, "controller"):
             step = strategy.updates(self.session)
-            count = config.num_aggregate * self.loop.workers.count
+            count = config.num_aggregate * self.context.workers.count
             steps = range(step * count, (step + 1) * count)
             arcs = strategy.propose(self.session, seed, PURPOSE, steps)
-            own = self.loop.workers.index * config.num_aggregate
+            own = self.context.workers.index * config.num_aggregate
             merits = self.loop.shared(self._merits(step, arcs[own : own + config.num_aggregate]))
             rewards = merits - [self._penalty(self._arc(arc)) for arc in arcs]
             # Nothing may stop between here and the yield: the update changes the variables.

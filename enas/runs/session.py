@@ -18,6 +18,7 @@ from enas.distributed.workers import Workers
 from enas.drawing import pictures
 from enas.interfaces import Arc, SearchSpace, Task
 from enas.options import config as configs
+from enas.options.workers import OF_PROCESS
 from enas.runs import metadata
 from enas.runs.checkpoints import Checkpoints
 from enas.runs.follower import Following
@@ -163,7 +164,8 @@ def run_context(
         workers.check_alike(config, task.metadata(dataset))
         if is_chief:
             metadata.store_data(run, task.metadata(dataset), config.data.dataset)
-            run.events = Events(run, configs.to_values(config))
+            settings = configs.to_values(config)
+            run.events = Events(run, {name: settings[name] for name in settings if name not in OF_PROCESS})
         if workers.count > 1:
             # Of a worker that follows, this is all there is to see on its terminal.
             line = f"worker {workers.index} of {workers.count}, at {config.workers.hosts[workers.index]}"

@@ -5,6 +5,7 @@ from typing import Any
 
 from enas import collector
 from enas.commands import cli
+from enas.distributed.workers import Workers
 from enas.micro.config import SearchConfig, TrainConfig
 from enas.options import config
 from scripts.benchmarks import bench_arcs
@@ -14,6 +15,10 @@ class _Silent:
     """Stands in for a run directory and a loop, where the search logs."""
 
     events = property(lambda self: self)
+
+    def shared(self, values):
+        """Returns the values of all workers, of which there is one."""
+        return values
 
     def __getattr__(self, name):
         return lambda *_, **__: 0.0
@@ -47,7 +52,7 @@ class Search:
         self.session = session.open_session()
         self.session.run(initialize)
         run = _Silent()
-        none = {"last": None, "best": None, "limit": None}
+        none = {"last": None, "best": None, "limit": None, "workers": Workers(self.config.workers)}
         context = session.RunContext(self.config, space.task, run, data, self.graph, self.session, **none)
         self.search = search.Search(space, context, run)
         clock.mark("initialize_s")

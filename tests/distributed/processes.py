@@ -38,8 +38,7 @@ def started(program, flags, env=None):
 def workers(program, flags, count=2, own=lambda _: ()):
     """Starts a program as so many workers; `own` gives each one, by its index, flags of its own."""
     hosts = ",".join(addresses(count))
-    together = (f"--worker_hosts={hosts}", "--worker_timeout=15")
-    return [started(program, [*flags, *together, f"--task_index={i}", *own(i)]) for i in range(count)]
+    return [started(program, [f"--worker_hosts={hosts}", f"--task_index={i}", *flags, *own(i)]) for i in range(count)]
 
 
 def ended(processes, timeout=200):
@@ -60,7 +59,7 @@ def well_ended(processes):
 
 def killed_when(processes, victim, ready, number=signal.SIGKILL):
     """Sends one of the processes a signal as soon as `ready()` is true."""
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not ready():
         assert time.monotonic() < until and all(process.poll() is None for process in processes)
         time.sleep(0.05)

@@ -60,7 +60,8 @@ def test_when_a_worker_is_killed_the_others_name_it_and_other_numbers_of_workers
 
 @pytest.mark.slow
 def test_a_worker_that_stands_still_ends_the_run_after_worker_timeout(tmp_path):
-    processes = workers("search_micro.py", [*SEARCH, f"--output_dir={tmp_path}", "--num_epochs=50"])
+    flags = [*SEARCH, f"--output_dir={tmp_path}", "--num_epochs=50", "--worker_timeout=15"]
+    processes = workers("search_micro.py", flags)
     killed_when(processes, 1, lambda: scored(tmp_path) >= 2, signal.SIGSTOP)
     since = time.monotonic()
     [(code, _, err)] = ended(processes[:1])
