@@ -186,7 +186,7 @@ def test_a_search_is_finished_at_its_last_epoch_or_once_it_stopped_early(monkeyp
 
 def test_the_share_on_target_is_of_arcs_within_a_tenth():
     costs = {"a": 91, "b": 109, "c": 111, "d": 89, "e": 100}
-    held = budget.Budget(BudgetConfig(cost_target=100.0), lambda arc: SimpleNamespace(bitops=costs[arc]))
+    held = budget.Budget(BudgetConfig(cost_target=100.0), lambda arc: costs[arc])
     assert held.share_met(list(costs)) == pytest.approx(3 / 5)
 
 
