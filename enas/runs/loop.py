@@ -183,7 +183,15 @@ class Loop:
         Raises:
           signals.Stopped: one of them got a signal.
         """
-        return self._agree(values=values).values.astype(np.float32).ravel()
+        return self.told(values).astype(np.float32).ravel()
+
+    def told(self, values: Sequence[float] | np.ndarray) -> np.ndarray:
+        """Returns what each worker tells the others, float64 `[workers, n]`, of the n numbers that this one tells.
+
+        Raises:
+          signals.Stopped: one of them got a signal.
+        """
+        return self._agree(values=values).values
 
     def _agree(self, over=False, values=()):
         """Agrees with the other workers on whether to go on; called at the same moments by all of them.

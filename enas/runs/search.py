@@ -4,7 +4,7 @@ Works on any search space; `enas/interfaces.py` says what that is.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -166,22 +166,45 @@ class Search:
         return any((epoch + 1) % period == 0 for period in every) or epoch + 1 == self.config.run.num_epochs
 
     def score_arcs(self, epoch: int, unit: int) -> Iterator[None]:
-        """A phase: samples ten arcs and scores each on the same validation data; one unit is one arc."""
+        """A phase: samples ten arcs and scores each on the same validation data; one unit is one arc. Several workers score
+        as many arcs at a time, each its own."""
         if not self._has_scores(epoch):
             return
         if unit == 0:
             self.run.log(f"Here are {SCORED_ARCS} architectures")
-        first = epoch * SCORED_ARCS
-        for values in self.preferred("score", range(first, first + SCORED_ARCS))[unit:]:
-            self.score_arc(values, "arcs.jsonl", {"epoch": epoch + 1})
-            best = recommendation.recommended(self.config.recommendation, self.metric, self.run.read("arcs.jsonl"))
-            self.run.write("best_arc.txt", best["arc"] + "\n")
-            yield
+        first, at_once = epoch * SCORED_ARCS, self.context.workers.count
+        arcs = self.preferred("score", range(first, first + SCORED_ARCS))[unit:]
+        for start in range(0, len(arcs), at_once):
+            together = arcs[start : start + at_once]
+            for values, figures in zip(together, self._figures(together), strict=False):
+                self.score_arc(values, "arcs.jsonl", {"epoch": epoch + 1}, figures)
+                if self.context.workers.is_chief:
+                    self._recommend()
+                yield
 
-    def score_arc(self, values: np.ndarray, file: str, record: dict[str, Any]) -> None:
-        """Scores one arc, logs it, and appends it to a .jsonl file of the run."""
+    def _figures(self, arcs):
+        """What the scorer says of one arc for each worker, {name: float} of each; there may be fewer."""
+        names, own = (self.metric.name, self.scorer.merit), self.context.workers.index
+        figures = dict.fromkeys(names, 0.0)
+        if own < len(arcs):
+            figures = self.scorer.figures(self.session, "arcs", {self.graph.arc: arcs[own]})
+        rows = self.loop.told([figures[name] for name in names])
+        return [dict(zip(names, map(float, row), strict=True)) for row in rows]
+
+    def _recommend(self):
+        best = recommendation.recommended(self.config.recommendation, self.metric, self.run.read("arcs.jsonl"))
+        self.run.write("best_arc.txt", best["arc"] + "\n")
+
+    def score_arc(
+        self, values: np.ndarray, file: str, record: dict[str, Any], figures: Mapping[str, float] | None = None
+    ) -> None:
+        """Scores one arc, logs it, and appends it to a .jsonl file of the run.
+
+        Args:
+          figures: what the scorer said of it; None: it is asked.
+        """
         arc, merit = self._arc(values), self.scorer.merit
-        figures = self.scorer.figures(self.session, "arcs", {self.graph.arc: values})
+        figures = figures or self.scorer.figures(self.session, "arcs", {self.graph.arc: values})
         score = figures[self.metric.name]
         record = {**record, f"val_{self.metric.name}": score, "arc": str(arc)}
         words = []
@@ -243,7 +266,7 @@ def run_search(config: Any, space: SearchSpace) -> None:
         "search",
         space.task,
         lambda dataset: build(config, space, dataset),
-        values=config.controller.num_aggregate,
+        values=max(config.controller.num_aggregate, 2),
     ) as context:
         loop = Loop(context)
         search = Search(space, context, loop)
@@ -253,10 +276,10 @@ def run_search(config: Any, space: SearchSpace) -> None:
             return
         run = context.run
         run.remove(recommendation.AT_LIMIT)
-        by_chief = [loop.by_chief(phase) for phase in (search.score_arcs, search.evaluate)]
+        phases = [search.train_child, search.train_controller, search.score_arcs, loop.by_chief(search.evaluate)]
         out_of_time = False
         try:
-            loop.epochs([search.train_child, search.train_controller, *by_chief], search.is_over)
+            loop.epochs(phases, search.is_over)
         except OutOfTime:
             out_of_time = True
         if not context.workers.is_chief:
