@@ -84,7 +84,8 @@ def assert_all_on_gpu(at_least=1000):
 
 
 def test_the_registry_lists_kernels_of_a_gpu_and_none_of_the_ops_left_to_the_host():
-    assert {kernel.device_type for kernel in registered("Conv2D")} == {"CPU", "GPU"}
+    # Compilers' own devices are there once something was compiled.
+    assert {kernel.device_type for kernel in registered("Conv2D")} >= {"CPU", "GPU"}
     for op in HOST:
         assert {kernel.device_type for kernel in registered(op)} == {"CPU"}, op
 

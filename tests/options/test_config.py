@@ -24,14 +24,19 @@ OPTIONS = {
 }
 NUMBERS = [option for option, field in OPTIONS.items() if field.metadata["kind"] in (int, float)]
 
-# Options that mean nothing without another one.
-TOGETHER = {"task_index": {"worker_hosts": ",".join(f"host{place}:2222" for place in range(1024))}}
+# Options, or values of them, that mean nothing without another one.
+TOGETHER = {
+    "task_index": {"worker_hosts": ",".join(f"host{place}:2222" for place in range(1024))},
+    ("cost", "latency"): {"latency_table": "latency.json"},
+}
 
 
 def build(option, value):
     """An option's value in a config that is built with it."""
     cls, name = next(key for key in FIELDS if option == f"{key[0].space} {key[0].__name__} {key[1]}")
-    return config.to_values(config.from_values(cls, {name: value, **TOGETHER.get(name, {})}))[name]
+    return config.to_values(
+        config.from_values(cls, {name: value, **TOGETHER.get(name, TOGETHER.get((name, value), {}))})
+    )[name]
 
 
 def flag(option):
