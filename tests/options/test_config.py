@@ -35,7 +35,7 @@ def build(option, value):
     """An option's value in a config that is built with it."""
     cls, name = next(key for key in FIELDS if option == f"{key[0].space} {key[0].__name__} {key[1]}")
     return config.to_values(
-        config.from_values(cls, {name: value, **TOGETHER.get(name, TOGETHER.get((name, value), {}))})
+        config.from_values(cls, {name: value, **TOGETHER.get(name, TOGETHER.get((name, str(value)), {}))})
     )[name]
 
 
