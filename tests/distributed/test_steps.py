@@ -56,7 +56,7 @@ def largest_difference(one, other):
         ),
     ],
 )
-def test_two_workerswith_batch_norm_in_common_do_the_steps_of_one_with_twice_the_batch(trained, flags):
+def test_two_workers_with_batch_norm_in_common_do_the_steps_of_one_with_twice_the_batch(trained, flags):
     both = trained([*PLAIN, *flags, "--sync_batch_norm"], 2, batch=8)
     [alone] = trained([*PLAIN, *flags], 1, batch=16)
     assert_identical(*both)
@@ -72,22 +72,25 @@ def test_workers_with_batch_norms_of_their_own_hold_the_same_weights_all_the_sam
     assert largest_difference(first, alone) > 1e-2
 
 
-@pytest.mark.parametrize(
-    "flags",
-    [
-        ("--child_scheme=k4",),
-        pytest.param(("--space=macro", "--child_num_layers=3", "--child_scheme=binary"), marks=pytest.mark.slow),
-    ],
-)
-def test_two_workersof_a_search_train_on_arcs_of_their_own_hold_the_same_weights_and_repeat_bit_for_bit(trained, flags):
+SEARCHES = [("--child_scheme=k4",), ("--space=macro", "--child_num_layers=3", "--child_scheme=binary")]
+
+
+@pytest.mark.parametrize("flags", [SEARCHES[0], pytest.param(SEARCHES[1], marks=pytest.mark.slow)])
+def test_workers_of_a_search_train_on_arcs_of_their_own_and_hold_the_same_weights(trained, flags):
     search = [*CHILD, *flags, "--search"]
-    first, again = trained(search, 2), trained(search, 2)
-    assert_identical(*first)
-    assert_identical(first[0], again[0])
+    first, second = trained(search, 2)
+    assert_identical(first, second)
     # One worker alone has the first one's arcs and images, and trains other rows of the banks.
     [alone] = trained(search, 1)
-    moved = [name for name in alone[0] if alone[0][name].tobytes() != first[0][0][name].tobytes()]
+    moved = [name for name in alone[0] if alone[0][name].tobytes() != first[0][name].tobytes()]
     assert len(moved) > len(alone[0]) / 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", SEARCHES)
+def test_workers_of_a_search_repeat_bit_for_bit(trained, flags):
+    search = [*CHILD, *flags, "--search"]
+    assert_identical(trained(search, 2)[0], trained(search, 2)[0])
 
 
 def test_an_overflow_of_float16_on_one_worker_skips_the_step_on_all(trained):
