@@ -75,7 +75,8 @@ def test_workers_with_batch_norms_of_their_own_hold_the_same_weights_all_the_sam
 SEARCHES = [("--child_scheme=k4",), ("--space=macro", "--child_num_layers=3", "--child_scheme=binary")]
 
 
-@pytest.mark.parametrize("flags", [SEARCHES[0], pytest.param(SEARCHES[1], marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("flags", SEARCHES)
 def test_workers_of_a_search_train_on_arcs_of_their_own_and_hold_the_same_weights(trained, flags):
     search = [*CHILD, *flags, "--search"]
     first, second = trained(search, 2)
