@@ -138,6 +138,7 @@ def test_latency_and_its_table_need_each_other():
         BudgetConfig("macs", 1.0, latency_table="x")
 
 
+@pytest.mark.slow
 def test_a_table_measured_here_predicts_real_networks_and_a_search_keeps_to_a_latency(tmp_path):
     file = f"{tmp_path}/latency.json"
     child = ("--child_scheme=binary", "--child_out_filters=8", "--child_num_layers=2", "--child_num_cells=3")

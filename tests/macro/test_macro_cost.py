@@ -50,7 +50,7 @@ def test_filters_ends_and_glue_count(changes):
     assert cost.cost(arc, config, (7, 10, 1), 3) == counted(arc, config, (7, 10, 1), 3)
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_channels_of_all_ops_count(data):
     config = dataclasses.replace(SMALL, scheme="ternary", num_layers=3, controller_search_whole_channels=False)
@@ -64,7 +64,7 @@ def test_channels_of_all_ops_count(data):
     assert cost.cost(arc, config, (8, 8, 1), 10) == counted(arc, config, (8, 8, 1), 10)
 
 
-@pytest.mark.parametrize("kind", ["bitops", "model_bytes"])
+@pytest.mark.parametrize("kind", ["bitops", pytest.param("model_bytes", marks=pytest.mark.slow)])
 def test_a_search_counts_the_cost_of_its_arcs(tmp_path, kind):
     flags = [
         "--dataset=digits",
