@@ -11,7 +11,6 @@ with what it predicts.
 import dataclasses
 import platform
 import statistics
-import time
 from typing import Any
 
 import numpy as np
@@ -109,11 +108,7 @@ def _predictions(arcs: list[Any], table: LatencyTable, config: Any) -> list[floa
     best = [float("inf")] * len(runs)
     for _ in tqdm(range(ROUNDS), "rounds", disable=None, leave=False):
         for place, run in enumerate(runs):
-            run()
-            for _ in range(2 * CALLS):
-                began = time.perf_counter()
-                run()
-                best[place] = min(best[place], time.perf_counter() - began)
+            best[place] = min(best[place], measuring.fastest(run, 2 * CALLS))
     return [1e3 * seconds for seconds in best]
 
 

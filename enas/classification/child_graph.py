@@ -89,8 +89,9 @@ class TrainStep:
 
     def start(self, session: Session) -> None:
         """Lets the training images start at the step that the variables are at."""
+        step = session.run(self.step)
         for stream in self.streams:
-            stream.restart(session, session.run(self.step))
+            stream.restart(session, step)
 
     def go_to(self, session: Session, step: int) -> None:
         """Sets the number of steps done."""

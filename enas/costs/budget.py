@@ -42,12 +42,12 @@ class Budget:
 def of(config: Settings, space: SearchSpace, dataset: Any) -> Budget | None:
     """Returns the budget of a search, or None if its config sets no --cost_target.
 
-    Raises:
-      UserError: see `latency_model`.
-
     Args:
       config: the search's config.
       dataset: its data set. Only a space with a cost model can have a budget, and its data set is one of images.
+
+    Raises:
+      UserError: see `latency_model`.
     """
     model = space.cost
     if model is None or not config.budget or not config.budget.cost_target:

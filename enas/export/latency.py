@@ -57,6 +57,17 @@ def recorded(kernels: Kernels, builder: Builder, times: int) -> Callable[[], Non
     return replay
 
 
+def fastest(run: Callable[[], Any], calls: int) -> float:
+    """Returns the seconds of the fastest of so many calls, after one that does not count."""
+    run()
+    best = float("inf")
+    for _ in range(calls):
+        began = time.perf_counter()
+        run()
+        best = min(best, time.perf_counter() - began)
+    return best
+
+
 class Stopwatch:
     """Measures one unit again and again.
 
@@ -71,11 +82,7 @@ class Stopwatch:
     def round(self, calls: int) -> None:
         """Times each recording so often; the fastest of all rounds counts, as whatever else runs here only adds to it."""
         for place, run in enumerate(self._runs):
-            run()
-            for _ in range(calls):
-                began = time.perf_counter()
-                run()
-                self._best[place] = min(self._best[place], time.perf_counter() - began)
+            self._best[place] = min(self._best[place], fastest(run, calls))
 
     @property
     def milliseconds(self) -> float:

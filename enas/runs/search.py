@@ -277,14 +277,11 @@ def run_search(config: Any, space: SearchSpace) -> None:
         run = context.run
         run.remove(recommendation.AT_LIMIT)
         phases = [search.train_child, search.train_controller, search.score_arcs, loop.by_chief(search.evaluate)]
-        out_of_time = False
         try:
             loop.epochs(phases, search.is_over)
         except OutOfTime:
-            out_of_time = True
-        if not context.workers.is_chief:
-            return
-        if out_of_time:
             loop.log_out_of_time()
-            recommendation.score_at_limit(search, SCORED_ARCS)
-        recommendation.finish(search)
+            if context.workers.is_chief:
+                recommendation.score_at_limit(search, SCORED_ARCS)
+        if context.workers.is_chief:
+            recommendation.finish(search)

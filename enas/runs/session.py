@@ -142,8 +142,7 @@ def run_context(
       UserError: see the task's `load`, `check_output_dir`, `Workers` and what `build` raises.
     """
     is_chief = config.workers.is_chief
-    if is_chief:
-        check_output_dir(config, kind)
+    check_output_dir(config, kind)
     graph_mode()
     dataset = task.load(config)
     workers = Workers(config.workers)

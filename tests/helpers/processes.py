@@ -33,3 +33,11 @@ def until(condition):
     while not condition():
         assert time.monotonic() < limit
         time.sleep(0.1)
+
+
+def contents(folder, names):
+    """{path: bytes} of the files of these names below a folder, and of each newest checkpoint, whose number may differ."""
+    found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.name in names}
+    for path in sorted(folder.rglob("last-*.data-*"), key=lambda path: int(path.name[5:].split(".")[0])):
+        found[path.parent.relative_to(folder)] = path.read_bytes()
+    return found

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.helpers.mains import ROOT, done
-from tests.helpers.processes import children, until
+from tests.helpers.processes import children, contents, until
 
 SEARCH = [
     "--dataset=digits",
@@ -20,15 +20,8 @@ SEARCH = [
     "--controller_num_aggregate=2",
 ]
 EVALUATION = ["--num_arcs=4", "--num_seeds=1", "--num_candidates=4", "--num_finalists=2", "--num_epochs=2"]
-
-
-def results(folder):
-    """The bytes of all that an evaluation finds, and of each training's newest checkpoint, whose number may differ."""
-    names = ("candidates.json", "report.json", "best_arc.txt", "metrics.jsonl", "results.json")
-    found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.name in names}
-    for path in sorted(folder.rglob("last-*.data-*"), key=lambda path: int(path.name[5:].split(".")[0])):
-        found[path.parent.relative_to(folder)] = path.read_bytes()
-    return found
+# All that an evaluation finds.
+NAMES = ("candidates.json", "report.json", "best_arc.txt", "metrics.jsonl", "results.json")
 
 
 @pytest.mark.slow
@@ -49,5 +42,5 @@ def test_workers_and_a_driver_that_was_killed_change_nothing_in_an_evaluation(tm
     driver.wait()
     printed = done("evaluate_search.py", *flags, f"--output_dir={out}", "--workers=3")
     assert "3 workers on this machine; dashboard: http://127.0.0.1:" in printed and "arc-3" in printed
-    assert results(out) == results(tmp_path / "alone")
-    assert len([path for path in results(out) if path.name == "results.json"]) == 6
+    assert contents(out, NAMES) == contents(tmp_path / "alone", NAMES)
+    assert len([path for path in contents(out, NAMES) if path.name == "results.json"]) == 6

@@ -12,12 +12,14 @@ from enas.errors import UserError
 from enas.jobs import job_file
 from tests.helpers import mains
 from tests.helpers.mains import ROOT
-from tests.helpers.processes import children, started, until
+from tests.helpers.processes import children, contents, started, until
 
 TINY = (
     "--dataset=digits --child_scheme=k4 --child_num_layers=2 --child_out_filters=2 --batch_size=16 --max_train_images=320 "
     "--controller_train_steps=2 --controller_num_aggregate=2 --num_epochs=3 --checkpoint_every_minutes=0"
 )
+# What must not depend on who ran the jobs.
+NAMES = ("arcs.jsonl", "best_arc.txt", "metrics.jsonl", "results.json")
 
 
 def jobs_file(folder, seeds):
@@ -31,15 +33,6 @@ def jobs_file(folder, seeds):
     file = folder / "jobs.txt"
     file.write_text("\n".join(lines) + "\n")
     return file
-
-
-def results(folder):
-    """The bytes of what must not depend on who ran the jobs, and of each newest checkpoint, whose number may."""
-    names = ("arcs.jsonl", "best_arc.txt", "metrics.jsonl", "results.json")
-    found = {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.name in names}
-    for path in sorted(folder.rglob("last-*.data-*"), key=lambda path: int(path.name[5:].split(".")[0])):
-        found[path.parent.relative_to(folder)] = path.read_bytes()
-    return found
 
 
 @pytest.mark.slow
@@ -59,7 +52,7 @@ def test_results_do_not_depend_on_how_many_workers_there_are_nor_on_one_that_is_
     assert process.returncode == 0 and "search-1 done after" in out, out
     log = (folders[1] / "search-1.log").read_text()
     assert log.count("search finished") == 1 and "resuming after epoch" in log
-    alike = [{**results(folder)} for folder in folders]
+    alike = [{**contents(folder, NAMES)} for folder in folders]
     for found in alike:
         # It holds the minutes that a step took.
         assert found.pop(next(path for path in found if path.name == "results.json"))

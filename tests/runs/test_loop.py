@@ -15,13 +15,6 @@ from enas.runs import run_directory, series
 from enas.runs.position import Position
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """A run that nothing stops: (outcome, its moments)."""
-    world = World(tmp_path_factory.mktemp("alone"))
-    return world.outcome(), world.moments
-
-
 @pytest.mark.parametrize("minutes", [0.0, 1e9])
 def test_a_run_that_crashes_at_any_moment_ends_as_one_that_does_not(tmp_path, alone, minutes):
     for first in range(alone[1]):

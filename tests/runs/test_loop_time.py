@@ -51,13 +51,6 @@ class Timed(World):
 UNITS = EPOCHS * 7  # three steps, two arcs and two sets
 
 
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory):
-    """A run without a limit: (outcome, its moments)."""
-    world = World(tmp_path_factory.mktemp("alone"))
-    return world.outcome(), world.moments
-
-
 @pytest.mark.parametrize("minutes", [0.0, 1e9])
 def test_a_time_limit_ends_a_run_at_a_unit_and_it_goes_on_as_if_there_had_been_none(tmp_path, alone, minutes):
     for limit in range(1, UNITS):
