@@ -14,8 +14,8 @@ count="$1" program="$2"
 shift 2
 [[ "$count" =~ ^[1-9][0-9]{0,2}$ ]] || die "N is $count; expected a number of workers, 1 to 999"
 case "$program" in
-search_micro.py | search_macro.py | train_fixed_arc.py) ;;
-*) die "the program is $program; expected search_micro.py, search_macro.py or train_fixed_arc.py" ;;
+search_micro.py | search_macro.py | search_rnn.py | train_fixed_arc.py) ;;
+*) die "the program is $program; expected search_micro.py, search_macro.py, search_rnn.py or train_fixed_arc.py" ;;
 esac
 for flag in "$@"; do
     case "$flag" in

@@ -5,10 +5,10 @@ from typing import Any
 import tensorflow.compat.v1 as tf
 
 from enas.errors import UserError
-from enas.options.workers import WorkersConfig
+from enas.options.workers import TowersConfig
 
 
-def devices(config: WorkersConfig) -> list[str]:
+def devices(config: TowersConfig) -> list[str]:
     """Returns the device of each tower: all GPUs, or the first `num_gpus`. Without GPUs there is one tower, "", wherever
     TensorFlow places it.
 

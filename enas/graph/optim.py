@@ -91,7 +91,7 @@ def update(
     used_scale = tf.identity(scale)
     # Each gradient is that of a whole variable or of the rows that the step uses. Only `_apply` asks which.
     several = build.towers > 1
-    found = list(map(_rows, functions.gradients(objective * used_scale, variables, colocate=several)))
+    found = list(map(of_rows, functions.gradients(objective * used_scale, variables, colocate=several)))
     # Of several workers, what a step is made of is averaged first. The overflow of one makes the mean infinite for all.
     rows, scaled = collectives.mean_gradients(found, variables, build.workers, several)
     objective = collectives.total(objective, build.workers, mean=True)
@@ -161,7 +161,7 @@ def _adapt_loss_scale(scale: Tensor, good_steps: Tensor | None, finite: Tensor) 
         return [scale.assign(next_scale), good_steps.assign(next_good)]
 
 
-def _rows(gradient: Tensor) -> tuple[Tensor | None, Tensor]:
+def of_rows(gradient: Tensor) -> tuple[Tensor | None, Tensor]:
     """Splits the gradient of a gathered bank, of which no row is gathered twice, into (rows, their gradients); returns
     (None, gradient) for any other variable."""
     return (gradient.indices, gradient.values) if isinstance(gradient, tf.IndexedSlices) else (None, gradient)

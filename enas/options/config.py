@@ -16,7 +16,7 @@ from enas.options.data import DATASETS, DataConfig
 from enas.options.evaluation import EvaluationOptions
 from enas.options.run import BaseRunConfig, FixedArcConfig, RetrainConfig, RunConfig, TrainRunConfig
 from enas.options.strategy import StrategyConfig
-from enas.options.workers import TrainWorkersConfig, WorkersConfig
+from enas.options.workers import TowersConfig, TrainWorkersConfig, WorkersConfig
 
 C = TypeVar("C")
 
@@ -97,7 +97,7 @@ class SearchConfig(Settings):
     score: ScoreConfig = ScoreConfig()
     recommendation: RecommendationConfig = RecommendationConfig()
     run: RunConfig = RunConfig()
-    workers: WorkersConfig = WorkersConfig()
+    workers: TowersConfig = TowersConfig()
 
 
 @dataclasses.dataclass(frozen=True)

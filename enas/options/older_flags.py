@@ -39,7 +39,10 @@ TABLE = (
     OlderFlag("data_format", _ENAS, _ONE_LAYOUT),
     OlderFlag("data_source", _PORTS, "--dataset"),
     OlderFlag(
-        "num_gpus", _PORTS, "leave it out: the recurrent space trains on one device (elsewhere it is --num_gpus)"
+        "num_gpus",
+        _PORTS,
+        "leave it out: a process of the recurrent space trains on one device, and --worker_hosts joins several (elsewhere "
+        "it is --num_gpus)",
     ),
     OlderFlag("child_cutout_size", _ENAS, "--cutout_size"),
     OlderFlag("child_lr", _ENAS, "--child_lr_max, with --nochild_lr_cosine where the rate was constant"),

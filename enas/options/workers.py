@@ -48,15 +48,6 @@ class WorkersConfig:
         flexible=True,
     )
 
-    num_gpus: int = option(
-        0,
-        "GPUs of this process to train on, each with a batch of --batch_size, in a search on an arc of its own. 0: all that "
-        "there are.",
-        0,
-        64,
-        flexible=True,
-    )
-
     def __post_init__(self) -> None:
         if not self.worker_hosts:
             if self.task_index:
@@ -94,7 +85,21 @@ class WorkersConfig:
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainWorkersConfig(WorkersConfig):
+class TowersConfig(WorkersConfig):
+    """Of the spaces of images, in which one process trains on several GPUs."""
+
+    num_gpus: int = option(
+        0,
+        "GPUs of this process to train on, each with a batch of --batch_size, in a search on an arc of its own. 0: all that "
+        "there are.",
+        0,
+        64,
+        flexible=True,
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainWorkersConfig(TowersConfig):
     """Of the training of one arc, whose workers all train the same network."""
 
     sync_batch_norm: bool = option(
@@ -119,26 +124,22 @@ def check_alone(config: WorkersConfig, flag: str) -> None:
         raise UserError(f"--{flag} is done by one process; leave --worker_hosts={config.worker_hosts} or TF_CONFIG out")
 
 
-def of_environment(settings: type[Any], given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+def of_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The flags that TF_CONFIG says, as TensorFlow's own programs read it: {flag: value}.
 
     It is JSON, `{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`. A cluster may have a
     "chief" beside its workers, which is then worker 0.
 
     Args:
-      settings: the config class of the run.
       given: {flag: value} of the flags that are on the command line.
       environment: the environment variables.
 
     Raises:
-      UserError: it is no such JSON, has other kinds of tasks, or the flags are given as well; or the run's space has no
-        training by several workers.
+      UserError: it is no such JSON, has other kinds of tasks, or the flags are given as well.
     """
     text = environment.get("TF_CONFIG", "")
     if not text:
         return {}
-    if "workers" not in {section.name for section in dataclasses.fields(settings)}:
-        raise UserError(f"TF_CONFIG is set, but a run of the {settings.space} space is one process's; unset it")
     both = [f"--{name}" for name in ("worker_hosts", "task_index") if name in given]
     if both:
         raise UserError(

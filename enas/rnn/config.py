@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from enas.errors import UserError
 from enas.options import config, option
+from enas.options.workers import WorkersConfig
 from enas.rnn.arc import MOST_NODES
 
 _LIMIT = "Keep at most this many tokens of the {} text, from its front. 0: all."
@@ -231,6 +232,7 @@ class SearchConfig(config.Settings):
     score: ScoreConfig = ScoreConfig()
     recommendation: RecommendationConfig = RecommendationConfig()
     run: RunConfig = RunConfig()
+    workers: WorkersConfig = WorkersConfig()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -242,3 +244,4 @@ class TrainConfig(config.Settings):
     child: FinalChildConfig = FinalChildConfig()
     arc: FixedArcConfig = FixedArcConfig()
     run: TrainRunConfig = TrainRunConfig()
+    workers: WorkersConfig = WorkersConfig()

@@ -14,6 +14,7 @@ import tensorflow.compat.v1 as tf
 from enas import signals
 from enas.costs.cost import Cost
 from enas.data.readers import text as texts
+from enas.distributed import collectives
 from enas.graph import layers
 from enas.graph.optim import Update
 from enas.interfaces import Feeds
@@ -84,7 +85,9 @@ class TrainStep:
       loss: float32 scalar, nats of a window, mean over its sequences, without the regularisers.
       perplexity: float32 scalar, of the window.
       inputs, targets: placeholders int32 `[B, T]`.
-      windows: of the training text.
+      windows: of the training text, with the streams of all workers.
+      rows: which of these streams this worker trains on, B of them.
+      replicas: how many workers there are; each has a batch of its own.
     """
 
     rate: Tensor
@@ -95,7 +98,8 @@ class TrainStep:
     inputs: Tensor
     targets: Tensor
     windows: Windows
-    replicas = 1
+    rows: slice
+    replicas: int = 1
     more_arcs = ()
 
     @property
@@ -122,14 +126,14 @@ class TrainStep:
     def feeds(self, step: int) -> Feeds:
         """Returns what a step (from 0, over the whole run) has to be fed."""
         inputs, targets, _ = self.windows[step % self.windows.count]
-        return {self.inputs: inputs, self.targets: targets}
+        return {self.inputs: inputs[self.rows], self.targets: targets[self.rows]}
 
 
 def train_step(
     config: SearchConfig | TrainConfig, text: texts.Text, child: Any, arc: Chosen, shared: bool
 ) -> TrainStep:
     """Builds the training step. Back-propagation is truncated to a window, and the state is carried on to the next
-    window.
+    window. The text is cut into as many streams as all workers train on, and each worker has B of them.
 
     Args:
       child: the space's child module.
@@ -137,25 +141,40 @@ def train_step(
       shared: the child's weights are those of all arcs; the type of `arc` says so too.
     """
     del shared
-    run, settings = config.run, config.child
-    windows = of_training(text.train, text.eos, run.batch_size, settings.bptt_steps)
+    run, settings, workers = config.run, config.child, config.workers.count
+    streams = workers * run.batch_size
+    windows = of_training(text.train, text.eos, streams, settings.bptt_steps, workers=workers)
+    rows = slice(config.workers.task_index * run.batch_size, (config.workers.task_index + 1) * run.batch_size)
     inputs, targets = (tf.placeholder(tf.int32, [run.batch_size, settings.bptt_steps]) for _ in range(2))
     step = layers.counter("global_step")
-    shape = [run.batch_size, child.state_size(settings, len(text.words), arc)]
-    carried = tf.get_variable("carried_state", shape, tf.float32, tf.zeros_initializer(), trainable=False)
+    size = child.state_size(settings, len(text.words), arc)
+    # Each worker holds the state of all, so that any of them could go on from the chief's checkpoint.
+    carried = tf.get_variable("carried_state", [streams, size], tf.float32, tf.zeros_initializer(), trainable=False)
+    tf.add_to_collection(layers.PER_STREAM, carried)
     # An epoch starts at the beginning of the text, where there is no state to carry on.
-    state = tf.where(tf.equal(step % windows.count, 0), tf.zeros(shape), carried)
-    build = layers.BuildContext(settings, len(text.words), run.seed, training=True, step=step)
+    state = tf.where(tf.equal(step % windows.count, 0), tf.zeros([run.batch_size, size]), carried[rows])
+    build = layers.BuildContext(
+        settings,
+        len(text.words),
+        run.seed,
+        training=True,
+        step=step,
+        worker=config.workers.task_index,
+        workers=workers,
+    )
     predicted = child.language_model(build, inputs, targets, state, arc)
     loss = tf.reduce_sum(predicted.nats) / run.batch_size
     rate = tf.placeholder(tf.float32, [], "learning_rate")
 
+    others = [[rows.start, streams - rows.stop], [0, 0]]
+    states = predicted.state if workers == 1 else collectives.total(tf.pad(predicted.state, others), workers)
+
     def after() -> Operation:
-        return tf.group(carried.assign(predicted.state), averaging.update(build, windows.count))
+        return tf.group(carried.assign(states), averaging.update(build, windows.count))
 
     update = sgd.update(build, loss + _regularisers(settings, predicted, run.batch_size), rate, step, after)
-    perplexity = tf.exp(tf.reduce_mean(predicted.nats))
-    return TrainStep(rate, step, update, loss, perplexity, inputs, targets, windows)
+    loss, nats = collectives.means([loss, tf.reduce_mean(predicted.nats)], workers)
+    return TrainStep(rate, step, update, loss, tf.exp(nats), inputs, targets, windows, rows, workers)
 
 
 def _regularisers(settings: ChildConfig, predicted: Prediction, batch_size: int) -> Tensor:

@@ -1,12 +1,13 @@
 """The optimizer of language models: plain SGD with clipped gradients, and its learning rate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
+from enas.distributed import collectives
 from enas.graph import finite_check, functions
 from enas.graph.layers import BuildContext
-from enas.graph.optim import Update
+from enas.graph.optim import Update, of_rows
 from enas.rnn.config import ChildConfig
 from enas.types import Operation, Tensor
 
@@ -28,8 +29,8 @@ def update(
     """Builds the training step of the variables named child/.
 
     Gradients of gathered weights stay rows: a weight that a step does not use costs nothing and does not change. If the
-      loss
-    or a gradient is not finite, nothing changes.
+    loss or a gradient is not finite, nothing changes. Several workers take the step of the mean of their gradients, and
+    all of them skip it if one of them has to.
 
     Args:
       build: what the child was built with.
@@ -39,7 +40,8 @@ def update(
       also: builds an operation that runs after the weights have changed.
     """
     variables = tf.trainable_variables("child/")
-    gradients = functions.gradients(objective, variables)
+    gradients = _averaged(functions.gradients(objective, variables), variables, build.workers)
+    objective = collectives.total(objective, build.workers, mean=True)
     squares = finite_check.squares(gradients)
     norm = finite_check.global_norm(squares)
     check = finite_check.build_check(objective, squares, variables, norm_of_all_gradients=norm)
@@ -52,6 +54,15 @@ def update(
 
     op, skipped = finite_check.guarded(check, apply, step)
     return Update(op, norm, tf.constant(1.0), False, skipped, check)
+
+
+def _averaged(gradients: Sequence[Tensor], variables: Sequence[Tensor], workers: int) -> list[Tensor]:
+    """Averages gradients over the workers; those of rows become ones of the rows that any worker used."""
+    if workers == 1:
+        return list(gradients)
+    rows, means = collectives.mean_gradients(list(map(of_rows, gradients)), variables, workers)
+    pairs = zip(rows, means, strict=True)
+    return [mean if row is None else tf.IndexedSlices(mean, row) for row, mean in pairs]
 
 
 def _changed(variable: Tensor, gradient: Tensor, factor: Tensor) -> Operation:

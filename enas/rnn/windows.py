@@ -42,11 +42,15 @@ class Windows:
         return self.inputs[:, cut], self.targets[:, cut], self.weights[:, cut]
 
 
-def of_training(tokens: np.ndarray, eos: int, batch_size: int, bptt_steps: int, name: str = "training") -> Windows:
+def of_training(
+    tokens: np.ndarray, eos: int, batch_size: int, bptt_steps: int, name: str = "training", workers: int = 1
+) -> Windows:
     """Cuts the windows to train on.
 
     Args:
+      batch_size: streams, those of all workers.
       name: of the text, for the error.
+      workers: how many workers share the streams.
 
     Raises:
       UserError: the text is too short for a single window.
@@ -54,7 +58,9 @@ def of_training(tokens: np.ndarray, eos: int, batch_size: int, bptt_steps: int, 
     windows = Windows(tokens, eos, batch_size, bptt_steps, whole=False)
     if not windows.count:
         raise UserError(
-            f"--batch_size={batch_size} --child_bptt_steps={bptt_steps}: a window has {batch_size * bptt_steps:,} tokens, "
+            f"--batch_size={batch_size // workers} --child_bptt_steps={bptt_steps}: a window "
+            + (f"of {workers} workers " if workers > 1 else "")
+            + f"has {batch_size * bptt_steps:,} tokens, "
             f"more than the {len(tokens):,} there are for {name}"
         )
     return windows

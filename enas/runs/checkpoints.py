@@ -17,6 +17,7 @@ import tensorflow.compat.v1 as tf
 
 from enas.errors import UserError
 from enas.files import reason, synced, unwritable, write_atomically
+from enas.graph.layers import PER_STREAM
 from enas.runs.run_directory import RunDirectory
 from enas.types import Session
 
@@ -74,9 +75,22 @@ class Checkpoints:
         found = self.newest()
         if found is None:
             return None
+        variables = session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES)
         try:
-            _check_shapes(found[0], session.graph.get_collection(tf.GraphKeys.GLOBAL_VARIABLES))
-            self.saver.restore(session, found[0])
+            stored = tf.train.load_checkpoint(found[0])
+            anew = _of_other_streams(stored, session.graph.get_collection(PER_STREAM))
+            _check_shapes(stored, [variable for variable in variables if variable not in anew])
+            if not anew:
+                self.saver.restore(session, found[0])
+                return found
+            for variable in variables:
+                if variable in anew:
+                    session.run(variable.initializer)
+                else:
+                    variable.load(stored.get_tensor(variable.op.name), session)
+            self.run.log(
+                f"{', '.join(variable.op.name for variable in anew)}: starts anew, for the number of streams has changed"
+            )
         except (tf.errors.OpError, ValueError) as error:
             raise UserError(f"{found[0]}: does not fit the network that the flags describe ({reason(error)})") from None
         return found
@@ -169,13 +183,24 @@ def newest(path: str, name: str) -> str | None:
     return found[0] if found else None
 
 
-def _check_shapes(path, variables):
+def _of_other_streams(stored, variables):
+    """Those of the variables with a row for each stream that a checkpoint has for another number of streams."""
+    shapes = stored.get_variable_to_shape_map()
+    found = []
+    for variable in variables:
+        name, (rows, *rest) = variable.op.name, variable.shape.as_list()
+        if name in shapes and shapes[name][1:] == rest and shapes[name][0] != rows:
+            found.append(variable)
+    return found
+
+
+def _check_shapes(stored, variables):
     """Raises ValueError where a variable is not in a checkpoint, or in another shape, which the Saver would not notice."""
-    stored = tf.train.load_checkpoint(path).get_variable_to_shape_map()
+    shapes = stored.get_variable_to_shape_map()
     for variable in variables:
         name, shape = variable.op.name, variable.shape.as_list()
-        if stored.get(name) != shape:
-            raise ValueError(f"{name} has shape {stored.get(name)}, expected {shape}")
+        if shapes.get(name) != shape:
+            raise ValueError(f"{name} has shape {shapes.get(name)}, expected {shape}")
 
 
 class _Damaged(Exception):

@@ -24,7 +24,8 @@ def main() -> None:
     absl_flags.DEFINE_integer("towers", 1, "")
     absl_flags.DEFINE_string("space", "micro", "")
     search = "--search" in sys.argv
-    space = spaces.get("macro" if "--space=macro" in sys.argv else "micro")
+    [name] = [flag.partition("=")[2] for flag in sys.argv if flag.startswith("--space=")] or ["micro"]
+    space = spaces.get(name)
     settings = space.search_config if search else space.train_config
     flags.define(settings)
     given = absl_flags.FLAGS
@@ -76,9 +77,11 @@ def _trained(config, space, search, steps, poisoned):
         sess.run(initialize)
         training = built.training
         training.start(sess)
-        weights = next(v for name, v in everything.items() if name.startswith("child/stem"))
         for step in range(steps):
             if step == poisoned and workers.index == 1:
+                weights = next(
+                    v for name, v in everything.items() if name.startswith(("child/stem", "child/embedding"))
+                )
                 weights.load(np.full(weights.shape.as_list(), 1e30, np.float32), sess)
             feeds = {training.rate: 0.05, **training.feeds(step)}
             if search:

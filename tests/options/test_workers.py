@@ -9,8 +9,6 @@ from enas.errors import UserError
 from enas.options import workers
 from enas.options.workers import TrainWorkersConfig, WorkersConfig
 
-MICRO = spaces.get("micro").search_config
-
 
 def tf_config(cluster, kind="worker", index=0):
     return {"TF_CONFIG": json.dumps({"cluster": cluster, "task": {"type": kind, "index": index}})}
@@ -51,13 +49,13 @@ def test_batch_norm_in_common_needs_workers():
 
 
 def test_tf_config_is_read_as_tensorflow_reads_it():
-    found = workers.of_environment(MICRO, {}, tf_config({"worker": ["a:1", "b:2"]}, index=1))
+    found = workers.of_environment({}, tf_config({"worker": ["a:1", "b:2"]}, index=1))
     assert found == {"worker_hosts": "a:1,b:2", "task_index": 1}
     cluster = {"chief": ["c:1"], "worker": ["a:1", "b:2"]}
-    assert workers.of_environment(MICRO, {}, tf_config(cluster, "chief"))["task_index"] == 0
-    found = workers.of_environment(MICRO, {}, tf_config(cluster, index=1))
+    assert workers.of_environment({}, tf_config(cluster, "chief"))["task_index"] == 0
+    found = workers.of_environment({}, tf_config(cluster, index=1))
     assert found == {"worker_hosts": "c:1,a:1,b:2", "task_index": 2}
-    assert workers.of_environment(MICRO, {}, {}) == {}
+    assert workers.of_environment({}, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -77,15 +75,21 @@ def test_tf_config_is_read_as_tensorflow_reads_it():
 )
 def test_what_is_no_cluster_is_refused(environment, message):
     with pytest.raises(UserError) as error:
-        workers.of_environment(MICRO, {}, environment)
+        workers.of_environment({}, environment)
     assert message in str(error.value)
 
 
-def test_flags_and_tf_config_together_are_refused_and_so_is_a_space_of_one_process():
+def test_flags_and_tf_config_together_are_refused():
     with pytest.raises(UserError, match="--task_index and the environment's TF_CONFIG both say"):
-        workers.of_environment(MICRO, {"task_index": 1}, tf_config({"worker": ["a:1"]}))
-    with pytest.raises(UserError, match="TF_CONFIG is set, but a run of the rnn space is one process's"):
-        workers.of_environment(spaces.get("rnn").search_config, {}, tf_config({"worker": ["a:1"]}))
+        workers.of_environment({"task_index": 1}, tf_config({"worker": ["a:1"]}))
+
+
+@pytest.mark.parametrize("name", spaces.names())
+def test_every_space_trains_in_several_workers(name):
+    space = spaces.get(name)
+    for settings in (space.search_config, space.train_config):
+        config = settings(workers=workers.WorkersConfig(worker_hosts="a:1,b:2", task_index=1))
+        assert (config.workers.count, config.workers.is_chief) == (2, False)
 
 
 def test_what_one_process_does_refuses_workers():
