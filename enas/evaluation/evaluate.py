@@ -157,6 +157,10 @@ def figures(settings: EvaluationConfig, arcs: list[Record], share_on_target: flo
     found["kendall_tau"] = _defined(statistics.kendall_tau(shared, alone))
     interval = statistics.kendall_tau_interval(shared, alone, settings.run.seed)
     found["kendall_tau_interval"] = [_defined(end) for end in interval]
+    found["kendall_tau_p"] = _defined(statistics.kendall_tau_p(shared, alone))
+    # What no ranking can be expected to pass: training from scratch does not agree more with itself.
+    under_each_seed = list(zip(*(arc["test_accuracies"] for arc in arcs), strict=True))
+    found["kendall_tau_between_seeds"] = _defined(statistics.kendall_tau_between(under_each_seed))
     found["num_candidates"], found["num_finalists"] = options.num_candidates, options.num_finalists
     found["share_on_target"] = share_on_target
     found["best_arc"], found["best_arc_accuracy"] = arcs[0]["arc"], arcs[0]["test_accuracy"]

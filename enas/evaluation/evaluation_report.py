@@ -92,6 +92,8 @@ def _figures(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "accuracy over the average random arc", f"{report['accuracy_over_random']:+.2%}"
     yield "Mann–Whitney p, controller greater (one-sided)", f"{report['mann_whitney_p']:.3g}"
     yield "Kendall's tau, shared weights and stand-alone", _tau(report, ".3f")
+    yield "its p (two-sided)", _number(report["kendall_tau_p"], ".3g")
+    yield "Kendall's tau between the seeds of the trainings", _number(report["kendall_tau_between_seeds"], ".3f")
     if report["share_on_target"] is not None:
         yield "arcs sampled from the controller within 10% of the cost target", f"{report['share_on_target']:.0%}"
     yield "arcs, seeds", f"{report['num_arcs']}, {len(report['seeds'])}"
@@ -102,6 +104,8 @@ def summary(report: Mapping[str, Any]) -> Iterator[str]:
     """Yields the verdict, and the report's main figures as lines `name: value`."""
     yield _verdict(report)
     yield f"kendall_tau: {_tau(report, '.4f')}"
+    for name in ("kendall_tau_p", "kendall_tau_between_seeds"):
+        yield f"{name}: {_number(report[name], '.4g')}"
     for name in ("controller_mean", "random_mean", "accuracy_over_random", "mann_whitney_p", "best_arc_accuracy"):
         yield f"{name}: {report[name]:.4g}"
     if report["share_on_target"] is not None:

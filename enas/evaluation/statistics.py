@@ -1,5 +1,6 @@
 """Statistics of an evaluation: groups compared, ranks correlated, fronts measured. Nothing here imports TensorFlow."""
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 
@@ -14,6 +15,18 @@ Point = tuple[float, float]  # (cost, accuracy)
 def kendall_tau(x: Sequence[float], y: Sequence[float]) -> float:
     """Computes Kendall's rank correlation tau-b, which allows ties, of the pairs of x and y. NaN if x or y is constant."""
     return float(_kendall_taus(np.asarray(x), np.asarray(y)))
+
+
+def kendall_tau_between(columns: Sequence[Sequence[float]]) -> float:
+    """Computes the mean of `kendall_tau` over all pairs of columns `[n]`, e.g. the accuracies of n arcs under each seed. NaN
+    if there are no two columns, or one is constant."""
+    taus = [kendall_tau(x, y) for x, y in itertools.combinations(columns, 2)]
+    return float(np.mean(taus)) if taus else math.nan
+
+
+def kendall_tau_p(x: Sequence[float], y: Sequence[float]) -> float:
+    """Computes p of the two-sided test that x and y have no rank correlation. NaN if x or y is constant."""
+    return float(stats.kendalltau(x, y).pvalue)
 
 
 def _kendall_taus(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -161,6 +161,9 @@ def _verdict(report: Record) -> Iterator[tuple[str, str]]:
     tau, (low, high) = report["kendall_tau"], report["kendall_tau_interval"]
     if tau is not None and low is not None:
         yield "Kendall's tau, shared weights and stand-alone", f"{tau:.2f} ({low:.2f} to {high:.2f})"
+    # An evaluation older than this figure has none.
+    if report.get("kendall_tau_between_seeds") is not None:
+        yield "Kendall's tau between the seeds of the trainings", f"{report['kendall_tau_between_seeds']:.2f}"
     if report["share_on_target"] is not None:
         yield "sampled arcs within 10% of the cost target", f"{report['share_on_target']:.0%}"
 

@@ -59,6 +59,10 @@ def test_the_figures_are_those_of_the_groups(figures):
     assert figures["kendall_tau"] == pytest.approx((13 - 2) / 15)
     low, high = figures["kendall_tau_interval"]
     assert low < figures["kendall_tau"] <= high
+    # Under the seeds 0 and 1 the pair of 0.90 and 0.92 against 0.93 and 0.91 changes places, no other one.
+    assert figures["kendall_tau_between_seeds"] == pytest.approx((14 - 1) / 15)
+    # Of the 720 orders of six 1 + 5 + 14 have at most two pairs out of order, and as many at least 13.
+    assert figures["kendall_tau_p"] == pytest.approx(2 * 20 / 720)
     assert (figures["num_arcs"], figures["seeds"], figures["best_arc"]) == (6, [0, 1], ARC)
     assert json.loads(json.dumps(figures)) == figures
 
@@ -95,6 +99,7 @@ def test_the_report_is_one_file_that_holds_everything(figures, tmp_path):
     ElementTree.fromstring(picture)
     lines = list(evaluation_report.summary(figures))
     assert "not shown to be better" in lines[0] and f"kendall_tau: {figures['kendall_tau']:.4f}" in lines[1]
+    assert lines[3] == "kendall_tau_between_seeds: 0.8667"
 
 
 def test_tau_of_accuracies_that_are_all_alike_is_not_defined(tmp_path):
@@ -105,6 +110,7 @@ def test_tau_of_accuracies_that_are_all_alike_is_not_defined(tmp_path):
     settings = EvaluationConfig(evaluation=EvaluationOptions("there", num_arcs=6, num_seeds=2))
     found = evaluate.figures(settings, alike)
     assert found["kendall_tau"] is None and found["kendall_tau_interval"] == [None, None]
+    assert found["kendall_tau_p"] is None and found["kendall_tau_between_seeds"] == pytest.approx(13 / 15)
     json.dumps(found, allow_nan=False)
     evaluation_report.write(tmp_path / "report.html", found, {}, {})
     text = (tmp_path / "report.html").read_text(encoding="utf-8")

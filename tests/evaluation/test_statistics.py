@@ -8,6 +8,12 @@ import pytest
 from enas.evaluation import statistics
 
 
+def test_tau_between_columns_is_the_mean_over_pairs_of_them():
+    columns = [[1, 2, 3, 4], [1, 2, 4, 3], [4, 3, 2, 1]]
+    assert statistics.kendall_tau_between(columns) == pytest.approx((4 / 6 - 1 - 4 / 6) / 3)
+    assert math.isnan(statistics.kendall_tau_between(columns[:1]))
+
+
 def test_kendall_tau_counts_pairs_in_order():
     # Of 6 pairs 5 agree and 1 does not.
     assert statistics.kendall_tau([1, 2, 3, 4], [1, 2, 4, 3]) == pytest.approx(4 / 6)
