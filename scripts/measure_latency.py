@@ -2,10 +2,11 @@
 
   .venv/bin/python scripts/measure_latency.py --output=latency.json --child_scheme=binary --child_out_filters=16
   .venv/bin/python scripts/measure_latency.py --output=latency.json --check=30
+  .venv/bin/python scripts/measure_latency.py --output=latency.json --arc_file=outputs/search/best_arc.txt
 
 It takes the flags of search_micro.py, so that a search's whole command line can be given; those of the child count, the
-others do not matter here. --check=N measures N random arcs as a whole, with the settings of the table, and compares them
-with what it predicts.
+others do not matter here. --arc_file prints what the parts of one arc take, by the table. --check=N measures N random arcs
+as a whole, with the settings of the table, and compares them with what it predicts.
 """
 
 import dataclasses
@@ -22,8 +23,8 @@ from enas.commands import cli
 from enas.costs import latency_table
 from enas.costs.latency_table import LatencyTable
 from enas.errors import UserError
+from enas.options import arc_input, flags
 from enas.options import config as configs
-from enas.options import flags
 
 FLAGS = absl_flags.FLAGS
 SETTINGS = spaces.get("micro").search_config
@@ -37,6 +38,9 @@ def main(arguments: list[str]) -> None:
     if not FLAGS.output:
         raise UserError("--output='': expected the file of the table")
     cli.load_tensorflow(spaces.get("micro"))
+    if FLAGS.arc_file:
+        profile(latency_table.read(FLAGS.output), FLAGS.arc_file)
+        return
     if FLAGS.check:
         check(latency_table.read(FLAGS.output), FLAGS.check)
         return
@@ -112,6 +116,18 @@ def _predictions(arcs: list[Any], table: LatencyTable, config: Any) -> list[floa
     return [1e3 * seconds for seconds in best]
 
 
+def profile(table: LatencyTable, path: str) -> None:
+    """Prints what the parts of the arc in a file take by the table, the longest first."""
+    config = configs.from_values(SETTINGS, table.child).child
+    arc = arc_input.from_file(path, spaces.get("micro"), config)
+    counts = _parts(arc, config, table)
+    whole = table.latency(counts)
+    rows = [(count * table.milliseconds[name], f"{count} x {name}") for name, count in counts.items()]
+    for time, words in sorted([*rows, (table.overhead, "beside the parts")], reverse=True):
+        print(f"{time:8.4f} ms {time / whole:6.1%}  {words}")
+    print(f"{whole:8.4f} ms in all, {table.threads} thread(s), {table.machine}")
+
+
 def check(table: LatencyTable, count: int) -> None:
     """Measures random arcs as a whole, and prints how well the table predicts them."""
     from scipy.stats import spearmanr
@@ -157,6 +173,7 @@ def _machine(runtime: Any) -> str:
 if __name__ == "__main__":
     absl_flags.DEFINE_string("output", "", "File of the table, JSON.")
     absl_flags.DEFINE_integer("check", 0, "Random arcs to measure as a whole, with the table in --output.", 0, 10_000)
+    absl_flags.DEFINE_string("arc_file", "", "File of an arc whose parts are told, with the table in --output.")
     absl_flags.DEFINE_integer("threads", 1, "Threads of the runtime.", 1, 256)
     absl_flags.DEFINE_string("image_shape", "28x28x1", "Size of the images: HEIGHTxWIDTHxCHANNELS.")
     absl_flags.DEFINE_integer("num_classes", 10, "Classes of the images.", 2, 100_000)

@@ -24,7 +24,8 @@ from tests.helpers import mains
 
 CHILD = ChildConfig(num_layers=2, num_cells=3, out_filters=4, scheme="binary")
 IMAGE = (8, 8, 1)
-ARC = arcs.parse("0 0 1 4 2 2 1 4 0 1 2 0  1 4 0 4 2 0 0 3 1 1 2 4")
+ARC_TEXT = "0 0 1 4 2 2 1 4 0 1 2 0  1 4 0 4 2 0 0 3 1 1 2 4"
+ARC = arcs.parse(ARC_TEXT)
 
 
 def arcs_of(config):
@@ -147,6 +148,10 @@ def test_a_table_measured_here_predicts_real_networks_and_a_search_keeps_to_a_la
     ranks, error = re.search(r"correlation: (\S+)\nmedian error: ([0-9.]+)%", out).groups()
     # On a quiet machine 0.98 and 3%; here other tests run beside it.
     assert float(ranks) > 0.7 and float(error) < 30
+    (tmp_path / "arc.txt").write_text(ARC_TEXT)
+    rows = mains.done("scripts/measure_latency.py", f"--output={file}", f"--arc_file={tmp_path}/arc.txt").splitlines()
+    times = [float(row.split()[0]) for row in rows]
+    assert times[:-1] == sorted(times[:-1], reverse=True) and sum(times[:-1]) == pytest.approx(times[-1], abs=2e-3)
     found = latency_table.read(file)
     target = found.latency(latency.parts(ARC, dataclasses.replace(CHILD, out_filters=8), IMAGE, 10))
     flags = [
