@@ -58,7 +58,7 @@ def run(space: str, usage: str | None = None) -> None:
     def main(arguments: list[str]) -> None:
         cli.no_arguments(arguments)
         given = flags.given(settings)
-        config = flags.parse_config(settings, defaults=workers.of_environment(given, os.environ))
+        config = flags.parse_config(settings, defaults=workers.of_environment(settings, given, os.environ))
         search_config = stored_settings.search_settings(config, given)
         cli.load_tensorflow(found)  # takes seconds: bad flags are told before that
         from enas.runs import search

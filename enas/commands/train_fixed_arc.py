@@ -51,7 +51,7 @@ def _main(arguments: list[str]) -> None:
         )
     given = flags.given(settings)
     inherited = metadata.inherited(arc_file, settings.arc_flags, given)
-    inherited |= workers.of_environment(given, os.environ)
+    inherited |= workers.of_environment(settings, given, os.environ)
     config: Any = flags.parse_config(settings, defaults=inherited)
     if config.arc.eval_only:
         workers.check_alone(config.workers, "eval_only")

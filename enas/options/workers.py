@@ -124,22 +124,26 @@ def check_alone(config: WorkersConfig, flag: str) -> None:
         raise UserError(f"--{flag} is done by one process; leave --worker_hosts={config.worker_hosts} or TF_CONFIG out")
 
 
-def of_environment(given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
+def of_environment(settings: type[Any], given: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Any]:
     """The flags that TF_CONFIG says, as TensorFlow's own programs read it: {flag: value}.
 
     It is JSON, `{"cluster": {"worker": ["host:port", ...]}, "task": {"type": "worker", "index": 0}}`. A cluster may have a
     "chief" beside its workers, which is then worker 0.
 
     Args:
+      settings: the config class of the run.
       given: {flag: value} of the flags that are on the command line.
       environment: the environment variables.
 
     Raises:
-      UserError: it is no such JSON, has other kinds of tasks, or the flags are given as well.
+      UserError: it is no such JSON, has other kinds of tasks, or the flags are given as well; or the run's space has no
+        training by several workers.
     """
     text = environment.get("TF_CONFIG", "")
     if not text:
         return {}
+    if "workers" not in {section.name for section in dataclasses.fields(settings)}:
+        raise UserError(f"TF_CONFIG is set, but a run of the {settings.space} space is one process's; unset it")
     both = [f"--{name}" for name in ("worker_hosts", "task_index") if name in given]
     if both:
         raise UserError(

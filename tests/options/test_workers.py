@@ -1,5 +1,6 @@
 """Who the workers are: the flags, and TensorFlow's own environment variable."""
 
+import dataclasses
 import json
 
 import pytest
@@ -8,6 +9,8 @@ from enas import spaces
 from enas.errors import UserError
 from enas.options import workers
 from enas.options.workers import TrainWorkersConfig, WorkersConfig
+
+MICRO = spaces.get("micro").search_config
 
 
 def tf_config(cluster, kind="worker", index=0):
@@ -49,13 +52,13 @@ def test_batch_norm_in_common_needs_workers():
 
 
 def test_tf_config_is_read_as_tensorflow_reads_it():
-    found = workers.of_environment({}, tf_config({"worker": ["a:1", "b:2"]}, index=1))
+    found = workers.of_environment(MICRO, {}, tf_config({"worker": ["a:1", "b:2"]}, index=1))
     assert found == {"worker_hosts": "a:1,b:2", "task_index": 1}
     cluster = {"chief": ["c:1"], "worker": ["a:1", "b:2"]}
-    assert workers.of_environment({}, tf_config(cluster, "chief"))["task_index"] == 0
-    found = workers.of_environment({}, tf_config(cluster, index=1))
+    assert workers.of_environment(MICRO, {}, tf_config(cluster, "chief"))["task_index"] == 0
+    found = workers.of_environment(MICRO, {}, tf_config(cluster, index=1))
     assert found == {"worker_hosts": "c:1,a:1,b:2", "task_index": 2}
-    assert workers.of_environment({}, {}) == {}
+    assert workers.of_environment(MICRO, {}, {}) == {}
 
 
 @pytest.mark.parametrize(
@@ -75,13 +78,20 @@ def test_tf_config_is_read_as_tensorflow_reads_it():
 )
 def test_what_is_no_cluster_is_refused(environment, message):
     with pytest.raises(UserError) as error:
-        workers.of_environment({}, environment)
+        workers.of_environment(MICRO, {}, environment)
     assert message in str(error.value)
 
 
-def test_flags_and_tf_config_together_are_refused():
+def test_flags_and_tf_config_together_are_refused_and_so_is_a_space_of_one_process():
     with pytest.raises(UserError, match="--task_index and the environment's TF_CONFIG both say"):
-        workers.of_environment({"task_index": 1}, tf_config({"worker": ["a:1"]}))
+        workers.of_environment(MICRO, {"task_index": 1}, tf_config({"worker": ["a:1"]}))
+
+    @dataclasses.dataclass(frozen=True)
+    class Settings:
+        space = "chain"
+
+    with pytest.raises(UserError, match="TF_CONFIG is set, but a run of the chain space is one process's"):
+        workers.of_environment(Settings, {}, tf_config({"worker": ["a:1"]}))
 
 
 @pytest.mark.parametrize("name", spaces.names())
