@@ -1,11 +1,13 @@
 """The recurrent space in several workers, which are real processes: their steps, and going on with another number."""
 
 import json
+import signal
 
 import numpy as np
 import pytest
 
-from tests.distributed.processes import addresses, started, well_ended, workers
+from tests.distributed.processes import addresses, ended, killed_when, started, well_ended, workers
+from tests.distributed.test_runs import scored, weights
 from tests.distributed.test_steps import assert_identical, largest_difference, trained  # noqa: F401
 from tests.helpers.mains import records
 
@@ -61,6 +63,18 @@ def test_a_search_goes_on_with_another_number_of_workers(tmp_path):
     steps = [record["step"] for record in records(tmp_path / "metrics.jsonl") if record["kind"] == "child"]
     assert steps[-1] == 100
     assert len(records(tmp_path / "arcs.jsonl")) == 20
+
+
+@pytest.mark.slow
+def test_a_search_that_was_stopped_inside_an_epoch_goes_on_bit_for_bit(tmp_path):
+    flags = [*CELL[1:], *TEXT, "--batch_size=4", "--controller_train_steps=2", "--controller_num_aggregate=2"]
+    runs = [[*flags, "--num_epochs=3", f"--output_dir={tmp_path / name}"] for name in ("whole", "stopped")]
+    well_ended(workers("search_rnn.py", runs[0]))
+    processes = workers("search_rnn.py", runs[1])
+    killed_when(processes, 1, lambda: scored(tmp_path / "stopped") >= 3, signal.SIGTERM)
+    assert [code for code, _, _ in ended(processes)] == [143, 143]
+    well_ended(workers("search_rnn.py", runs[1]))
+    assert weights(tmp_path / "whole") == weights(tmp_path / "stopped")
 
 
 @pytest.mark.slow
