@@ -22,11 +22,12 @@ SLOW = False
 _OPSET, _IR_VERSION = 25, 13
 
 
-def write(network: Network, path: str, floats: bool = False) -> None:
+def write(network: Network, path: str, floats: bool = False, narrowest: int = 2) -> None:
     """Writes an .onnx file.
 
     Args:
       floats: codes and weights are floats that hold whole numbers, for comparison.
+      narrowest: least bits of a stored weight, 2, 4 or 8; runtimes that don't know INT2 want more.
     """
     extras.need("onnx", "onnx")
     from onnx import TensorProto, helper
@@ -51,6 +52,7 @@ def write(network: Network, path: str, floats: bool = False) -> None:
             if floats:
                 return self.constant(values.astype(np.float32))
             width = 2 if tensor.bits <= 2 else 4 if tensor.bits <= 4 else 8
+            width = max(width, narrowest)
             kind, name = getattr(TensorProto, f"INT{width}"), f"weights_{len(self.constants)}"
             self.constants.append(helper.make_tensor(name, kind, values.shape, values.ravel()))
             return self.node("DequantizeLinear", name, self.scalar(1.0))

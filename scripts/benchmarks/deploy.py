@@ -5,7 +5,7 @@
 For each run directory of train_fixed_arc.py and each runtime: bytes of the file, time to load it, latency of one image,
 images a second at batch 32, peak memory, and test accuracy. Each is measured in a process of its own that may use one
 processor, in turn, `--rounds` times; the best round counts. "float" is the network with its numbers as floats, "int8" with
-its codes and weights as 8-bit integers or less. LiteRT's files take one image at a time. OpenVINO is measured where it is
+its codes and weights as 8-bit integers. LiteRT's files take one image at a time. OpenVINO is measured where it is
 installed.
 """
 
@@ -30,11 +30,11 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNTIMES = {
     "packed": "child.packed",
     "onnxruntime float": "float.onnx",
-    "onnxruntime int8": "child.onnx",
+    "onnxruntime int8": "int8.onnx",
     "LiteRT float": "float.tflite",
     "LiteRT int8": "child.tflite",
     "OpenVINO float": "float.onnx",
-    "OpenVINO int8": "child.onnx",
+    "OpenVINO int8": "int8.onnx",
     "TensorFlow": "child.saved_model",
 }
 COLUMNS = ("bytes", "load_ms", "latency_ms", "images_per_second", "peak_mb", "accuracy")
@@ -63,8 +63,8 @@ def main() -> int:
             best = {key: _best(key, [figures[key] for figures in found]) for key in COLUMNS}
             rows.append({"run": run, **about, "runtime": name, **best})
             print(f"{run:30} {name:18}", *(f"{key} {best[key]:,.4g}" for key in COLUMNS), flush=True)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
+        if arguments.json:
+            arguments.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0
 
 
@@ -78,9 +78,10 @@ def _export(run: str, folder: Path, count: int) -> dict[str, Any]:
 
     child = trained.load(run)
     network = child.network
-    for name in ("packed", "onnx", "tflite", "saved_model"):
+    for name in ("packed", "tflite", "saved_model"):
         formats.get(name).write(network, str(folder / f"child.{name}"))
     onnx.write(network, str(folder / "float.onnx"), floats=True)
+    onnx.write(network, str(folder / "int8.onnx"), narrowest=8)
     tflite.write(network, str(folder / "float.tflite"), floats=True)
     images, labels = verify.images_of(child, count)
     np.savez(folder / "images.npz", images=images[:count], labels=labels[:count])
