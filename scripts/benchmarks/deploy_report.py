@@ -123,7 +123,7 @@ def draw(rows: list[Row], path: Path) -> None:
         ("file, kB", "latency of one image, ms, one thread"),
         strict=True,
     ):
-        for of_runtime in by_network(rows).values():
+        for number, of_runtime in enumerate(by_network(rows).values()):
             for name, row in of_runtime.items():
                 axes.scatter(
                     row[key] * scale,
@@ -135,7 +135,11 @@ def draw(rows: list[Row], path: Path) -> None:
                 )
             first = of_runtime.get(OURS) or next(iter(of_runtime.values()))
             place = (first[key] * scale, 100 * first["accuracy"])
-            axes.annotate(network(first), place, (-3, 6), textcoords="offset points", fontsize=7)
+            # Left and right in turn: networks of one size lie close together.
+            side = -1 if number % 2 else 1
+            beside = {"xytext": (8 * side, -3), "textcoords": "offset points", "ha": "right" if side < 0 else "left"}
+            axes.annotate(network(first), place, fontsize=7, **beside)
+        axes.margins(x=0.22)
         axes.set_xscale("log")
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
