@@ -30,8 +30,7 @@ def write(network: Network, path: str, floats: bool = False, narrowest: int = 2)
       narrowest: least bits of a stored weight, 2, 4 or 8; runtimes that don't know INT2 want more.
     """
     extras.need("onnx", "onnx")
-    import ml_dtypes
-    from onnx import helper, numpy_helper
+    from onnx import TensorProto, helper, numpy_helper
 
     from enas.export import onnx_nodes
 
@@ -55,7 +54,8 @@ def write(network: Network, path: str, floats: bool = False, narrowest: int = 2)
             width = 2 if tensor.bits <= 2 else 4 if tensor.bits <= 4 else 8
             width = max(width, narrowest)
             # Packed: `make_tensor` would write each byte of a negative number as ten.
-            name, stored = f"weights_{len(self.constants)}", values.astype(getattr(ml_dtypes, f"int{width}", np.int8))
+            dtype = helper.tensor_dtype_to_np_dtype(getattr(TensorProto, f"INT{width}"))
+            name, stored = f"weights_{len(self.constants)}", values.astype(dtype)
             self.constants.append(numpy_helper.from_array(stored, name))
             return self.node("DequantizeLinear", name, self.scalar(1.0))
 
