@@ -60,8 +60,10 @@ def test_two_workers_with_batch_norm_in_common_do_the_steps_of_one_with_twice_th
     both = trained([*PLAIN, *flags, "--sync_batch_norm"], 2, batch=8)
     [alone] = trained([*PLAIN, *flags], 1, batch=16)
     assert_identical(*both)
-    assert largest_difference(both[0], alone) < 1e-4
-    assert largest_difference(alone[1:], alone[:-1]) > 1e-2  # not because nothing moved
+    assert largest_difference(both[0][:1], alone[:1]) < 1e-3
+    # Sums in another order turn a ReLU here and there, how many depends on the processor.
+    assert largest_difference(both[0], alone) < 0.05
+    assert largest_difference(alone[1:], alone[:-1]) > 0.2  # not because nothing moved
 
 
 @pytest.mark.slow
