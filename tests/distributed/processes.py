@@ -8,7 +8,9 @@ import subprocess
 import sys
 import time
 
-from tests.helpers.mains import ROOT
+import numpy as np
+
+from tests.helpers.mains import ROOT, records
 
 ARC = "0 2 0 0 0 1 1 1 0 1 1 3 1 4 0 2 0 0 0 1 0 2 0 0 0 1 1 1 0 1 1 3 1 4 0 2 0 0 0 1"
 CHILD = ("--dataset=digits", "--child_num_layers=2", "--child_out_filters=4")
@@ -64,3 +66,31 @@ def killed_when(processes, victim, ready, number=signal.SIGKILL):
         assert time.monotonic() < until and all(process.poll() is None for process in processes)
         time.sleep(0.05)
     os.kill(processes[victim].pid, number)
+
+
+def assert_identical(one, other):
+    for step, (values, others) in enumerate(zip(one, other, strict=True)):
+        different = [name for name in values if values[name].tobytes() != others[name].tobytes()]
+        assert not different, (step, different)
+
+
+def largest_difference(one, other):
+    """Of all variables after all steps, in units of each variable's largest value."""
+    return max(
+        np.abs(values[name] - others[name]).max() / (np.abs(others[name]).max() + 1e-6)
+        for values, others in zip(one, other, strict=True)
+        for name in values
+    )
+
+
+def scored(path):
+    """How many arcs a search has scored."""
+    return len(records(path / "arcs.jsonl")) if (path / "arcs.jsonl").exists() else 0
+
+
+def weights(path):
+    """The bytes of the newest checkpoint's variables."""
+    newest = max(
+        (path / "checkpoints").glob("last-*.data-*"), key=lambda file: int(file.name.split("-")[1].split(".")[0])
+    )
+    return newest.read_bytes()

@@ -79,9 +79,7 @@ def _trained(config, space, search, steps, poisoned):
         training.start(sess)
         for step in range(steps):
             if step == poisoned and workers.index == 1:
-                weights = next(
-                    v for name, v in everything.items() if name.startswith(("child/stem", "child/embedding"))
-                )
+                weights = next(v for name, v in everything.items() if name.startswith("child/stem"))
                 weights.load(np.full(weights.shape.as_list(), 1e30, np.float32), sess)
             feeds = {training.rate: 0.05, **training.feeds(step)}
             if search:

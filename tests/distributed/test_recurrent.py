@@ -6,15 +6,25 @@ import signal
 import numpy as np
 import pytest
 
-from tests.distributed.processes import addresses, ended, killed_when, started, well_ended, workers
-from tests.distributed.test_runs import scored, weights
-from tests.distributed.test_steps import assert_identical, largest_difference, trained  # noqa: F401
+from tests.distributed.processes import (
+    addresses,
+    assert_identical,
+    ended,
+    killed_when,
+    largest_difference,
+    scored,
+    started,
+    weights,
+    well_ended,
+    workers,
+)
 from tests.helpers.mains import records
 
 CELL = ("--space=rnn", "--child_rhn_depth=3", "--child_lstm_hidden_size=8", "--child_bptt_steps=10")
 TEXT = ("--max_train_tokens=2000", "--max_valid_tokens=400", "--max_test_tokens=300")
 WITHOUT_DROPOUT = tuple(f"--child_lstm_{name}_keep=1.0" for name in "exho")
 ARC = "--child_fixed_arc=0 0 1 1 2"
+SEARCH = (*CELL[1:], *TEXT, "--batch_size=4", "--controller_train_steps=2", "--controller_num_aggregate=2")
 
 
 def moves(steps):
@@ -27,7 +37,7 @@ def moves(steps):
 
 
 @pytest.mark.parametrize("bound", ["0.01", pytest.param("1000", marks=pytest.mark.slow)])
-def test_two_workers_do_the_steps_of_one_with_twice_the_streams(trained, bound):  # noqa: F811
+def test_two_workers_do_the_steps_of_one_with_twice_the_streams(trained, bound):
     flags = [*CELL, *TEXT, *WITHOUT_DROPOUT, ARC, f"--child_grad_bound={bound}", "--child_average_start=0"]
     both = trained(flags, 2, batch=4)
     [alone] = trained(flags, 1, batch=8)
@@ -40,7 +50,7 @@ def test_two_workers_do_the_steps_of_one_with_twice_the_streams(trained, bound):
     assert {"child/embedding", "child/cell", "child/input", "carried_state"} <= set(moved)
 
 
-def test_workers_of_a_search_train_on_arcs_of_their_own_and_hold_the_same_weights(trained):  # noqa: F811
+def test_workers_of_a_search_train_on_arcs_of_their_own_and_hold_the_same_weights(trained):
     search = [*CELL, *TEXT, "--search"]
     first, second = trained(search, 2)
     assert_identical(first, second)
@@ -51,10 +61,7 @@ def test_workers_of_a_search_train_on_arcs_of_their_own_and_hold_the_same_weight
 
 
 def test_a_search_goes_on_with_another_number_of_workers(tmp_path):
-    flags = [
-        *(*CELL[1:], *TEXT, "--batch_size=4", "--controller_train_steps=2", "--controller_num_aggregate=2"),
-        f"--output_dir={tmp_path}",
-    ]
+    flags = [*SEARCH, f"--output_dir={tmp_path}"]
     well_ended(workers("search_rnn.py", [*flags, "--num_epochs=1"]))
     assert len(records(tmp_path / "arcs.jsonl")) == 10
     out = well_ended([started("search_rnn.py", [*flags, "--num_epochs=2"])])
@@ -67,8 +74,7 @@ def test_a_search_goes_on_with_another_number_of_workers(tmp_path):
 
 @pytest.mark.slow
 def test_a_search_that_was_stopped_inside_an_epoch_goes_on_bit_for_bit(tmp_path):
-    flags = [*CELL[1:], *TEXT, "--batch_size=4", "--controller_train_steps=2", "--controller_num_aggregate=2"]
-    runs = [[*flags, "--num_epochs=3", f"--output_dir={tmp_path / name}"] for name in ("whole", "stopped")]
+    runs = [[*SEARCH, "--num_epochs=3", f"--output_dir={tmp_path / name}"] for name in ("whole", "stopped")]
     well_ended(workers("search_rnn.py", runs[0]))
     processes = workers("search_rnn.py", runs[1])
     killed_when(processes, 1, lambda: scored(tmp_path / "stopped") >= 3, signal.SIGTERM)

@@ -9,26 +9,24 @@ import time
 import numpy as np
 import pytest
 
-from tests.distributed.processes import ARC, CHILD, addresses, ended, killed_when, started, well_ended, workers
+from tests.distributed.processes import (
+    ARC,
+    CHILD,
+    addresses,
+    ended,
+    killed_when,
+    scored,
+    started,
+    weights,
+    well_ended,
+    workers,
+)
 from tests.helpers.mains import ROOT, records
 
 SEARCH = (*CHILD, "--child_scheme=k4", "--batch_size=16", "--controller_train_steps=2", "--controller_num_aggregate=2")
 TRAINING = (*CHILD, f"--child_fixed_arc={ARC}", "--batch_size=16")
 # Of a killed process, whose connections break at once: three questions, and TensorFlow's own way out.
 SOON = 30.0
-
-
-def scored(path):
-    """How many arcs a search has scored."""
-    return len(records(path / "arcs.jsonl")) if (path / "arcs.jsonl").exists() else 0
-
-
-def weights(path):
-    """The bytes of the newest checkpoint's variables."""
-    newest = max(
-        (path / "checkpoints").glob("last-*.data-*"), key=lambda file: int(file.name.split("-")[1].split(".")[0])
-    )
-    return newest.read_bytes()
 
 
 @pytest.mark.parametrize("victim", [1, pytest.param(0, marks=pytest.mark.slow)])

@@ -1,49 +1,10 @@
 """Steps of several workers, which are real processes, compared with each other and with the steps of one process."""
 
-import numpy as np
 import pytest
 
-from tests.distributed.processes import ARC, CHILD, started, well_ended, workers
+from tests.distributed.processes import ARC, CHILD, assert_identical, largest_difference
 
-PROGRAM = "tests/distributed/stepping.py"
 PLAIN = (*CHILD, "--child_drop_path_keep_prob=1.0", "--child_keep_prob=1.0", f"--child_fixed_arc={ARC}")
-STEPS = 3
-
-
-@pytest.fixture
-def trained(tmp_path):
-    """A function that trains as one process or several; returns for each {variable: values} after each step."""
-
-    def run(flags, count, poisoned=-1, batch=8):
-        files = [tmp_path / f"{number}.npz" for number in range(count)]
-        given = [*flags, f"--steps={STEPS}", f"--poisoned={poisoned}", f"--batch_size={batch}"]
-        if count == 1:
-            well_ended([started(PROGRAM, [*given, f"--output={files[0]}"])])
-        else:
-            well_ended(workers(PROGRAM, given, count, lambda index: [f"--output={files[index]}"]))
-        return [_steps(np.load(file)) for file in files]
-
-    return run
-
-
-def _steps(found):
-    names = [name.partition(":")[2] for name in found.files if name.startswith("0:")]
-    return [{name: found[f"{step}:{name}"] for name in names} for step in range(STEPS)]
-
-
-def assert_identical(one, other):
-    for step, (values, others) in enumerate(zip(one, other, strict=True)):
-        different = [name for name in values if values[name].tobytes() != others[name].tobytes()]
-        assert not different, (step, different)
-
-
-def largest_difference(one, other):
-    """Of all variables after all steps, in units of each variable's largest value."""
-    return max(
-        np.abs(values[name] - others[name]).max() / (np.abs(others[name]).max() + 1e-6)
-        for values, others in zip(one, other, strict=True)
-        for name in values
-    )
 
 
 @pytest.mark.parametrize(
@@ -57,13 +18,13 @@ def largest_difference(one, other):
     ],
 )
 def test_two_workers_with_batch_norm_in_common_do_the_steps_of_one_with_twice_the_batch(trained, flags):
-    both = trained([*PLAIN, *flags, "--sync_batch_norm"], 2, batch=8)
-    [alone] = trained([*PLAIN, *flags], 1, batch=16)
+    # With seed 0 some value of the third step is so near to a tie that on one processor other sums decide it differently.
+    flags = [*PLAIN, *flags, "--seed=1"]
+    both = trained([*flags, "--sync_batch_norm"], 2, batch=8)
+    [alone] = trained(flags, 1, batch=16)
     assert_identical(*both)
-    assert largest_difference(both[0][:1], alone[:1]) < 1e-3
-    # Sums in another order turn a ReLU here and there, how many depends on the processor.
-    assert largest_difference(both[0], alone) < 0.05
-    assert largest_difference(alone[1:], alone[:-1]) > 0.2  # not because nothing moved
+    assert largest_difference(both[0], alone) < 1e-4
+    assert largest_difference(alone[1:], alone[:-1]) > 1e-2  # not because nothing moved
 
 
 @pytest.mark.slow
