@@ -51,8 +51,7 @@ def write(network: Network, path: str, floats: bool = False, narrowest: int = 2)
         def quantized(self, tensor: Tensor, values: Array) -> str:
             if floats:
                 return self.constant(values.astype(np.float32))
-            width = 2 if tensor.bits <= 2 else 4 if tensor.bits <= 4 else 8
-            width = max(width, narrowest)
+            width = max(narrowest, 2 if tensor.bits <= 2 else 4 if tensor.bits <= 4 else 8)
             # Packed: `make_tensor` would write each byte of a negative number as ten.
             dtype = helper.tensor_dtype_to_np_dtype(getattr(TensorProto, f"INT{width}"))
             name, stored = f"weights_{len(self.constants)}", values.astype(dtype)

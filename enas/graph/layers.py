@@ -20,7 +20,7 @@ from quantize.bits import sum_bits
 from quantize.schemes import Scheme
 
 Config = TypeVar("Config", covariant=True)  # the class of a space's child settings
-# Name of the collection of variables with a row for each stream of text or images that a step trains on.
+# Name of the collection of variables with a row for each stream of text that a step trains on.
 PER_STREAM = "per_stream"
 
 

@@ -58,8 +58,6 @@ def update(
 
 def _averaged(gradients: Sequence[Tensor], variables: Sequence[Tensor], workers: int) -> list[Tensor]:
     """Averages gradients over the workers; those of rows become ones of the rows that any worker used."""
-    if workers == 1:
-        return list(gradients)
     rows, means = collectives.mean_gradients(list(map(of_rows, gradients)), variables, workers)
     pairs = zip(rows, means, strict=True)
     return [mean if row is None else tf.IndexedSlices(mean, row) for row, mean in pairs]
