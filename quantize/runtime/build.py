@@ -24,11 +24,19 @@ CACHE_VARIABLE = "QUANTIZE_RUNTIME_CACHE"
 COMPILER_VARIABLE = "CC"
 _FLAGS = ["-std=c99", "-O3", "-ffp-contract=off", "-fPIC", "-pthread"]
 _AVX512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512vpopcntdq", "avx512vnni"]
+_AMX = ["amx-tile", "amx-int8"]  # of gcc from 11 on, of clang from 12 on
 # The flags of each source; those that are for other processors are left out.
 _LEVELS: dict[str, dict[str, list[str]]] = {
-    "x86_64": {"levels/avx2.c": ["-mavx2"], "levels/avx512.c": [f"-m{name}" for name in _AVX512]},
+    "x86_64": {
+        "levels/avx2.c": ["-mavx2"],
+        "levels/avx512.c": [f"-m{name}" for name in _AVX512],
+        "levels/amx.c": [f"-m{name}" for name in (*_AVX512, *_AMX)],
+    },
     "aarch64": {"levels/neon.c": []},
 }
+_WITHOUT = {
+    "levels/amx.c": "-DWITHOUT_TILES"
+}  # what a source is compiled with where the compiler knows not all its flags
 _COMPILE_SECONDS = 300
 
 
@@ -117,6 +125,23 @@ def library_path(command: list[str]) -> Path:
     return cache_directory() / f"kernels-{_key(command)}.so"
 
 
+def _object(command: list[str], name: str, folder: str) -> str:
+    """Compiles one source; returns where the result lies.
+
+    Raises:
+      BuildError: the compiler failed.
+    """
+    target = f"{folder}/{name.replace('/', '-')}.o"
+    files = ["-c", str(SOURCES / name), "-o", target]
+    try:
+        _run([*command, *source_flags()[name], *files])
+    except BuildError:
+        if name not in _WITHOUT:
+            raise
+        _run([*command, *_FLAGS, _WITHOUT[name], *files])
+    return target
+
+
 def _compile(command: list[str], target: Path) -> None:
     """Compiles all sources into a shared library, which gets its name when it is whole.
 
@@ -126,14 +151,9 @@ def _compile(command: list[str], target: Path) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".build-") as folder:
-            objects = {name: f"{folder}/{name.replace('/', '-')}.o" for name in source_flags()}
-            commands = [
-                [*command, *flags, "-c", str(SOURCES / name), "-o", objects[name]]
-                for name, flags in source_flags().items()
-            ]
-            with concurrent.futures.ThreadPoolExecutor(len(commands)) as pool:
-                list(pool.map(_run, commands))
-            _run([*command, "-shared", "-pthread", *objects.values(), "-o", f"{folder}/library"])
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                objects = list(pool.map(lambda name: _object(command, name, folder), source_flags()))
+            _run([*command, "-shared", "-pthread", *objects, "-o", f"{folder}/library"])
             os.replace(f"{folder}/library", target)
     except OSError as error:
         raise BuildError(f"the compiled kernels can't be kept in {target.parent}: {error.strerror}") from error

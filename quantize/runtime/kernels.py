@@ -20,7 +20,7 @@ class Kernels(Protocol):
     to the pools of 3x3 pixels a slice of channels counts as contiguous.
 
     Attributes:
-      level: "numpy", "plain", "neon", "avx2" or "avx512".
+      level: "numpy", "plain", "neon", "avx2", "avx512" or "amx".
     """
 
     level: str

@@ -126,16 +126,22 @@ class ConvLayout:
     border: Array | None = None
 
 
-def conv(layer: Conv, height: int, width: int) -> ConvLayout:
-    """Lays out a convolution for outputs of a size."""
+def conv(layer: Conv, height: int, width: int, tiles: bool = False) -> ConvLayout:
+    """Lays out a convolution for outputs of a size.
+
+    Args:
+      tiles: for the kernel of AMX's tiles, to which all codes are bytes.
+    """
     kind, (side, _, channels, outputs) = arithmetic(layer.scheme).kind, layer.weights.shape
     padding = -outputs % GROUP
     values = np.pad(layer.weights, ((0, 0), (0, 0), (0, 0), (0, padding)))
     scale, offset = (np.pad(array, (0, padding)) for array in (layer.scale, layer.offset))
     groups = (outputs + padding) // GROUP
-    if kind == Kind.BYTES:
-        quads = np.pad(values, ((0, 0), (0, 0), (0, -channels % 16), (0, 0))).reshape(-1, 4, groups, GROUP)
-        return ConvLayout(np.ascontiguousarray(quads.transpose(2, 0, 3, 1)), scale, offset)
+    if kind == Kind.BYTES or tiles:
+        absent = -channels % (16 if kind == Kind.BYTES else 32)
+        quads = np.pad(values, ((0, 0), (0, 0), (0, absent), (0, 0))).reshape(-1, 4, groups, GROUP)
+        border = _border(values, height, width) if kind == Kind.BINARY and side > 1 else None
+        return ConvLayout(np.ascontiguousarray(quads.transpose(2, 0, 3, 1)), scale, offset, border=border)
     by_output = values.transpose(3, 0, 1, 2)
     planes = [pack_words(plane).reshape(groups, GROUP, -1) for plane in _bits(by_output, kind)]
     weights = np.ascontiguousarray(np.stack(planes, axis=-1).transpose(0, 2, 3, 1))

@@ -15,7 +15,7 @@ from quantize.runtime.native_floats import NativeFloats
 from quantize.runtime.program import Program, Recording
 from quantize.runtime.structures import Kernel
 
-LEVELS = ("plain", "neon", "avx2", "avx512")  # numbered as in kernels/dispatch.c
+LEVELS = ("plain", "neon", "avx2", "avx512", "amx")  # numbered as in kernels/dispatch.c
 
 
 class NativeKernels(NativeFloats):
@@ -104,7 +104,8 @@ class NativeKernels(NativeFloats):
         check_conv(x, layer, stride, start)
         n, h, w, outputs = y.shape
         side = layer.weights.shape[0]
-        layout = _layout(layer, (h, w), lambda: layouts.conv(layer, h, w))
+        tiles = self.level == "amx" and _fits_tiles(layer)
+        layout = _layout(layer, (h, w, tiles), lambda: layouts.conv(layer, h, w, tiles))
         codes = structures.view(x, start - side // 2, start - side // 2)
         line, span = codes.row, side * codes.pixel // (4 if x.arithmetic.kind == Kind.BYTES else 1)
         codes.row, codes.pixel = codes.row * stride, codes.pixel * stride
@@ -112,7 +113,7 @@ class NativeKernels(NativeFloats):
         targets = (None, y) if y.dtype == np.int32 else (y, None)
         arrays = (layout.weights, layout.base, layout.border, layout.scale, layout.offset, residual, *targets)
         numbers = (line, span, n, h, w, outputs, -(-outputs // layouts.GROUP), y_pixel)
-        kinds = (side, int(x.arithmetic.kind), x.arithmetic.bits < 8, 0)
+        kinds = (side, int(x.arithmetic.kind), x.arithmetic.bits < 8, tiles)
         arguments = structures.Conv(codes, *numbers, *kinds, *map(address, arrays))
         self._call(Kernel.CONV, arguments, n * h, layout)
 
@@ -141,6 +142,19 @@ class NativeKernels(NativeFloats):
         self._conv(x, first, y[..., :channels], 2, 0)
         self._conv(x, second, y[..., channels:], 2, 1)
         return y
+
+
+# From how many products of channels and outputs on the tiles of AMX were faster than what AVX-512 has. Codes of bits have to
+# be made bytes of for them, which more outputs are worth; docs/deploy.md has the figures.
+_TILES_FROM = {Kind.BINARY: 24_000, Kind.ONE_BIT: 24_000, Kind.TERNARY: 4_000, Kind.TWO_BITS: 1_500, Kind.BYTES: 0}
+_WINDOW_BYTES = 4096  # MOST_WINDOW_BYTES of kernels/runtime.h
+
+
+def _fits_tiles(layer: Conv) -> bool:
+    """Whether the kernel of AMX's tiles computes a convolution."""
+    side, _, channels, outputs = layer.weights.shape
+    window = side * side * coding.round_up(channels, 32)
+    return window <= _WINDOW_BYTES and channels * outputs >= _TILES_FROM[arithmetic(layer.scheme).kind]
 
 
 def _layout(layer: Depthwise | Conv, key: Any, make: Callable[[], Any]) -> Any:

@@ -86,7 +86,7 @@ class Conv(ctypes.Structure):
     _fields_ = [
         ("x", CodesView),
         *_fields(_LONG, "line span batch height width outputs groups y_pixel"),
-        *_fields(_INT, "side scheme narrow reserved"),
+        *_fields(_INT, "side scheme narrow tiles"),
         *_fields(_POINTER, "weights base border scale offset residual y sums"),
     ]
 

@@ -77,6 +77,14 @@ def test_processes_that_compile_at_once_leave_one_library_that_all_can_use(tmp_p
     assert library.stat().st_mtime_ns == before
 
 
+def test_a_compiler_that_knows_no_tiles_makes_all_other_levels(tmp_path, quick):
+    older = a_compiler(
+        tmp_path, 'case "$*" in *-mamx*) echo "error: unrecognized option" >&2; exit 1;; esac\nexec cc "$@" -O1'
+    )
+    expected = [level for level in kernels.levels() if level != "amx"][-1]
+    assert output(start(RUN, **{**quick, "CC": older})) == (expected, "")
+
+
 def test_a_damaged_library_is_compiled_again(quick, monkeypatch):
     for name, value in quick.items():
         monkeypatch.setenv(name, str(value))

@@ -45,6 +45,14 @@ def test_quantized_images_are_those_of_numpy(scheme, size):
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+def test_what_is_no_number_or_infinite_is_quantized_as_numpy_does(scheme):
+    special = np.array([np.nan, np.inf, -np.inf, 1e30, -1e30, 0.0, -0.0], F)
+    x = np.random.default_rng(0).choice(special, (1, 3, 5, 80)).astype(F)
+    expected = NUMPY.quantize(x, scheme).array
+    agree(at_every_level(lambda run: run.quantize(x, scheme).array), expected)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("side", (3, 5))
 @pytest.mark.parametrize("size", SIZES)
 def test_depthwise_convolutions_are_those_of_numpy(scheme, side, size):
@@ -69,6 +77,19 @@ def test_convolutions_are_those_of_numpy(scheme, side, size):
         expected = NUMPY.conv(x, layer, residual)
         agree(at_every_level(lambda run, x=x, layer=layer, y=residual: run.conv(x, layer, y)), expected)
         agree(at_every_level(lambda run, x=x, layer=layer: run.conv_sums(x, layer)), NUMPY.conv_sums(x, layer))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("side", "channels", "outputs"), [(1, 160, 176), (1, 1000, 40), (3, 130, 190), (5, 256, 17)])
+def test_wide_convolutions_are_those_of_numpy(scheme, side, channels, outputs):
+    random = np.random.default_rng(channels)
+    layer = conv(random, scheme, side, channels, outputs)
+    x = NUMPY.quantize(images(random, 2, 7, 5, channels), scheme, 1.0, side // 2)
+    residual = images(random, *x.size, outputs)
+    expected = NUMPY.conv(x, layer, residual)
+    for threads in (1, 3):
+        agree(at_every_level(lambda run: run.conv(x, layer, residual), threads), expected)
+    agree(at_every_level(lambda run: run.conv_sums(x, layer)), NUMPY.conv_sums(x, layer))
 
 
 # Binary codes have no zero that could lie beyond an odd side.

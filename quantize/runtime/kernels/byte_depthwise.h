@@ -25,13 +25,14 @@ static ALWAYS_INLINE void byte_depthwise_rows(const struct byte_depthwise *d, in
                     UNROLL for (int pair = 0; pair < pairs; ++pair)
                         window[dx - 1][pair] = window[dx][pair];
                 load_column(d, next, window[side - 1], side);
-                vector sum = ZERO();
+                vector sum[3] = {ZERO(), ZERO(), ZERO()}; /* several, as one would wait for itself */
                 UNROLL for (int dx = 0; dx < side; ++dx)
                     UNROLL for (int pair = 0; pair < pairs; ++pair) {
                         const int16_t *w = d->weights + ((dx * pairs + pair) * d->channels + channel) * 2;
-                        sum = DOT_PAIR(sum, window[dx][pair], LOAD_LANES(w));
+                        sum[pair] = DOT_PAIR(sum[pair], window[dx][pair], LOAD_LANES(w));
                     }
-                STORE_BYTES(out, PLUS_FLOAT(TIMES_FLOAT(TO_FLOAT(sum), scale), offset), (float)d->levels, LANES);
+                const vector_float total = TO_FLOAT(PLUS(PLUS(sum[0], sum[1]), sum[2]));
+                STORE_BYTES(out, PLUS_FLOAT(TIMES_FLOAT(total, scale), offset), (float)d->levels, LANES);
             }
         }
     }

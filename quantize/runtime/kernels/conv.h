@@ -33,6 +33,26 @@ static vector border_of(const struct conv *c, const struct place *p, int64_t out
     return LOAD_LANES(c->border + class * c->groups * GROUP + output);
 }
 
+/* Writes the first n outputs of a vector of the pixels of a tile, from y's sums times scale plus offset. */
+static ALWAYS_INLINE void finish_floats(const struct conv *c, const struct place *places, int64_t valid, int64_t output,
+    const vector *sum, int64_t n, const int pixels)
+{
+    const vector_float scale = LOAD_FLOAT(c->scale + output, LANES), offset = LOAD_FLOAT(c->offset + output, LANES);
+    vector_float y[MOST_PIXELS];
+    UNROLL for (int m = 0; m < pixels; ++m)
+        y[m] = PLUS_FLOAT(TIMES_FLOAT(TO_FLOAT(sum[m]), scale), offset);
+    if (c->residual)
+        UNROLL for (int m = 0; m < pixels; ++m) /* past the end, the last pixel again */
+            y[m] = PLUS_FLOAT(y[m], LOAD_FLOAT(c->residual + places[m].index * c->y_pixel + output, n));
+    if (valid >= pixels) {
+        UNROLL for (int m = 0; m < pixels; ++m)
+            STORE_FLOAT(c->y + places[m].index * c->y_pixel + output, y[m], n);
+        return;
+    }
+    for (int m = 0; m < valid; ++m)
+        STORE_FLOAT(c->y + places[m].index * c->y_pixel + output, y[m], n);
+}
+
 /* Writes the outputs [output, output + LANES) of the pixels of a tile. */
 static ALWAYS_INLINE void finish(
     const struct conv *c, const struct place *places, int64_t valid, int64_t output, vector *sum, const int pixels)
@@ -49,20 +69,10 @@ static ALWAYS_INLINE void finish(
                 STORE((uint32_t *)c->sums + places[m].index * c->outputs + output, sum[m], n);
         return;
     }
-    const vector_float scale = LOAD_FLOAT(c->scale + output, LANES), offset = LOAD_FLOAT(c->offset + output, LANES);
-    vector_float y[MOST_PIXELS];
-    UNROLL for (int m = 0; m < pixels; ++m)
-        y[m] = PLUS_FLOAT(TIMES_FLOAT(TO_FLOAT(sum[m]), scale), offset);
-    if (c->residual)
-        UNROLL for (int m = 0; m < pixels; ++m) /* past the end, the last pixel again */
-            y[m] = PLUS_FLOAT(y[m], LOAD_FLOAT(c->residual + places[m].index * c->y_pixel + output, n));
-    if (valid >= pixels) {
-        UNROLL for (int m = 0; m < pixels; ++m)
-            STORE_FLOAT(c->y + places[m].index * c->y_pixel + output, y[m], n);
-        return;
-    }
-    for (int m = 0; m < valid; ++m)
-        STORE_FLOAT(c->y + places[m].index * c->y_pixel + output, y[m], n);
+    if (n >= LANES) /* apart, so that nothing is decided inside */
+        finish_floats(c, places, valid, output, sum, LANES, pixels);
+    else
+        finish_floats(c, places, valid, output, sum, n, pixels);
 }
 
 static ALWAYS_INLINE int accumulators(int scheme) { return scheme == TERNARY ? 2 : scheme == TWO_BITS ? 4 : 1; }

@@ -79,15 +79,17 @@ static void global_pool(const void *arguments, int64_t first, int64_t last)
         }
 }
 
-/* FLOAT_PIXELS pixels of a row from x on, times a vector of outputs. Sums go over the window's taps, in each over the
- * channels. Pixels left and right of the image count as 0, which changes no bit of a sum. */
-static ALWAYS_INLINE void float_tile(const struct floats *f, int64_t image, int64_t y, int64_t x, int64_t output, int64_t n)
+/* FLOAT_PIXELS pixels of a row from x on, times `beside` vectors of outputs, the last of n lanes. Sums go over the window's
+ * taps, in each over the channels. Pixels left and right of the image count as 0, which changes no bit of a sum. */
+static ALWAYS_INLINE void float_tile(
+    const struct floats *f, int64_t image, int64_t y, int64_t x, int64_t output, int64_t n, const int beside)
 {
     static const float zeros[MOST_WINDOW_CHANNELS];
     const int64_t before = f->side / 2;
-    vector_float sum[FLOAT_PIXELS];
+    vector_float sum[FLOAT_PIXELS][FLOAT_VECTORS];
     UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m)
-        sum[m] = BROADCAST_FLOAT(0.0f);
+        UNROLL for (int v = 0; v < beside; ++v)
+            sum[m][v] = BROADCAST_FLOAT(0.0f);
     for (int64_t dy = 0; dy < f->side; ++dy) {
         if (y + dy < before || y + dy - before >= f->height)
             continue;
@@ -100,17 +102,26 @@ static ALWAYS_INLINE void float_tile(const struct floats *f, int64_t image, int6
                 pixel[m] = there ? line + from * f->channels : f->side > 1 ? zeros : line;
             }
             for (int64_t c = 0; c < f->channels; ++c, w += f->outputs) {
-                const vector_float weights = LOAD_FLOAT(w, n);
-                UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m)
-                    sum[m] = PLUS_FLOAT(sum[m], TIMES_FLOAT(BROADCAST_FLOAT(pixel[m][c]), weights));
+                vector_float weights[FLOAT_VECTORS];
+                UNROLL for (int v = 0; v < beside; ++v)
+                    weights[v] = LOAD_FLOAT(w + v * LANES, v < beside - 1 ? LANES : n);
+                UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m) {
+                    const vector_float value = BROADCAST_FLOAT(pixel[m][c]);
+                    UNROLL for (int v = 0; v < beside; ++v)
+                        sum[m][v] = PLUS_FLOAT(sum[m][v], TIMES_FLOAT(value, weights[v]));
+                }
             }
         }
     }
     float *out = f->y + ((image * f->height + y) * f->width + x) * f->outputs + output;
-    const vector_float scale = LOAD_FLOAT(f->scale + output, n), offset = LOAD_FLOAT(f->offset + output, n);
-    UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m)
-        if (x + m < f->width)
-            STORE_FLOAT(out + m * f->outputs, PLUS_FLOAT(TIMES_FLOAT(sum[m], scale), offset), n);
+    UNROLL for (int v = 0; v < beside; ++v) {
+        const int64_t lanes = v < beside - 1 ? LANES : n, at = v * LANES;
+        const vector_float scale = LOAD_FLOAT(f->scale + output + at, lanes);
+        const vector_float offset = LOAD_FLOAT(f->offset + output + at, lanes);
+        UNROLL for (int m = 0; m < FLOAT_PIXELS; ++m)
+            if (x + m < f->width)
+                STORE_FLOAT(out + m * f->outputs + at, PLUS_FLOAT(TIMES_FLOAT(sum[m][v], scale), offset), lanes);
+    }
 }
 
 static void float_conv(const void *arguments, int64_t first, int64_t last)
@@ -118,12 +129,20 @@ static void float_conv(const void *arguments, int64_t first, int64_t last)
     const struct floats *f = arguments;
     for (int64_t r = first; r < last; ++r)
         for (int64_t x = 0; x < f->width; x += FLOAT_PIXELS) {
+            const int64_t image = r / f->height, y = r % f->height;
             int64_t output = 0;
+            for (; output + FLOAT_VECTORS * LANES <= f->outputs; output += FLOAT_VECTORS * LANES)
+                float_tile(f, image, y, x, output, LANES, FLOAT_VECTORS);
             for (; output + LANES <= f->outputs; output += LANES)
-                float_tile(f, r / f->height, r % f->height, x, output, LANES);
+                float_tile(f, image, y, x, output, LANES, 1);
             if (output < f->outputs)
-                float_tile(f, r / f->height, r % f->height, x, output, f->outputs - output);
+                float_tile(f, image, y, x, output, f->outputs - output, 1);
         }
+}
+
+static ALWAYS_INLINE void add_vector(const struct floats *f, int64_t i, int64_t n, vector_float factor)
+{
+    STORE_FLOAT(f->y + i, TIMES_FLOAT(PLUS_FLOAT(LOAD_FLOAT(f->x + i, n), LOAD_FLOAT(f->w + i, n)), factor), n);
 }
 
 static void add(const void *arguments, int64_t first, int64_t last)
@@ -131,8 +150,9 @@ static void add(const void *arguments, int64_t first, int64_t last)
     const struct floats *f = arguments;
     const int64_t row = f->width * f->channels;
     const vector_float factor = BROADCAST_FLOAT(*f->scale);
-    for (int64_t i = first * row; i < last * row; i += LANES) {
-        const int64_t n = last * row - i;
-        STORE_FLOAT(f->y + i, TIMES_FLOAT(PLUS_FLOAT(LOAD_FLOAT(f->x + i, n), LOAD_FLOAT(f->w + i, n)), factor), n);
-    }
+    int64_t i = first * row;
+    for (; i + LANES <= last * row; i += LANES)
+        add_vector(f, i, LANES, factor);
+    if (i < last * row)
+        add_vector(f, i, last * row - i, factor);
 }

@@ -19,11 +19,15 @@
 #include "floats.h"
 #include "quantize.h"
 
+#ifndef CONV_KERNEL
+#define CONV_KERNEL conv
+#endif
+
 const kernel TABLE[KERNELS] = {
     [QUANTIZE] = quantize,
     [BIT_DEPTHWISE] = bit_depthwise,
     [BYTE_DEPTHWISE] = byte_depthwise,
-    [CONV] = conv,
+    [CONV] = CONV_KERNEL,
     [AVERAGE_POOL] = average_pool,
     [MAX_POOL] = max_pool,
     [GLOBAL_POOL] = global_pool,

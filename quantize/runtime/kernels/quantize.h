@@ -33,6 +33,33 @@ static ALWAYS_INLINE void quantize_word(
         *high = planes[1] & inside;
 }
 
+/* Writes the codes of `vectors` vectors of floats, the last of n lanes. */
+static ALWAYS_INLINE void quantize_bytes(
+    const float *x, uint8_t *out, int64_t n, float factor, float levels, const int vectors)
+{
+    vector_float v[BYTE_STORE];
+    UNROLL for (int i = 0; i < vectors; ++i) {
+        v[i] = TIMES_FLOAT(LOAD_FLOAT(x + i * LANES, n), BROADCAST_FLOAT(factor));
+        v[i] = TIMES_FLOAT(v[i], BROADCAST_FLOAT(levels));
+    }
+    if (vectors == BYTE_STORE && BYTE_STORE > 1)
+        STORE_MANY_BYTES(out, v, levels);
+    else
+        STORE_BYTES(out, v[0], levels, n);
+}
+
+/* The same of `count` floats. */
+static ALWAYS_INLINE void quantize_line(const float *x, uint8_t *out, int64_t count, float factor, float levels)
+{
+    int64_t i = 0;
+    for (; BYTE_STORE > 1 && i + BYTE_STORE * LANES <= count; i += BYTE_STORE * LANES)
+        quantize_bytes(x + i, out + i, LANES, factor, levels, BYTE_STORE);
+    for (; i + LANES <= count; i += LANES)
+        quantize_bytes(x + i, out + i, LANES, factor, levels, 1);
+    if (i < count)
+        quantize_bytes(x + i, out + i, count - i, factor, levels, 1);
+}
+
 static ALWAYS_INLINE void quantize_rows(const struct quantize *q, int64_t first, int64_t last, const int scheme)
 {
     for (int64_t r = first; r < last; ++r) {
@@ -40,12 +67,11 @@ static ALWAYS_INLINE void quantize_rows(const struct quantize *q, int64_t first,
         int64_t at = r / q->height * q->out.image + r % q->height * q->out.row;
         for (int64_t i = 0; i < q->width; ++i, x += q->x_pixel, at += q->out.pixel) {
             if (scheme == BYTES) {
-                const vector_float factor = BROADCAST_FLOAT(q->factor), levels = BROADCAST_FLOAT((float)q->levels);
-                for (int64_t c = 0; c < q->channels; c += LANES) {
-                    vector_float v = TIMES_FLOAT(LOAD_FLOAT(x + c, q->channels - c), factor);
-                    uint8_t *out = (uint8_t *)q->out.data + at + c;
-                    STORE_BYTES(out, TIMES_FLOAT(v, levels), (float)q->levels, q->channels - c);
-                }
+                uint8_t *out = (uint8_t *)q->out.data + at;
+                const int one_line = q->x_pixel == q->channels && q->out.pixel == q->channels;
+                quantize_line(x, out, q->channels * (one_line ? q->width : 1), q->factor, (float)q->levels);
+                if (one_line)
+                    break;
                 continue;
             }
             uint32_t *out = (uint32_t *)q->out.data + at;

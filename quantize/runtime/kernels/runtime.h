@@ -61,13 +61,17 @@ struct byte_depthwise {
  * or quads of bytes long. groups: outputs / 16, rounded up.
  * weights: [group][side * span][plane][16] words, or [group][side * span][16][4] bytes.
  * narrow: the sum of two products of bytes always fits into 16 bits.
+ * tiles: the kernel of the tiles of AMX computes it; codes of any scheme count as bytes then: weights are [group][quads of
+ * bytes of a window][16][4], a word of bits being 8 quads, and a window has up to MOST_WINDOW_BYTES.
  * base: int32 [groups * 16], of bit planes of one bit. border: int32 [row class][column class][groups * 16], which is
  * added to sums, or NULL. y and residual have y_pixel floats from pixel to pixel, sums
  * `outputs` int32. */
+#define MOST_WINDOW_BYTES 4096
+
 struct conv {
     struct codes x;
     int64_t line, span, batch, height, width, outputs, groups, y_pixel;
-    int32_t side, scheme, narrow, reserved;
+    int32_t side, scheme, narrow, tiles;
     const void *weights;
     const int32_t *base, *border;
     const float *scale, *offset, *residual;
@@ -111,7 +115,8 @@ typedef void (*kernel)(const void *arguments, int64_t first, int64_t last);
 enum kernel_id { QUANTIZE, BIT_DEPTHWISE, BYTE_DEPTHWISE, CONV, AVERAGE_POOL, MAX_POOL, GLOBAL_POOL, FLOAT_CONV, ADD,
     FLOAT_DEPTHWISE, ACTIVATE, COPY, KERNELS };
 
-extern const kernel kernels_plain[KERNELS], kernels_avx2[KERNELS], kernels_avx512[KERNELS], kernels_neon[KERNELS];
+extern const kernel kernels_plain[KERNELS], kernels_avx2[KERNELS], kernels_avx512[KERNELS], kernels_amx[KERNELS],
+    kernels_neon[KERNELS];
 
 /* The class of a row (or column): rows with the same padding have the same. There are min(height, 2 (side / 2) + 1). */
 static inline int64_t row_class(int64_t y, int64_t height, int64_t side)

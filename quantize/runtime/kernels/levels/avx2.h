@@ -6,6 +6,8 @@
 #define ACCUMULATORS 8
 #define BYTE_VECTORS 2
 #define BYTE_PIXELS 4
+#define FLOAT_VECTORS 1
+#define BYTE_STORE 1
 #define DIRECT 0 /* POPCOUNT counts in bytes, WIDEN adds the four bytes of a lane */
 
 typedef __m256i vector;
@@ -112,3 +114,4 @@ static inline vector PAIR(const uint8_t *a, const uint8_t *b)
     return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(eight_bytes(a), eight_bytes(b)));
 }
 static inline vector DOT_PAIR(vector sum, vector x, vector w) { return PLUS(sum, _mm256_madd_epi16(x, w)); }
+#define STORE_MANY_BYTES(p, v, levels) ((void)0)

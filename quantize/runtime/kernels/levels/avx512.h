@@ -6,6 +6,8 @@
 #define ACCUMULATORS 16
 #define BYTE_VECTORS 4
 #define BYTE_PIXELS 6
+#define FLOAT_VECTORS 3
+#define BYTE_STORE 4
 #define DIRECT 1
 
 typedef __m512i vector;
@@ -55,6 +57,16 @@ static inline void STORE_BYTES(uint8_t *p, vector_float v, float levels, int64_t
         _mm_storeu_si128((__m128i *)p, bytes);
     else
         _mm_mask_storeu_epi8(p, first_lanes(n), bytes);
+}
+
+static inline void STORE_MANY_BYTES(uint8_t *p, const vector_float *v, float levels)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i codes[4];
+    for (int i = 0; i < 4; ++i) /* the last pack makes 0 of what is below it, and of what is not a number */
+        codes[i] = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_set1_ps(levels), v[i]));
+    const __m512i bytes = _mm512_packus_epi16(_mm512_packs_epi32(codes[0], codes[1]), _mm512_packs_epi32(codes[2], codes[3]));
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, bytes));
 }
 
 static inline vector SINGLE(const uint8_t *a) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)a)); }

@@ -6,6 +6,8 @@
 #define ACCUMULATORS 16
 #define BYTE_VECTORS 1
 #define BYTE_PIXELS 8
+#define FLOAT_VECTORS 2
+#define BYTE_STORE 1
 #define DIRECT 0
 
 typedef uint32x4_t vector;
@@ -113,3 +115,4 @@ static inline vector DOT_PAIR(vector sum, vector x, vector w)
     int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b)), high = vmull_s16(vget_high_s16(a), vget_high_s16(b));
     return PLUS(sum, vreinterpretq_u32_s32(vpaddq_s32(low, high)));
 }
+#define STORE_MANY_BYTES(p, v, levels) ((void)0)
