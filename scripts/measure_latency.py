@@ -82,7 +82,7 @@ def measured(config: Any, child: dict[str, Any], shape: tuple[int, int, int], th
         for watch in watches.values():
             watch.round(CALLS)
     times = {name: watch.milliseconds for name, watch in watches.items()}
-    table = LatencyTable(_machine(runtime), threads, child, shape, FLAGS.num_classes, 0.0, times)
+    table = LatencyTable(_machine(runtime), threads, child, shape, FLAGS.num_classes, 0.0, times, _kernels(runtime))
     # What a prediction takes beside its parts: of children of nothing but identities, which have few.
     plain = arc.for_child([0, 4, 1, 4] * (2 * config.num_cells), config)
     [whole] = _predictions([plain], table, config)
@@ -133,7 +133,10 @@ def check(table: LatencyTable, count: int) -> None:
     from scipy.stats import spearmanr
 
     from enas.micro import arc
+    from quantize.runtime import kernels
 
+    if table.kernels != _kernels(kernels.get()):
+        print(f"--output={FLAGS.output}: was measured with other kernels than these; measure it again")
     config = configs.from_values(SETTINGS, table.child).child
     rng = np.random.default_rng(0)
     arcs = [arc.for_child(_random(rng, config), config) for _ in range(count)]
@@ -158,6 +161,12 @@ def _random(rng: np.random.Generator, config: Any) -> list[int]:
         for node in range(config.num_cells)
         for place in range(4)
     ]
+
+
+def _kernels(runtime: Any) -> str:
+    from quantize.runtime import build
+
+    return "" if runtime.level == "numpy" else build.key(build.compiler())
 
 
 def _machine(runtime: Any) -> str:

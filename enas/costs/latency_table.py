@@ -24,6 +24,7 @@ class LatencyTable:
       num_classes: of the classifier.
       overhead: milliseconds of a prediction beside its parts.
       milliseconds: {name of a part: its time}.
+      kernels: which ones were measured: the hash of their sources, flags and compiler; "": NumPy's, or not told.
     """
 
     machine: str
@@ -33,6 +34,7 @@ class LatencyTable:
     num_classes: int
     overhead: float
     milliseconds: Mapping[str, float]
+    kernels: str = ""
 
     def latency(self, parts: Mapping[str, int]) -> float:
         """Adds up milliseconds of parts, {name: how often}."""
@@ -69,6 +71,7 @@ def read(path: str) -> LatencyTable:
         whole = (
             type(table.threads) is type(table.num_classes) is int
             and isinstance(table.machine, str)
+            and isinstance(table.kernels, str)
             and isinstance(table.child, dict)
         )
         shape = tuple(table.image_shape)

@@ -111,8 +111,8 @@ def _run(command: list[str]) -> str:
     return done.stdout
 
 
-def _key(command: list[str]) -> str:
-    """Hashes what a library depends on: sources, flags, and the compiler with its version."""
+def key(command: list[str]) -> str:
+    """Hashes what a library depends on: sources, flags, and the compiler with its version; 20 hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sorted(SOURCES.rglob("*.[ch]")):
         digest.update(path.relative_to(SOURCES).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
@@ -122,7 +122,7 @@ def _key(command: list[str]) -> str:
 
 def library_path(command: list[str]) -> Path:
     """Where the library lies that a compiler makes of the sources as they are."""
-    return cache_directory() / f"kernels-{_key(command)}.so"
+    return cache_directory() / f"kernels-{key(command)}.so"
 
 
 def _object(command: list[str], name: str, folder: str) -> str:

@@ -143,14 +143,14 @@ def test_a_library_is_known_by_sources_flags_and_compiler(tmp_path, monkeypatch)
     sources.mkdir()
     (sources / "a.c").write_text("1")
     monkeypatch.setattr(build, "SOURCES", sources)
-    keys = [build._key(["cc"])]
+    keys = [build.key(["cc"])]
     (sources / "a.c").write_text("2")
-    keys.append(build._key(["cc"]))
+    keys.append(build.key(["cc"]))
     monkeypatch.setattr(build, "_FLAGS", ["-O0"])
-    keys.append(build._key(["cc"]))
-    keys.append(build._key([str(a_compiler(tmp_path, "echo 1"))]))
+    keys.append(build.key(["cc"]))
+    keys.append(build.key([str(a_compiler(tmp_path, "echo 1"))]))
     a_compiler(tmp_path, "echo 2")
-    keys.append(build._key([str(tmp_path / "compiler")]))
+    keys.append(build.key([str(tmp_path / "compiler")]))
     assert len(set(keys)) == len(keys)
 
 
