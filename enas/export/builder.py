@@ -32,6 +32,7 @@ class Builder:
     def __init__(self, build: BuildContext[Any], variables: Mapping[str, Array], image: Sequence[int]) -> None:
         self.build, self.variables = build, variables
         self.operations: list[Operation] = []
+        self._quantized: dict[tuple[Any, ...], int] = {}
         self.values = [Value(tuple(image))]
 
     def emit(self, kind: str, *inputs: int, tensors: Mapping[str, Tensor] | None = None, **attributes: Any) -> int:
@@ -60,13 +61,17 @@ class Builder:
         return folded, offset - mean * folded
 
     def quantize(self, scheme: Scheme, *values: int, plain: bool = False) -> int:
-        """Applies the activation of a scheme that is quantized to real values, whose channels are concatenated.
+        """Applies the activation of a scheme that is quantized to real values, whose channels are concatenated. What others
+        have quantized alike is there already.
 
         Args:
           plain: it is the scheme's own activation, whatever the network around it.
         """
         factor, _ = self._range(scheme, plain)
-        return self.emit("quantize", *values, scheme=scheme.name, factor=factor)
+        key = scheme.name, factor, values
+        if key not in self._quantized:
+            self._quantized[key] = self.emit("quantize", *values, scheme=scheme.name, factor=factor)
+        return self._quantized[key]
 
     def activate(self, scheme: Scheme, value: int, plain: bool = False) -> int:
         """As `quantize`, or ReLU where the scheme is a float; returns real values."""

@@ -6,7 +6,7 @@ from enas.export.builder import Builder
 from enas.micro.arc import Arc, Cell
 from enas.micro.config import ChildConfig
 from enas.micro.cost import reduction_layers
-from enas.micro.latency import Unit
+from enas.micro.latency import SCHEMES, Unit
 from enas.micro.op_table import REPEATS, Op, op_table
 from quantize import schemes
 
@@ -65,6 +65,8 @@ def describe_unit(builder: Builder, unit: Unit) -> None:
         _calibrated(builder, "unit", 0, list(unit.size[:2]), unit.size[2])
     elif unit.kind == "op":
         _op(builder, "unit", op_table(builder.build.config)[unit.detail], 0)
+    elif unit.kind == "quantize":
+        builder.quantize(schemes.get(SCHEMES[unit.detail]), 0)
     elif unit.kind == "add":
         builder.emit("add", 0, 0, factor=0.5 if builder.build.config.low_bit else 1.0)
     else:

@@ -1,5 +1,6 @@
 """Latency as a cost: what the parts of a child are, the table, and a real one that is measured here."""
 
+import collections
 import dataclasses
 import json
 import re
@@ -7,7 +8,7 @@ import types
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enas import spaces
@@ -55,23 +56,43 @@ def test_names_tell_all_parts_apart():
     assert len({latency.name(unit, CHILD) for unit in parts}) == len(parts)
 
 
-@pytest.mark.parametrize("scheme, recipe", [("binary", "low_bit"), ("k4", "published"), ("fp32", "low_bit")])
-def test_the_parts_of_a_child_hold_exactly_the_operations_of_the_whole(scheme, recipe):
+MIXED = {"scheme": "k8", "search_precision": "binary,k8,fp32"}  # the glue's scheme is one of the ops'
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"scheme": "k4", "recipe": "published"}, {"scheme": "fp32"}, {"scheme": "k8"}, MIXED],
+    ids=lambda changes: " ".join(map(str, changes.values())) or "binary",
+)
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_the_parts_of_a_child_hold_exactly_the_operations_of_the_whole(changes, data):
     from enas.export import latency as measuring
     from enas.micro import program
 
-    config = dataclasses.replace(CHILD, scheme=scheme, recipe=recipe)
-    scopes = latency.scopes(ARC, config, IMAGE, 10)
+    config = dataclasses.replace(CHILD, **changes)
+    arc = arcs.for_child(data.draw(arcs_of(config)), config)
+    scopes = latency.scopes(arc, config, IMAGE, 10)
     shapes = {scope: program.unit_shapes(unit, config) for scope, unit in scopes.items()}
     whole = measuring.builder_of(config, 10, IMAGE, shapes)
-    program.describe(whole, ARC)
-    kinds = [operation.kind for operation in whole.operations]
-    of_parts = []
-    for unit, count in latency.units(ARC, config, IMAGE, 10).items():
+    program.describe(whole, arc)
+    expected = collections.Counter(_what(operation, whole) for operation in whole.operations)
+    of_parts = collections.Counter()
+    counted = latency.units(arc, config, IMAGE, 10)
+    assert set(counted) <= latency.possible(arc, config, IMAGE, 10)
+    for unit, count in counted.items():
         part = measuring.builder_of(config, 10, unit.shape, {"": program.unit_shapes(unit, config)})
         program.describe_unit(part, unit)
-        of_parts += count * [operation.kind for operation in part.operations]
-    assert sorted(kinds) == sorted(of_parts)
+        for operation in part.operations:
+            # A unit reads one value as often as a whole child's has different ones.
+            of_parts[_what(operation, part)] += count
+    assert +of_parts == expected
+
+
+def _what(operation, builder):
+    """What an operation computes: its kind, its scheme, and the shapes that it reads."""
+    shapes = tuple(builder.shape(value) for value in operation.inputs)
+    return operation.kind, operation.attributes.get("scheme"), shapes
 
 
 def table(**changes):
