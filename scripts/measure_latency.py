@@ -29,7 +29,7 @@ from enas.options import config as configs
 FLAGS = absl_flags.FLAGS
 SETTINGS = spaces.get("micro").search_config
 CHILD = [name for name, section, _ in configs.options(SETTINGS) if section == "child"]
-ROUNDS, CALLS = 5, 15
+ROUNDS, CALLS = 20, 10  # many rounds: what else runs on a machine comes and goes within seconds
 
 
 def main(arguments: list[str]) -> None:
