@@ -144,9 +144,9 @@ class NativeKernels(NativeFloats):
         return y
 
 
-# From how many products of channels and outputs on the tiles of AMX were faster than what AVX-512 has. Codes of bits have to
-# be made bytes of for them, which more outputs are worth; docs/deploy.md has the figures.
-_TILES_FROM = {Kind.BINARY: 24_000, Kind.ONE_BIT: 24_000, Kind.TERNARY: 4_000, Kind.TWO_BITS: 1_500, Kind.BYTES: 0}
+# From how many channels times outputs on the tiles of AMX were faster than what AVX-512 has, on a core whose neighbour was
+# busy as well as on one with a quiet one. Bits have to be made bytes of for them, which many outputs are worth.
+_TILES_FROM = {Kind.BINARY: 60_000, Kind.ONE_BIT: 60_000, Kind.TERNARY: 6_000, Kind.TWO_BITS: 1_500, Kind.BYTES: 0}
 _WINDOW_BYTES = 4096  # MOST_WINDOW_BYTES of kernels/runtime.h
 
 
