@@ -122,10 +122,14 @@ def profile(table: LatencyTable, path: str) -> None:
     arc = arc_input.from_file(path, spaces.get("micro"), config)
     counts = _parts(arc, config, table)
     whole = table.latency(counts)
-    rows = [(count * table.milliseconds[name], f"{count} x {name}") for name, count in counts.items()]
+    rows = [(count * table.milliseconds[name], _words(name, count)) for name, count in counts.items()]
     for time, words in sorted([*rows, (table.overhead, "beside the parts")], reverse=True):
         print(f"{time:8.4f} ms {time / whole:6.1%}  {words}")
     print(f"{whole:8.4f} ms in all, {table.threads} thread(s), {table.machine}")
+
+
+def _words(name: str, count: int) -> str:
+    return f"{count} x {name}" if count > 0 else f"{-count} x {name} spared: other parts have done it"
 
 
 def check(table: LatencyTable, count: int) -> None:
