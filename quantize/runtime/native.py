@@ -41,12 +41,17 @@ class NativeKernels(NativeFloats):
         number, threads = ctypes.c_int(self._number), ctypes.c_int(self.threads)
         self._library.quantize_runtime_run(number, ctypes.c_int64(count), ids, arguments, rows, threads)
 
+    def _run_images(self, count: int, ids: Any, arguments: Any, rows: Any, *feeds: Any) -> None:
+        number, threads = ctypes.c_int(self._number), ctypes.c_int(self.threads)
+        run = self._library.quantize_runtime_run_images
+        run(number, ctypes.c_int64(count), ids, arguments, rows, threads, *feeds)
+
     def program(self, function: Callable[..., Array], *inputs: Array) -> Callable[..., Array]:
         """See `Kernels`."""
 
         def record(threads: int) -> Recording:
             recorder = NativeKernels(self._library, self.level, threads)
-            recording = Recording(recorder._run, [array[:1] for array in inputs])
+            recording = Recording(recorder._run, recorder._run_images, [array[:1] for array in inputs])
             recorder._recording, recorder._memory = recording, recording.memory
             recording.finish(function(recorder, *recording.inputs))
             return recording

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from quantize.runtime.codes import Array
-from quantize.runtime.memory import Recycled, align
-from quantize.runtime.structures import Kernel
+from quantize.runtime.memory import Recycled, address, align
+from quantize.runtime.structures import Feed, Kernel
 
 
 class Recording:
@@ -22,8 +22,8 @@ class Recording:
       kept: what the arguments point into besides the memory.
     """
 
-    def __init__(self, run: Callable[..., None], inputs: Sequence[Array]) -> None:
-        self._run = run
+    def __init__(self, run: Callable[..., None], run_images: Callable[..., None], inputs: Sequence[Array]) -> None:
+        self._run, self._run_images = run, run_images
         self.inputs = [align(array) for array in inputs]
         self.memory = Recycled()
         self.calls: list[tuple[Kernel, ctypes.Structure, int]] = []
@@ -46,6 +46,13 @@ class Recording:
     def replay(self) -> None:
         """Runs the calls again."""
         self._run(*self._whole)
+
+    def run_images(self, arrays: Sequence[Array], output: Array, images: range) -> None:
+        """Runs the calls for images of the arrays, and puts what they result in into those of `output`."""
+        pairs = [*zip(arrays, self.inputs, strict=True), (output, self.output)]
+        feeds = (Feed * len(pairs))(*(Feed(address(whole), address(mine), mine.nbytes) for whole, mine in pairs))
+        numbers = map(ctypes.c_int64, (images.start, images.stop, images.step))
+        self._run_images(*self._whole, ctypes.c_int64(len(arrays)), feeds, *numbers)
 
 
 class Program:
@@ -78,29 +85,21 @@ class Program:
         for mine, array in zip(expected, arrays, strict=True):
             if mine.shape[1:] != array.shape[1:] or len(array) != count:
                 raise ValueError(f"the program takes {count} images of shape {mine.shape[1:]}, not {array.shape}")
+        arrays = tuple(np.ascontiguousarray(array, mine.dtype) for array, mine in zip(arrays, expected, strict=True))
         output = np.empty((count, *self.shared.output.shape[1:]), self.shared.output.dtype)
         workers = min(self._threads, count)
         if workers <= 1:
-            _run_images(self.shared, arrays, output, range(count))
+            self.shared.run_images(arrays, output, range(count))
             return output
         while len(self._own) < workers:
             self._own.append(self._record(1))
         parts = [range(i, count, workers) for i in range(workers)]
         threads = [
-            threading.Thread(target=_run_images, args=(self._own[i], arrays, output, parts[i]))
-            for i in range(1, workers)
+            threading.Thread(target=self._own[i].run_images, args=(arrays, output, parts[i])) for i in range(1, workers)
         ]
         for thread in threads:
             thread.start()
-        _run_images(self._own[0], arrays, output, parts[0])
+        self._own[0].run_images(arrays, output, parts[0])
         for thread in threads:
             thread.join()
         return output
-
-
-def _run_images(recording: Recording, arrays: Sequence[Array], output: Array, images: range) -> None:
-    for image in images:
-        for mine, array in zip(recording.inputs, arrays, strict=True):
-            mine[0] = array[image]
-        recording.replay()
-        output[image] = recording.output[0]

@@ -121,6 +121,12 @@ class Copy(ctypes.Structure):
     ]
 
 
+class Feed(ctypes.Structure):
+    """`struct feed`."""
+
+    _fields_ = [*_fields(_POINTER, "images memory"), ("bytes", _LONG)]
+
+
 def view(codes: Codes, y: int = 0, x: int = 0, channel: int = 0) -> CodesView:
     """The view of codes from pixel (y, x) and, of bytes, from a channel on. Steps are in elements of the array."""
     item = codes.array.itemsize

@@ -3,6 +3,8 @@
 #include "runtime.h"
 #include "threads.h"
 
+#include <string.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -73,6 +75,12 @@ static const kernel *table(int level)
     return kernels_plain;
 }
 
+/* Where an input or the output of all images lies, and where that of the image that is computed; bytes of one image. */
+struct feed {
+    char *images, *memory;
+    int64_t bytes;
+};
+
 /* Runs `count` kernels one after the other, each on the rows [0, rows[i]), shared by up to `threads` threads. */
 void quantize_runtime_run(
     int level, int64_t count, const int32_t *kernels, const void *const *arguments, const int64_t *rows, int threads)
@@ -80,4 +88,19 @@ void quantize_runtime_run(
     const kernel *all = table(level);
     for (int64_t i = 0; i < count; ++i)
         run_rows(all[kernels[i]], arguments[i], rows[i], threads);
+}
+
+/* Runs the kernels for one image after the other, every `step`-th of [first, last): copies `bytes` bytes of each of the
+ * images' inputs to where the kernels read them, and of what the last feed names from there to the images' outputs. */
+void quantize_runtime_run_images(
+    int level, int64_t count, const int32_t *kernels, const void *const *arguments, const int64_t *rows, int threads,
+    int64_t inputs, const struct feed *feeds, int64_t first, int64_t last, int64_t step)
+{
+    const struct feed *output = feeds + inputs;
+    for (int64_t image = first; image < last; image += step) {
+        for (int64_t i = 0; i < inputs; ++i)
+            memcpy(feeds[i].memory, feeds[i].images + image * feeds[i].bytes, (size_t)feeds[i].bytes);
+        quantize_runtime_run(level, count, kernels, arguments, rows, threads);
+        memcpy(output->images + image * output->bytes, output->memory, (size_t)output->bytes);
+    }
 }
