@@ -9,7 +9,8 @@ from typing import Any
 from enas.errors import UserError
 from enas.files import write_atomically
 
-FORMAT = "enas latency table, format 1"
+FORMAT = "enas latency table, format 2"
+EARLIER = "enas latency table, format 1"  # without quantizers as parts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +38,13 @@ class LatencyTable:
     kernels: str = ""
 
     def latency(self, parts: Mapping[str, int]) -> float:
-        """Adds up milliseconds of parts, {name: how often}."""
+        """Adds up milliseconds of parts, {name: how often}.
+
+        Raises:
+          UserError: the table lacks one.
+        """
+        if missing := sorted(set(parts) - set(self.milliseconds)):
+            raise UserError(f"the table of latencies has no {missing[0]!r}; measure again: scripts/measure_latency.py")
         return self.overhead + sum(count * self.milliseconds[name] for name, count in parts.items())
 
 
@@ -54,7 +61,7 @@ def read(path: str) -> LatencyTable:
     """Reads a table.
 
     Raises:
-      UserError: the file is not there, or no table of `scripts/measure_latency.py`.
+      UserError: the file is not there, or no table of `scripts/measure_latency.py`, or one of an earlier version.
     """
     try:
         with open(path, encoding="utf-8") as file:
@@ -63,6 +70,11 @@ def read(path: str) -> LatencyTable:
         raise UserError(f"--latency_table={path}: can't be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         found = None
+    if isinstance(found, dict) and found.get("format") == EARLIER:
+        raise UserError(
+            f"--latency_table={path}: was measured by an earlier version, which had other parts; measure again: "
+            "scripts/measure_latency.py with the search's flags"
+        )
     try:
         if found.pop("format") != FORMAT:
             raise ValueError

@@ -116,7 +116,7 @@ def test_a_table_adds_up_and_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", '{"format": "enas latency table, format 1"}', "NaN", "[" * 100_000],
+    ["", "[]", "{}", '{"format": "enas latency table, format 2"}', "NaN", "[" * 100_000],
 )
 def test_what_is_no_table_is_refused(tmp_path, text):
     (tmp_path / "table.json").write_text(text)
@@ -133,6 +133,21 @@ def test_a_damaged_table_is_refused(tmp_path, name, value):
     file.write_text(json.dumps({**json.loads(file.read_text()), name: value}))
     with pytest.raises(UserError, match="no table of latencies"):
         latency_table.read(str(file))
+
+
+def test_a_table_of_an_earlier_version_is_to_be_measured_again(tmp_path):
+    file = tmp_path / "table.json"
+    latency_table.write(str(file), table())
+    file.write_text(file.read_text().replace("format 2", "format 1"))
+    with pytest.raises(UserError, match="was measured by an earlier version, which had other parts; measure again"):
+        latency_table.read(str(file))
+
+
+def test_a_table_that_lacks_a_part_is_to_be_measured_again():
+    parts = latency.parts(ARC, CHILD, IMAGE, 10)
+    less = {name: time for name, time in table().milliseconds.items() if not name.startswith("quantize")}
+    with pytest.raises(UserError, match="the table of latencies has no 'quantize .*; measure again"):
+        table(milliseconds=less).latency(parts)
 
 
 def test_a_table_of_another_child_is_refused_by_the_flags_name(tmp_path):
