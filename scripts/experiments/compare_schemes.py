@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from enas import files
 from enas.errors import UserError
@@ -128,7 +129,11 @@ def draw(by_scheme: dict[str, list[dict[str, Any]]], path: str) -> None:
         axes.scatter(kilobytes, percent, s=14, color=colour, alpha=0.5, linewidths=0)
         axes.scatter(kilobytes.mean(), percent.mean(), s=60, color=colour)
         axes.annotate(name, (kilobytes.mean(), percent.mean()), (7, 5), textcoords="offset points", color=colour)
+    axes.margins(x=0.12, y=0.08)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("model, kB")
     axes.set_ylabel("test accuracy, %")
     axes.set_title("MNIST: networks found and trained under each scheme (large: mean over the seeds)", fontsize=10)
