@@ -99,12 +99,16 @@ def builder_of(
     return Builder(build, MadeUp(shapes), image)
 
 
-def prediction(kernels: Kernels, builder: Builder) -> Callable[[], Any]:
-    """Returns a function that classifies one made-up image with the network that a builder holds."""
+def network_of(builder: Builder) -> Network:
+    """Returns the network that a builder holds, with made-up preprocessing and class names."""
     height, width, channels = builder.values[0].shape
     numbers = (0.5,) * channels, (0.25,) * channels
     form = Preprocessing(height, width, channels, "stretch", *numbers)
-    names = tuple(map(str, range(builder.values[-1].shape[0])))
-    logits = logits_of(Network(form, names, tuple(builder.operations), {}), kernels)
-    image = np.random.default_rng(1).integers(0, 256, (1, height, width, channels), np.uint8)
+    return Network(form, tuple(map(str, range(builder.values[-1].shape[0]))), tuple(builder.operations), {})
+
+
+def prediction(kernels: Kernels, builder: Builder) -> Callable[[], Any]:
+    """Returns a function that classifies one made-up image with the network that a builder holds."""
+    logits = logits_of(network_of(builder), kernels)
+    image = np.random.default_rng(1).integers(0, 256, (1, *builder.values[0].shape), np.uint8)
     return lambda: logits(image)

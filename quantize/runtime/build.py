@@ -34,9 +34,8 @@ _LEVELS: dict[str, dict[str, list[str]]] = {
     },
     "aarch64": {"levels/neon.c": []},
 }
-_WITHOUT = {
-    "levels/amx.c": "-DWITHOUT_TILES"
-}  # what a source is compiled with where the compiler knows not all its flags
+# What a source is compiled with where the compiler does not know its flags.
+_WITHOUT = {"levels/amx.c": "-DWITHOUT_TILES"}
 _COMPILE_SECONDS = 300
 
 

@@ -8,7 +8,6 @@ from enas.micro import arc as arcs
 from enas.micro import cost, latency, program
 from enas.micro.config import ChildConfig
 from quantize.runtime.model import packed_file
-from quantize.runtime.model.network import Network, Preprocessing
 
 SHAPE, CLASSES = (28, 28, 1), 10
 HEADER = 1_500  # bytes: operations, names, numbers of the preprocessing
@@ -20,8 +19,7 @@ def packed_bytes(arc, config):
     shapes = {scope: program.unit_shapes(unit, config) for scope, unit in scopes.items()}
     builder = measuring.builder_of(config, CLASSES, SHAPE, shapes)
     program.describe(builder, arc)
-    form = Preprocessing(*SHAPE, "stretch", (0.5,), (0.25,))
-    return len(packed_file.write(Network(form, tuple("0123456789"), tuple(builder.operations), {})))
+    return len(packed_file.write(measuring.network_of(builder)))
 
 
 @pytest.mark.parametrize("scheme", ["fp32", "fp16", "binary", "ternary", "k2", "k4"])

@@ -42,10 +42,13 @@ static ALWAYS_INLINE void quantize_bytes(
         v[i] = TIMES_FLOAT(LOAD_FLOAT(x + i * LANES, n), BROADCAST_FLOAT(factor));
         v[i] = TIMES_FLOAT(v[i], BROADCAST_FLOAT(levels));
     }
-    if (vectors == BYTE_STORE && BYTE_STORE > 1)
+#if BYTE_STORE > 1
+    if (vectors == BYTE_STORE) {
         STORE_MANY_BYTES(out, v, levels);
-    else
-        STORE_BYTES(out, v[0], levels, n);
+        return;
+    }
+#endif
+    STORE_BYTES(out, v[0], levels, n);
 }
 
 /* The same of `count` floats. */
@@ -62,16 +65,15 @@ static ALWAYS_INLINE void quantize_line(const float *x, uint8_t *out, int64_t co
 
 static ALWAYS_INLINE void quantize_rows(const struct quantize *q, int64_t first, int64_t last, const int scheme)
 {
+    /* Bytes without gaps are one long pixel a row. */
+    const int one_line = scheme == BYTES && q->x_pixel == q->channels && q->out.pixel == q->channels;
+    const int64_t pixels = one_line ? 1 : q->width, bytes = one_line ? q->width * q->channels : q->channels;
     for (int64_t r = first; r < last; ++r) {
         const float *x = q->x + r * q->width * q->x_pixel;
         int64_t at = r / q->height * q->out.image + r % q->height * q->out.row;
-        for (int64_t i = 0; i < q->width; ++i, x += q->x_pixel, at += q->out.pixel) {
+        for (int64_t i = 0; i < pixels; ++i, x += q->x_pixel, at += q->out.pixel) {
             if (scheme == BYTES) {
-                uint8_t *out = (uint8_t *)q->out.data + at;
-                const int one_line = q->x_pixel == q->channels && q->out.pixel == q->channels;
-                quantize_line(x, out, q->channels * (one_line ? q->width : 1), q->factor, (float)q->levels);
-                if (one_line)
-                    break;
+                quantize_line(x, (uint8_t *)q->out.data + at, bytes, q->factor, (float)q->levels);
                 continue;
             }
             uint32_t *out = (uint32_t *)q->out.data + at;

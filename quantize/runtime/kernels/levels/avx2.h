@@ -114,4 +114,3 @@ static inline vector PAIR(const uint8_t *a, const uint8_t *b)
     return _mm256_cvtepu8_epi16(_mm_unpacklo_epi8(eight_bytes(a), eight_bytes(b)));
 }
 static inline vector DOT_PAIR(vector sum, vector x, vector w) { return PLUS(sum, _mm256_madd_epi16(x, w)); }
-#define STORE_MANY_BYTES(p, v, levels) ((void)0)

@@ -115,4 +115,3 @@ static inline vector DOT_PAIR(vector sum, vector x, vector w)
     int32x4_t low = vmull_s16(vget_low_s16(a), vget_low_s16(b)), high = vmull_s16(vget_high_s16(a), vget_high_s16(b));
     return PLUS(sum, vreinterpretq_u32_s32(vpaddq_s32(low, high)));
 }
-#define STORE_MANY_BYTES(p, v, levels) ((void)0)

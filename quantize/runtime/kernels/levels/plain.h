@@ -4,8 +4,8 @@
 #define ACCUMULATORS 4 /* vectors that a tile of a convolution sums in */
 #define BYTE_VECTORS 1 /* vectors of outputs that a tile of bytes has side by side */
 #define BYTE_PIXELS 4  /* pixels of such a tile */
-#define FLOAT_VECTORS 1  /* vectors of outputs that a tile of floats has side by side */
-#define BYTE_STORE 1      /* vectors of floats whose bytes STORE_MANY_BYTES writes at once; 1: there is none */
+#define FLOAT_VECTORS 1 /* vectors of outputs that a tile of floats has side by side */
+#define BYTE_STORE 1   /* vectors of floats whose bytes STORE_MANY_BYTES writes at once; 1: there is none */
 #define DIRECT 1       /* POPCOUNT gives 32-bit lanes, which are summed as they are */
 
 typedef uint32_t vector;
@@ -78,4 +78,3 @@ static inline vector DOT_PAIR(vector sum, vector x, vector w)
 {
     return sum + (x & 0xffff) * (uint32_t)(int16_t)w + (x >> 16) * (uint32_t)(int16_t)(w >> 16);
 }
-#define STORE_MANY_BYTES(p, v, levels) ((void)0)
