@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from enas.errors import UserError
 from scripts.arguments import Parser, run_script
+from scripts.plots import log_ticks
 
 Row = dict[str, Any]
 FLOAT = ("TensorFlow", "onnxruntime float", "LiteRT float", "OpenVINO float")
@@ -140,9 +140,7 @@ def draw(rows: list[Row], path: Path) -> None:
             axes.annotate(network(first), place, fontsize=7, **beside)
         axes.margins(x=0.3, y=0.1)
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        log_ticks(axes.xaxis)
         axes.set_xlabel(label)
         axes.grid(alpha=0.3)
     figure.axes[0].set_ylabel("test accuracy, %")

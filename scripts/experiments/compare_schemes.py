@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
 from enas import files
 from enas.errors import UserError
 from quantize.bits import BITS
 from scripts.arguments import Parser, run_script, some_of
+from scripts.plots import log_ticks
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEFAULT = "fp32,fp16,binary,ternary,k1,k2,k4,k8"
@@ -131,9 +131,7 @@ def draw(by_scheme: dict[str, list[dict[str, Any]]], path: str) -> None:
         axes.annotate(name, (kilobytes.mean(), percent.mean()), (7, 5), textcoords="offset points", color=colour)
     axes.margins(x=0.12, y=0.08)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    log_ticks(axes.xaxis)
     axes.set_xlabel("model, kB")
     axes.set_ylabel("test accuracy, %")
     axes.set_title("MNIST: networks found and trained under each scheme (large: mean over the seeds)", fontsize=10)
