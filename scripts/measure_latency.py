@@ -83,11 +83,21 @@ def measured(config: Any, child: dict[str, Any], shape: tuple[int, int, int], th
             watch.round(CALLS)
     times = {name: watch.milliseconds for name, watch in watches.items()}
     table = LatencyTable(_machine(runtime), threads, child, shape, FLAGS.num_classes, 0.0, times, _kernels(runtime))
-    # What a prediction takes beside its parts: of children of nothing but identities, which have few.
-    plain = arc.for_child([0, 4, 1, 4] * (2 * config.num_cells), config)
+    # What a prediction takes beside its parts: of a child that has few.
+    plain = plainest(config)
     [whole] = _predictions([plain], table, config)
     overhead = whole - table.latency(_parts(plain, config, table))
     return dataclasses.replace(table, overhead=max(0.0, overhead))
+
+
+def plainest(config: Any) -> Any:
+    """An arc of nothing but identities; of another op where the table has none."""
+    from enas.micro import arc
+    from enas.micro.op_table import op_table
+
+    kinds = [op.kind for op in op_table(config)]
+    op = kinds.index("identity") if "identity" in kinds else len(kinds) - 1
+    return arc.for_child([0, op, 1, op] * (2 * config.num_cells), config)
 
 
 def _parts(arc: Any, config: Any, table: LatencyTable) -> dict[str, int]:

@@ -65,7 +65,7 @@ def of(config: Settings, space: SearchSpace, dataset: Any) -> Budget | None:
 # The settings of a child that its parts' times depend on.
 _OF_PARTS = (
     *("child_num_layers", "child_num_cells", "child_out_filters", "child_scheme", "search_precision"),
-    *("child_glue_scheme", "child_recipe", "child_quantize_ends"),
+    *("child_op_table", "child_glue_scheme", "child_recipe", "child_quantize_ends"),
 )
 
 
@@ -84,11 +84,16 @@ def latency_model(config: Settings, space: SearchSpace, dataset: Any) -> Callabl
         "image_shape": tuple(dataset.image_shape),
         "num_classes": dataset.num_classes,
     }
-    there = dict(table.child) | {"image_shape": table.image_shape, "num_classes": table.num_classes}
+    # A table that is older than a flag was measured for its default.
+    there = (
+        configs.to_values(type(config)())
+        | dict(table.child)
+        | {"image_shape": table.image_shape, "num_classes": table.num_classes}
+    )
     for flag, value in here.items():
-        if there.get(flag) != value:
+        if there[flag] != value:
             raise UserError(
-                f"--latency_table={name}: was measured for {flag} {there.get(flag)}, but the search has {value}; measure "
+                f"--latency_table={name}: was measured for {flag} {there[flag]}, but the search has {value}; measure "
                 "again: scripts/measure_latency.py with the search's flags"
             )
     return lambda arc: table.latency(parts(arc, config.child, dataset.image_shape, dataset.num_classes))

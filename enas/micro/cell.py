@@ -19,7 +19,7 @@ from enas.graph import blocks, layers, norms
 from enas.graph.layers import BuildContext
 from enas.micro import ops
 from enas.micro.arc import Cell
-from enas.micro.op_table import Op, op_table
+from enas.micro.op_table import Op, op_table, weight_shapes
 from enas.types import Tensor
 from quantize import schemes
 
@@ -34,15 +34,18 @@ def op_variables(build: BuildContext, group: Sequence[Op], channels: int, count:
     """
     first, rows = group[0], [] if count is None else [len(group) * count]
     k, of_ops = first.kernel, [schemes.get(op.scheme) for op in group]
-    depthwise, pointwise, norm, _ = ops.weight_shapes(build, first, channels)
-    between_bits = layers.pointwise_bits(build, of_ops[0], k)
-    centre = np.zeros([k, k, 1, 1])
+    shapes = {name: [*rows, *shape] for name, shape in weight_shapes(first, channels, build.config).items()}
+    centre, eye = np.zeros([k, k, 1, 1]), np.eye(channels)
     centre[k // 2, k // 2] = 1.0
-    return [
-        layers.weight(build, "depthwise", [*rows, *depthwise], k * k, of_ops, centre),
-        layers.weight(build, "pointwise", [*rows, *pointwise], channels, of_ops, np.eye(channels), between_bits),
-        *norms.norm_variables(build, [*rows, *norm], ops.norm_start(build, first)),
-    ]
+    if first.separable:
+        between_bits = layers.pointwise_bits(build, of_ops[0], k)
+        weights = [
+            layers.weight(build, "depthwise", shapes["depthwise"], k * k, of_ops, centre),
+            layers.weight(build, "pointwise", shapes["pointwise"], channels, of_ops, eye, between_bits),
+        ]
+    else:
+        weights = [layers.weight(build, "w", shapes["w"], k * k * channels, of_ops, centre * eye)]
+    return [*weights, *norms.norm_variables(build, shapes["scale"], ops.norm_start(build, first))]
 
 
 def bank_name(group: Sequence[Op]) -> str:

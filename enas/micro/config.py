@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from enas.errors import UserError
-from enas.micro.op_table import OPS, op_table
+from enas.micro.op_table import KERNELS, KINDS, OPS, op_table
 from enas.options import config, option, other_default
 from enas.options.budget import BudgetConfig
 from enas.options.config import RECIPES, SCHEMES, BaseRunConfig, DataConfig, ScoreConfig
@@ -44,6 +44,12 @@ class ChildConfig(config.ChildConfig):
     use_aux_heads: bool = option(
         False, "Add an auxiliary classifier, weight 0.4, after the second reduction cell. ENAS authors: on."
     )
+    op_table: str = option(
+        ",".join(OPS),
+        f"The ops that an arc's op ids stand for, in their order: some of {', '.join(KINDS)}, separated by commas. "
+        "conv_3x3 is a dense convolution, applied twice as the separable ones are. train_fixed_arc.py takes the table from "
+        "the search that --arc_file lies in. ENAS authors: the default.",
+    )
     search_precision: str = option(
         "",
         "Schemes separated by commas, e.g. binary,ternary,k4,fp16: every convolution op comes once under each, op ids count "
@@ -52,6 +58,11 @@ class ChildConfig(config.ChildConfig):
         "--arc_file lies in.",
         prefixed=False,
     )
+
+    @property
+    def op_kinds(self) -> tuple[str, ...]:
+        """The ops of --child_op_table, some of `op_table.KINDS`."""
+        return tuple(self.op_table.split(","))
 
     @property
     def precisions(self) -> tuple[str, ...]:
@@ -65,6 +76,14 @@ class ChildConfig(config.ChildConfig):
 
     def __post_init__(self):
         super().__post_init__()
+        for kind in self.op_kinds:
+            if kind not in KINDS or self.op_kinds.count(kind) > 1:
+                raise UserError(
+                    f"--child_op_table={self.op_table}: {kind!r} is {'there twice' if kind in KINDS else 'no op'}; expected "
+                    f"some of {', '.join(KINDS)}, separated by commas"
+                )
+        if not set(self.op_kinds) & set(KERNELS):
+            raise UserError(f"--child_op_table={self.op_table}: expected at least one of {', '.join(KERNELS)}")
         for name in self.precisions:
             if name not in SCHEMES or self.precisions.count(name) > 1:
                 raise UserError(
@@ -144,7 +163,7 @@ class _WithOps(config.Settings):
     """What runs of this space have beside their settings."""
 
     space: ClassVar[str] = "micro"
-    arc_flags: ClassVar[tuple[str, ...]] = ("search_precision",)
+    arc_flags: ClassVar[tuple[str, ...]] = ("child_op_table", "search_precision")
 
     def metadata(self):
         """{"ops": [the op that each op id stands for]}, for config.json."""
@@ -204,7 +223,7 @@ class TrainConfig(_WithOps, config.TrainConfig):
 class EvaluationConfig(_WithOps, config.EvaluationConfig):
     """Everything the evaluation of a search of the micro space needs."""
 
-    arc_flags: ClassVar[tuple[str, ...]] = ("child_num_cells", "search_precision")
+    arc_flags: ClassVar[tuple[str, ...]] = ("child_num_cells", *_WithOps.arc_flags)
     child: ChildConfig = ChildConfig()
 
 

@@ -63,7 +63,7 @@ def _op_priors(config, num_ops):
 
 def _first_two(num_ops):
     """1 for ops 0 and 1, 0 for the others; float32 `[num_ops]`."""
-    return np.array([1.0] * 2 + [0.0] * (num_ops - 2), np.float32)
+    return (np.arange(num_ops) < 2).astype(np.float32)
 
 
 def _entropy_range(config, num_cells, priors):

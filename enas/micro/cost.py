@@ -5,14 +5,15 @@ Follows `enas/micro/child.py` and `cell.py` variable by variable, so that the fi
 """
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 from enas.costs import parts
 from enas.costs.cost import Cost
 from enas.costs.parts import Floats, Map, Weights
 from enas.micro.arc import Arc
 from enas.micro.config import ChildConfig
-from enas.micro.op_table import REPEATS, op_table
+from enas.micro.op_table import Op, op_table, weight_shapes
 from quantize.bits import BITS, FLOATING, sum_bits
 
 
@@ -46,7 +47,7 @@ def _network(arc, config, image_shape, num_classes):
         size = pair[1].halved(filters) if reduction else dataclasses.replace(pair[1], channels=filters)
         for x in pair:
             yield from _calibration(x, size, glue)
-        yield from _cell(arc.reduction if reduction else arc.normal, table, size, glue, config.low_bit)
+        yield from _cell(arc.reduction if reduction else arc.normal, table, size, glue, config)
         pair = (pair[1], size)
 
 
@@ -62,17 +63,22 @@ def _calibration(x, size, bits):
         yield Floats(2 * size.channels)
 
 
-def _cell(cell, table, size, bits, low_bit):
+def _cell(cell, table, size, bits, config):
     """The ops of a cell, and the 1x1 convolution, of these bits, of its loose ends."""
     for node in cell.nodes:
         for _, id in node.sides:
-            op = table[id]
-            if op.kernel:
-                op_bits, taps = BITS[op.scheme], op.kernel**2
-                quantized = low_bit and op.scheme not in FLOATING
-                between = op_bits if quantized else sum_bits(op.scheme, taps)
-                yield Weights(REPEATS * taps * size.channels, size.pixels, op_bits, op_bits)
-                yield Weights(REPEATS * size.channels**2, size.pixels, op_bits, between)
-                yield Floats(REPEATS * (4 if quantized else 2) * size.channels)
+            if table[id].kernel:
+                yield from _convolution(table[id], size, config)
     yield Weights(len(cell.loose_ends) * size.channels**2, size.pixels, bits, bits)
     yield Floats(2 * size.channels)
+
+
+def _convolution(op: Op, size: Map, config: ChildConfig) -> Iterator[Weights | Floats]:
+    """An op with weights. The 1x1 half of a separable one reads sums of the depthwise half where nothing quantizes them."""
+    bits = BITS[op.scheme]
+    between = bits if config.low_bit and op.scheme not in FLOATING else sum_bits(op.scheme, op.kernel**2)
+    for name, shape in weight_shapes(op, size.channels, config).items():
+        if name in ("scale", "offset"):
+            yield Floats(math.prod(shape))
+        else:
+            yield Weights(math.prod(shape), size.pixels, bits, between if name == "pointwise" else bits)

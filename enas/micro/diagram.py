@@ -14,6 +14,7 @@ FLAGS = (
     "child_recipe",
     "child_glue_scheme",
     "search_precision",
+    "child_op_table",
     "child_quantize_ends",
     "child_num_layers",
     "child_out_filters",
@@ -25,6 +26,7 @@ _OPS_PER_ROW = 6
 _OP_LABELS = {
     "sep_conv_3x3": "sep 3×3",
     "sep_conv_5x5": "sep 5×5",
+    "conv_3x3": "conv 3×3",
     "avg_pool_3x3": "avg pool 3×3",
     "max_pool_3x3": "max pool 3×3",
     "identity": "identity",
@@ -33,6 +35,7 @@ _OP_LABELS = {
 _COLOURS = {
     "sep_conv_3x3": ("#dbeafe", "#3b82f6"),
     "sep_conv_5x5": ("#ddd6fe", "#7c3aed"),
+    "conv_3x3": ("#cffafe", "#0891b2"),
     "avg_pool_3x3": ("#fef3c7", "#d97706"),
     "max_pool_3x3": ("#fee2e2", "#dc2626"),
     "identity": ("#f3f4f6", "#9ca3af"),

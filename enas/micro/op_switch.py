@@ -13,7 +13,7 @@ import tensorflow.compat.v1 as tf
 from enas.graph import functions
 from enas.graph.layers import BuildContext
 from enas.micro import ops
-from enas.micro.op_table import REPEATS, Op, op_table
+from enas.micro.op_table import REPEATS, Op, op_table, weight_shapes
 from enas.types import Tensor
 from quantize import schemes
 
@@ -84,7 +84,7 @@ class _Row:
         self.places: dict[Op, tuple[int, int]] = {}
         end = 0
         for group in ops.banks(build):
-            start, end = end, end + sum(map(math.prod, ops.weight_shapes(build, group[0], channels)))
+            start, end = end, end + sum(map(math.prod, self._shapes(group[0])))
             self.places |= dict.fromkeys(group, (start, end))
 
     def of(self, op):
@@ -92,9 +92,12 @@ class _Row:
         if not op.kernel:
             return []
         start, end = self.places[op]
-        shapes = ops.weight_shapes(self.build, op, self.channels)
+        shapes = self._shapes(op)
         parts = tf.split(self.weights[start:end], list(map(math.prod, shapes)))
         return [tf.reshape(part, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def _shapes(self, op):
+        return list(weight_shapes(op, self.channels, self.build.config).values())
 
     def gradient(self, op, grad_weights):
         """The gradient of the row from that of an op's own weights: zeros for all others."""

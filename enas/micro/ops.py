@@ -12,7 +12,7 @@ import tensorflow.compat.v1 as tf
 
 from enas.graph import blocks, functions, layers, norms
 from enas.graph.layers import BuildContext
-from enas.micro.op_table import REPEATS, Op, op_table
+from enas.micro.op_table import Op, op_table, weight_shapes
 from enas.types import Tensor
 from quantize import ops, schemes
 
@@ -24,15 +24,16 @@ def run_op(build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor] = (
       build: the `layers.BuildContext`.
       op: an `op_table.Op`.
       x: `[N, H, W, C]`, in the dtype of the build's scheme.
-      weights: for a convolution, its depthwise `[2, k, k, C, 1]`, pointwise `[2, C, C]`, batch-norm scale and offset (and,
-        where the build keeps them, moving mean and variance) as in `weight_shapes`, the 2 being the times it is applied.
+      weights: for a convolution, the variables of `op_table.weight_shapes`, in their order (and, where the build keeps
+        them, moving mean and variance).
 
     Returns:
       `[N, H, W, C]`, x's dtype.
     """
     if not op.kernel or not build.training:
         return forward(build, op, x, weights)[0]
-    weights, moving = weights[:4], weights[4:]
+    count = len(weight_shapes(op, x.shape[-1], build.config))
+    weights, moving = weights[:count], weights[count:]
 
     def run(x, *weights):
         y, kept, statistics = forward(build, op, x, weights)
@@ -83,28 +84,22 @@ def banks(build: BuildContext) -> list[tuple[Op, ...]]:
     return [tuple(group) for group in groups.values()]
 
 
-def weight_shapes(build: BuildContext, op: Op, channels: int) -> tuple[list[int], ...]:
-    """Shapes of a convolution's depthwise and pointwise weights and batch-norm scale and offset: `[2, 2, C]` where low-bit
-    convolutions have a batch norm between their halves and one behind them, else `[2, C]`."""
-    norm = [REPEATS, 2, channels] if layers.is_low_bit(build, schemes.get(op.scheme)) else [REPEATS, channels]
-    return [REPEATS, op.kernel, op.kernel, channels, 1], [REPEATS, channels, channels], norm, norm
-
-
 def norm_start(build: BuildContext, op: Op) -> np.ndarray | None:
-    """What the scales of a convolution's batch norms start at, to be broadcast to `weight_shapes`; None: as all others.
+    """What the scales of a convolution's batch norms start at, to be broadcast to its shape; None: as all others.
 
     A low-bit op starts near an identity, by its shortcut and a small scale behind it, as an op of more bits does by its
     weights.
     """
-    scheme = schemes.get(op.scheme)
-    return np.array([[build.norm_scale], [norms.SHORTCUT_SCALE]]) if layers.is_low_bit(build, scheme) else None
+    if not layers.is_low_bit(build, schemes.get(op.scheme)):
+        return None
+    return np.array([[build.norm_scale], [norms.SHORTCUT_SCALE]] if op.separable else [norms.SHORTCUT_SCALE])
 
 
 NORM_KEPT = 3  # tensors
 
 
 class Repeat(NamedTuple):
-    """What the gradient of one of a convolution's `REPEATS` takes: what goes in, `[N, H, W, C]`, and what
+    """What the gradient of one repeat of a convolution takes: what goes in, `[N, H, W, C]`, and what
     `norms.batch_norm_gradient` takes, `NORM_KEPT` tensors. What the convolutions give is computed anew: keeping it would
     take a third of the memory of a step.
     """
@@ -116,11 +111,11 @@ class Repeat(NamedTuple):
 def forward(
     build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor]
 ) -> tuple[Tensor, list[Repeat], list[Tensor]]:
-    """Computes an op: depthwise and 1x1 convolution, then batch norm, twice; or a pool, or nothing.
+    """Computes an op: depthwise and 1x1 convolution, or a dense one, then batch norm, twice; or a pool, or nothing.
 
-    Where the scheme is low-bit all through, each time is x + BN(conv(q(BN(depthwise(q(x)))))), q being the scheme's
-    activation: a shortcut of real values, as in Bi-Real Net (arXiv 1808.00278), round a convolution of which both halves
-    read few bits.
+    Where the scheme is low-bit all through, each time is x + BN(conv(q(BN(depthwise(q(x)))))), or x + BN(conv(q(x))), q
+    being the scheme's activation: a shortcut of real values, as in Bi-Real Net (arXiv 1808.00278), round a convolution that
+    reads few bits everywhere.
 
     Returns:
       y, the `Repeat`s that `backward` takes ([] of ops without weights), and the means and variances of all batch norms,
@@ -130,17 +125,12 @@ def forward(
         return (x if op.kind == "identity" else blocks.pool_3x3(op.kind, x)), [], []
     scheme, dtype, kept, statistics = schemes.get(op.scheme), x.dtype, [], []
     low_bit = layers.is_low_bit(build, scheme)
-    for depthwise, pointwise, *norm in _repeats(weights):
-        between = _depthwise(build, scheme, x, depthwise)
-        if low_bit:
-            first, norm = zip(*map(tf.unstack, norm), strict=True)
-            between, *of_first, _ = norms.batch_norm(build, between, *first)
-        y, *of_norm, norm_kept = norms.batch_norm(build, _pointwise(build, scheme, between, pointwise), *norm)
+    run = _dense_repeat if not op.separable else _low_bit_repeat if low_bit else _separable_repeat
+    for repeat_weights in _repeats(weights):
+        y, *of_norm, norm_kept = run(build, scheme, x, *repeat_weights)
         kept.append(Repeat(x, norm_kept))
-        if low_bit:
-            y, of_norm = y + tf.cast(x, y.dtype), [tf.stack(pair) for pair in zip(of_first, of_norm, strict=True)]
         statistics.append(of_norm)
-        x = y
+        x = y + tf.cast(x, y.dtype) if low_bit else y
     return tf.cast(x, dtype), kept, [tf.stack(values) for values in zip(*statistics, strict=True)]
 
 
@@ -157,15 +147,45 @@ def backward(
     scheme = schemes.get(op.scheme)
     grad_weights: list[tuple[Tensor, ...]] = []
     grad_x = tf.cast(grad_y, scheme.dtype)
-    grad_repeat = _grad_low_bit_repeat if layers.is_low_bit(build, scheme) else _grad_repeat
+    low_bit = layers.is_low_bit(build, scheme)
+    run = _grad_dense_repeat if not op.separable else _grad_low_bit_repeat if low_bit else _grad_separable_repeat
     for repeat, repeat_weights in reversed(list(zip(kept, _repeats(weights), strict=True))):
-        grad_x, *gradients = grad_repeat(build, scheme, repeat, repeat_weights, grad_x)
+        grad_y = grad_x
+        grad_x, *gradients = run(build, scheme, repeat, repeat_weights, grad_y)
+        grad_x = grad_x + tf.cast(grad_y, grad_x.dtype) if low_bit else grad_x
         grad_weights.insert(0, tuple(gradients))
     return grad_x, [tf.stack(gradients) for gradients in zip(*grad_weights, strict=True)]
 
 
-def _grad_repeat(build, scheme, repeat, weights, grad_y):
-    """The gradients of x, depthwise, pointwise, scale and offset of one repeat, from that of what it gives."""
+# One repeat without its shortcut: returns what `norms.batch_norm` does. Its gradient: those of x and of its weights.
+
+
+def _dense_repeat(build, scheme, x, w, *norm):
+    return norms.batch_norm(build, _dense(build, scheme, x, w), *norm)
+
+
+def _separable_repeat(build, scheme, x, depthwise, pointwise, *norm):
+    between = _depthwise(build, scheme, x, depthwise)
+    return norms.batch_norm(build, _pointwise(build, scheme, between, pointwise), *norm)
+
+
+def _low_bit_repeat(build, scheme, x, depthwise, pointwise, *pair):
+    """A separable convolution with a batch norm and a quantizer between its halves; means and variances are `[2, C]`."""
+    first, norm = zip(*map(tf.unstack, pair), strict=True)
+    between, *of_first, _ = norms.batch_norm(build, _depthwise(build, scheme, x, depthwise), *first)
+    y, *of_norm, kept = norms.batch_norm(build, _pointwise(build, scheme, between, pointwise), *norm)
+    return y, *[tf.stack(pair) for pair in zip(of_first, of_norm, strict=True)], kept
+
+
+def _grad_dense_repeat(build, scheme, repeat, weights, grad_y):
+    w, scale, _ = weights
+    x, w = functions.capture([repeat.x, w], after=[grad_y])
+    product = _dense(build, scheme, x, w)
+    grad_product, *grad_norm = norms.batch_norm_gradient(build, product, scale, repeat.norm, grad_y)
+    return *functions.gradients(product, [x, w], grad_product), *grad_norm
+
+
+def _grad_separable_repeat(build, scheme, repeat, weights, grad_y):
     depthwise, pointwise, scale, _ = weights
     x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_y])
     between = _depthwise(build, scheme, x, depthwise)
@@ -177,7 +197,6 @@ def _grad_repeat(build, scheme, repeat, weights, grad_y):
 
 
 def _grad_low_bit_repeat(build, scheme, repeat, weights, grad_y):
-    """As `_grad_repeat`, of a repeat with a batch norm and a quantizer between its halves, and a shortcut."""
     depthwise, pointwise, scales, offsets = weights
     x, depthwise, pointwise = functions.capture([repeat.x, depthwise, pointwise], after=[grad_y])
     (first_scale, scale), first_offset = tf.unstack(scales), offsets[0]
@@ -189,7 +208,7 @@ def _grad_low_bit_repeat(build, scheme, repeat, weights, grad_y):
     grad_raw, *grad_first = norms.batch_norm_gradient(build, raw, first_scale, first_kept, grad_between)
     grad_x, grad_depthwise = functions.gradients(raw, [x, depthwise], grad_raw)
     grad_norms = [tf.stack(pair) for pair in zip(grad_first, grad_last, strict=True)]
-    return grad_x + tf.cast(grad_y, grad_x.dtype), grad_depthwise, grad_pointwise, *grad_norms
+    return grad_x, grad_depthwise, grad_pointwise, *grad_norms
 
 
 def _repeats(weights):
@@ -198,6 +217,10 @@ def _repeats(weights):
 
 def _depthwise(build, scheme, x, w):
     return ops.depthwise_conv2d(layers.activate(build, scheme, x), w, scheme)
+
+
+def _dense(build, scheme, x, w):
+    return ops.conv2d(layers.activate(build, scheme, x), w, scheme)
 
 
 def _pointwise(build, scheme, x, w):

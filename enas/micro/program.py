@@ -1,14 +1,16 @@
 """The operations of a trained child of the micro space; what `child.py` builds as a graph."""
 
 import math
+from collections.abc import Sequence
 
-from enas.export.builder import Builder
+from enas.export.builder import Affine, Builder
 from enas.micro.arc import Arc, Cell
 from enas.micro.config import ChildConfig
 from enas.micro.cost import reduction_layers
 from enas.micro.latency import SCHEMES, Unit
-from enas.micro.op_table import REPEATS, Op, op_table
+from enas.micro.op_table import REPEATS, Op, op_table, weight_shapes
 from quantize import schemes
+from quantize.schemes import Scheme
 
 
 def describe(builder: Builder, arc: Arc) -> None:
@@ -26,20 +28,16 @@ def describe(builder: Builder, arc: Arc) -> None:
     builder.classifier(pair[1])
 
 
-def unit_shapes(unit: Unit, config: ChildConfig) -> dict[str, tuple[int, ...]]:
+def unit_shapes(unit: Unit, config: ChildConfig) -> dict[str, Sequence[int]]:
     """The shapes of a unit's variables, by the last part of their names."""
     channels, filters = unit.shape[2], unit.size[2]
-    norm: tuple[int, ...] = (filters,)
-    shapes: dict[str, tuple[int, ...]] = {}
+    norm: Sequence[int] = (filters,)
+    shapes: dict[str, Sequence[int]] = {}
     if unit.kind == "op":
         op = op_table(config)[unit.detail]
         if op.kernel:
-            low_bit = config.low_bit and schemes.get(op.scheme).latent
-            norm = (REPEATS, 2, channels) if low_bit else (REPEATS, channels)
-            shapes = {
-                "depthwise": (REPEATS, op.kernel, op.kernel, channels, 1),
-                "pointwise": (REPEATS, channels, channels),
-            }
+            shapes |= weight_shapes(op, channels, config)
+            norm = shapes["scale"]
     elif unit.kind == "combine":
         shapes = {"combine": (unit.detail, channels, filters)}
     elif unit.kind == "stem":
@@ -103,15 +101,27 @@ def _cell(builder: Builder, scope: str, cell: Cell, inputs: list[int]) -> int:
 def _op(builder: Builder, scope: str, op: Op, x: int) -> int:
     if not op.kernel:
         return x if op.kind == "identity" else builder.emit(op.kind.replace("avg", "average").removesuffix("_3x3"), x)
-    scheme = schemes.get(op.scheme)
-    depthwise, pointwise = builder.variable(f"{scope}/depthwise"), builder.variable(f"{scope}/pointwise")
+    repeat = _separable_repeat if op.separable else _dense_repeat
     scale, offset = builder.norm(scope)
     for i in range(REPEATS):
-        w, mix = depthwise[i, ..., 0], pointwise[i][None, None]
-        if builder.low_bit(scheme):
-            y = builder.depthwise(scheme, builder.quantize(scheme, x), w, (scale[i, 0], offset[i, 0]))
-            x = builder.conv(scheme, y, mix, (scale[i, 1], offset[i, 1]), x)
-        else:
-            y = builder.float_depthwise(scheme, builder.activate(scheme, x), w)
-            x = builder.float_conv(scheme, y, mix, (scale[i], offset[i]))
+        x = repeat(builder, scope, i, schemes.get(op.scheme), x, (scale[i], offset[i]))
     return x
+
+
+def _dense_repeat(builder: Builder, scope: str, i: int, scheme: Scheme, x: int, affine: Affine) -> int:
+    w = builder.variable(f"{scope}/w")[i]
+    if builder.low_bit(scheme):
+        return builder.conv(scheme, builder.quantize(scheme, x), w, affine, x)
+    return builder.float_conv(scheme, builder.activate(scheme, x), w, affine)
+
+
+def _separable_repeat(builder: Builder, scope: str, i: int, scheme: Scheme, x: int, affine: Affine) -> int:
+    depthwise, pointwise = builder.variable(f"{scope}/depthwise")[i, ..., 0], builder.variable(f"{scope}/pointwise")[i]
+    mix = pointwise[None, None]
+    if builder.low_bit(scheme):
+        between, last = zip(*affine, strict=True)
+        return builder.conv(
+            scheme, builder.depthwise(scheme, builder.quantize(scheme, x), depthwise, between), mix, last, x
+        )
+    y = builder.float_depthwise(scheme, builder.activate(scheme, x), depthwise)
+    return builder.float_conv(scheme, y, mix, affine)

@@ -27,6 +27,7 @@ _ENAS, _PORTS, _NNABLA = "ENAS, class folders", "class folders", "NNabla"
 _ONE_LAYOUT = "leave it out: NHWC, the layout that is fastest here"
 _ONE_DEVICE = "leave it out: --worker_hosts says which processes train together"
 _SCHEDULE = "leave it out: the rate is --child_lr_max, and falls by --child_lr_cosine (to retrain: --space=rnn has it)"
+_OPS = "leave it out: it follows from --child_op_table (micro); the macro space has six ops"
 _NEVER = "leave it out: it had no effect"
 _RNN = "of the recurrent space alone (to retrain: --space=rnn)"
 _MICRO, _MACRO, _SEARCH = "of the micro space alone", "of the macro space alone", "of a search alone"
@@ -49,7 +50,7 @@ TABLE = (
     OlderFlag("child_lr_dec_every", _ENAS, _SCHEDULE),
     OlderFlag("child_lr_dec_rate", _ENAS, _SCHEDULE),
     OlderFlag("child_filter_size", _ENAS, "leave it out: an op of the arc has its own kernel size"),
-    OlderFlag("child_num_branches", _ENAS, "leave it out: the op table has five ops (micro) or six (macro)"),
+    OlderFlag("child_num_branches", _ENAS, _OPS),
     OlderFlag("child_out_filters_scale", _ENAS, "leave it out: multiply --child_out_filters"),
     OlderFlag("child_block_size", _ENAS, _NEVER),
     OlderFlag("child_skip_pattern", "ENAS", "leave it out: write the skip bits of --child_fixed_arc"),
@@ -126,7 +127,7 @@ TABLE = (
     OlderFlag("tanh_constant", _NNABLA, "--controller_tanh_constant"),
     OlderFlag("op_tanh_reduce", _NNABLA, "--controller_op_tanh_reduce"),
     OlderFlag("baseline_decay", _NNABLA, "--controller_bl_dec"),
-    OlderFlag("num_ops", _NNABLA, "leave it out: the op table has five ops (micro) or six (macro)"),
+    OlderFlag("num_ops", _NNABLA, _OPS),
     OlderFlag("control_lr", _NNABLA, "--controller_lr"),
     OlderFlag("select_strategy", _NNABLA, _SEARCH),
     OlderFlag("use_variance_reduction", _NNABLA, "--controller_baseline"),

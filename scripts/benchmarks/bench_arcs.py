@@ -6,7 +6,7 @@ import numpy as np
 
 from enas.data import DataSet, Split
 from enas.micro import arc as arcs
-from enas.micro.op_table import OPS, op_table
+from enas.micro.op_table import op_table
 from enas.randomness import generator
 
 NUM_CLASSES = 10
@@ -17,11 +17,11 @@ def random_arc(seed: int, step: int, child: Any) -> arcs.Arc:
     """An `arcs.Arc` drawn from the search space of a `ChildConfig`, keyed by (seed, step): uniformly, but for schemes, which
     are drawn after the ops' kinds. Whatever schemes are searched, the arcs have the same sources and kinds."""
     draw = generator(seed, "bench/arc", step)
-    limits = [limit for node in range(child.num_cells) for limit in (node + 2, len(OPS)) * 2] * 2
+    limits = [limit for node in range(child.num_cells) for limit in (node + 2, len(child.op_kinds)) * 2] * 2
     values = [int(draw.integers(limit)) for limit in limits]
     table, of_schemes = op_table(child), generator(seed, "bench/schemes", step)
     for place in range(1, len(values), 2):
-        ids = [id for id, op in enumerate(table) if op.kind == OPS[values[place]]]
+        ids = [id for id, op in enumerate(table) if op.kind == child.op_kinds[values[place]]]
         values[place] = ids[of_schemes.integers(len(ids))]
     return arcs.for_child(values, child)
 

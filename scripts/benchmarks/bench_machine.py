@@ -95,8 +95,9 @@ def forward_work(child: Any, side: int, arc: Any, channels: int = 3) -> tuple[in
         for op in (table[id] for node in cell.nodes for _, id in node.sides):
             for _ in range(REPEATS if op.kernel else 0):
                 elementwise(width, area)
-                conv(op.kernel, width, width, area, groups=width)
-                conv(1, width, width, area)
+                conv(op.kernel, width, width, area, groups=width if op.separable else 1)
+                if op.separable:
+                    conv(1, width, width, area)
                 elementwise(width, area)
             if op.kind.endswith("pool_3x3"):
                 elementwise(width, area)

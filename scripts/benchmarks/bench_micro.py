@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from enas import files
 from enas.errors import UserError
 from enas.micro.config import ChildConfig, ControllerConfig
+from enas.micro.op_table import OPS
 from enas.options import config, option
 from quantize.bits import FLOATING
 from scripts.benchmarks import bench_arcs, bench_machine, bench_plot
@@ -100,6 +101,8 @@ def check_comparable(side: str, parts: list[str], settings: Any) -> None:
         raise UserError(f"--child_scheme={child.scheme}: expected fp32, the only scheme of --against={against}")
     if child.search_precision:
         raise UserError(f"--search_precision={child.search_precision}: expected none with --against={against}")
+    if child.op_kinds != OPS:
+        raise UserError(f"--child_op_table={child.op_table}: expected {','.join(OPS)} with --against={against}")
     if child.use_aux_heads:
         raise UserError(f"--child_use_aux_heads: --against={against} has no auxiliary head; leave one of the flags out")
 

@@ -19,7 +19,7 @@ from enas.micro import cell as micro_cells
 from enas.micro import child as micro_child
 from enas.micro import ops as micro_ops
 from enas.micro.config import ChildConfig as MicroConfig
-from enas.micro.op_table import op_table
+from enas.micro.op_table import KERNELS, KINDS, op_table
 from quantize import schemes
 from quantize.bits import BITS, FLOATING
 
@@ -28,8 +28,8 @@ pytestmark = pytest.mark.usefixtures("graph")
 QUANTIZED = [name for name in BITS if name not in FLOATING]
 MICRO = MicroConfig(num_layers=2, num_cells=2, out_filters=4)
 MACRO = MacroConfig(num_layers=4, out_filters=4)
-# Every op of the space.
-MICRO_ARC = "0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0"
+ALL_OPS = dataclasses.replace(MICRO, op_table=",".join(KINDS))
+MICRO_ARC = "0 0 1 1 2 3 1 2   1 4 1 5 1 1 2 2"  # every op of ALL_OPS
 MIXED_ARC = "0 0 1 1 2 5 1 2   1 3 1 4 1 8 2 6"  # of the schemes in SEARCHED
 SEARCHED = "binary,k2,fp32"
 MACRO_ARC = "0  1 1  2 0 1  3 1 0 1"
@@ -37,7 +37,11 @@ CHANNELS = dataclasses.replace(MACRO, num_layers=3, controller_search_whole_chan
 CHANNELS_ARC = "0 3 1 2 0 2 1 3 2 1 0 4   0 4 0 2 2 2 1 2 0 1 3 1 1   1 2 0 3 1 3 0 2 0 2 2 2 0 1"
 
 NETWORKS = {
-    "micro": lambda scheme: (micro_child, dataclasses.replace(MICRO, scheme=scheme), micro_arcs.parse(MICRO_ARC)),
+    "micro": lambda scheme: (
+        micro_child,
+        dataclasses.replace(ALL_OPS, scheme=scheme),
+        micro_arcs.parse(MICRO_ARC, num_ops=6),
+    ),
     "micro, precision searched": lambda scheme: (
         micro_child,
         dataclasses.replace(MICRO, scheme=scheme, search_precision=SEARCHED),
@@ -167,20 +171,26 @@ def assert_nearly_all_close(actual, expected):
 
 
 @pytest.mark.parametrize("scheme", ["binary", "ternary", "k2", "k4"])
-@pytest.mark.parametrize("kernel", [3, 5])
-def test_a_micro_op_is_x_plus_its_normalised_low_bit_convolution_twice(start, scheme, kernel):
-    config = dataclasses.replace(MICRO, scheme=scheme)
-    build, op = layers.BuildContext(config, 7, 0), op_table(config)[(kernel - 3) // 2]
+@pytest.mark.parametrize("kind", KERNELS)
+def test_a_micro_op_is_x_plus_its_normalised_low_bit_convolution_twice(start, scheme, kind):
+    config = dataclasses.replace(ALL_OPS, scheme=scheme)
+    build, op = layers.BuildContext(config, 7, 0), op_table(config)[KINDS.index(kind)]
     x = np.random.default_rng(0).normal(size=(4, 7, 6, 4))
     weights = micro_cells.op_variables(build, [op], 4)
     y, session = micro_ops.run_op(build, op, tf.constant(x, tf.float32), weights), start()
-    depthwise, pointwise, scale, offset = randomised(session, weights)
+    *kernels, scale, offset = randomised(session, weights)
     q, q_weights = quantizers(scheme)
     expected = x
     for i in range(2):
-        between = np.einsum("nhwijc,ijc->nhwc", seen(q(expected), kernel), q_weights(depthwise[i, ..., 0]))
-        between = q(normalised(between, scale[i, 0], offset[i, 0]))
-        expected = expected + normalised(between @ q_weights(pointwise[i]), scale[i, 1], offset[i, 1])
+        windows = seen(q(expected), KERNELS[kind])
+        if len(kernels) == 1:
+            product, last = np.einsum("nhwijc,ijcd->nhwd", windows, q_weights(kernels[0][i])), (scale[i], offset[i])
+        else:
+            depthwise, pointwise = kernels
+            between = np.einsum("nhwijc,ijc->nhwc", windows, q_weights(depthwise[i, ..., 0]))
+            between = q(normalised(between, scale[i, 0], offset[i, 0]))
+            product, last = between @ q_weights(pointwise[i]), (scale[i, 1], offset[i, 1])
+        expected = expected + normalised(product, *last)
     assert_nearly_all_close(session.run(y), expected)
 
 

@@ -21,6 +21,7 @@ from enas.micro.config import ChildConfig, SearchConfig
 from enas.micro.op_table import op_table
 from enas.options import config as configs
 from enas.options.budget import BudgetConfig
+from scripts import measure_latency
 from tests.helpers import mains
 
 CHILD = ChildConfig(num_layers=2, num_cells=3, out_filters=4, scheme="binary")
@@ -56,12 +57,13 @@ def test_names_tell_all_parts_apart():
     assert len({latency.name(unit, CHILD) for unit in parts}) == len(parts)
 
 
+DENSE = {"scheme": "ternary", "op_table": "conv_3x3,sep_conv_3x3,identity"}
 MIXED = {"scheme": "k8", "search_precision": "binary,k8,fp32"}  # the glue's scheme is one of the ops'
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{}, {"scheme": "k4", "recipe": "published"}, {"scheme": "fp32"}, {"scheme": "k8"}, MIXED],
+    [{}, {"scheme": "k4", "recipe": "published"}, {"scheme": "fp32"}, {"scheme": "k8"}, MIXED, DENSE],
     ids=lambda changes: " ".join(map(str, changes.values())) or "binary",
 )
 @given(data=st.data())
@@ -157,6 +159,7 @@ def test_a_table_of_another_child_is_refused_by_the_flags_name(tmp_path):
     for change, words in [
         ({"out_filters": 8}, "child_out_filters 4, but the search has 8"),
         ({"scheme": "k4"}, "child_scheme"),
+        ({"op_table": "conv_3x3,identity"}, "child_op_table sep_conv_3x3,.*, but the search has conv_3x3,identity"),
     ]:
         config = SearchConfig(
             child=dataclasses.replace(CHILD, **change), budget=BudgetConfig("latency", 1.0, latency_table=file)
@@ -166,6 +169,24 @@ def test_a_table_of_another_child_is_refused_by_the_flags_name(tmp_path):
     with pytest.raises(UserError, match="image_shape"):
         config = SearchConfig(child=CHILD, budget=BudgetConfig("latency", 1.0, latency_table=file))
         budget.of(config, spaces.get("micro"), types.SimpleNamespace(image_shape=(9, 8, 1), num_classes=10))
+
+
+@pytest.mark.parametrize("older", ["child_op_table", "child_recipe"])
+def test_a_table_that_is_older_than_a_flag_was_measured_for_its_default(tmp_path, older):
+    file, dataset = str(tmp_path / "table.json"), types.SimpleNamespace(image_shape=IMAGE, num_classes=10)
+    latency_table.write(file, table(child={flag: value for flag, value in table().child.items() if flag != older}))
+    limits = BudgetConfig("latency", 1.0, latency_table=file)
+    assert budget.of(SearchConfig(child=CHILD, budget=limits), spaces.get("micro"), dataset).cost(ARC) > 0
+
+
+@pytest.mark.parametrize(
+    "changes, kind",
+    [({}, "identity"), ({"search_precision": "binary,k4"}, "identity"), ({"op_table": "conv_3x3"}, "conv_3x3")],
+)
+def test_what_a_prediction_takes_beside_its_parts_is_measured_on_a_child_of_few(changes, kind):
+    config = dataclasses.replace(CHILD, **changes)
+    arc = measure_latency.plainest(config)
+    assert {op_table(config)[op].kind for op in arc.to_list()[1::2]} == {kind}
 
 
 def test_latency_and_its_table_need_each_other():

@@ -27,9 +27,11 @@ MICRO = MicroConfig(num_layers=2, num_cells=2, out_filters=4)
 MACRO = MacroConfig(num_layers=4, out_filters=4, double_filters=True)
 CHANNELS = dataclasses.replace(MACRO, num_layers=3, controller_search_whole_channels=False)
 MIXED = dataclasses.replace(MICRO, search_precision="binary,k2,fp32", scheme="k4")
+DENSE = dataclasses.replace(MICRO, op_table="conv_3x3,sep_conv_5x5,identity")
 # Every op of the space.
 MICRO_ARC = micro_arcs.parse("0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0")
 MIXED_ARC = micro_arcs.parse("0 0 1 1 2 5 1 2   1 3 1 4 1 8 2 6", num_ops=9)
+DENSE_ARC = micro_arcs.parse("0 0 1 1 2 2 1 0   1 0 1 2 1 1 2 0", num_ops=3)
 MACRO_ARC = macro_arcs.parse("0  1 1  2 0 1  3 1 0 1")
 POOLS_ARC = macro_arcs.parse("4  5 1  2 0 1  3 1 0 1")
 CHANNELS_ARC = macro_arcs.parse(
@@ -41,6 +43,11 @@ CASES = [
     ("micro, ends quantized", dataclasses.replace(MICRO, scheme="ternary", quantize_ends=True), MICRO_ARC),
     ("micro, binary glue", dataclasses.replace(MICRO, scheme="binary", glue_scheme="binary"), MICRO_ARC),
     ("micro, float glue", dataclasses.replace(MICRO, scheme="k2", glue_scheme="fp16"), MICRO_ARC),
+    *(
+        (f"micro, dense, {scheme}", dataclasses.replace(DENSE, scheme=scheme), DENSE_ARC)
+        for scheme in ("binary", "k4", "fp16")
+    ),
+    ("micro, dense, published", dataclasses.replace(DENSE, scheme="k2", recipe="published"), DENSE_ARC),
     ("micro, precision searched", MIXED, MIXED_ARC),
     ("micro, precision searched, published", dataclasses.replace(MIXED, recipe="published"), MIXED_ARC),
     *(
@@ -78,6 +85,9 @@ def described(config, arc, variables):
 # They differ from others in this list by a number of bits, or combine what others have.
 SLOW = {f"micro k{bits}" for bits in (3, 4, 5, 6, 7)} | {
     "micro, float glue",
+    "micro, dense, k4",
+    "micro, dense, fp16",
+    "micro, dense, published",
     "micro, precision searched, published",
     "micro binary, published",
     "macro k2, published",

@@ -15,7 +15,7 @@ from enas.drawing import dot, draw_matplotlib, pictures
 from enas.errors import UserError
 from enas.micro import arc, diagram
 from enas.micro.config import ChildConfig
-from enas.micro.op_table import op_table
+from enas.micro.op_table import KINDS, op_table
 from enas.micro.space import SPACE
 from enas.options.config import SCHEMES
 
@@ -196,6 +196,15 @@ def test_importing_the_diagram_imports_neither_tensorflow_nor_matplotlib():
     code = "import sys; import enas.micro.diagram; print({'tensorflow', 'matplotlib', 'numpy'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_every_op_has_a_label_and_a_colour_of_its_own():
+    every = op_table(ChildConfig(op_table=",".join(KINDS)))
+    found = diagram.describe(arc.parse("0 0 1 1 0 2 1 3 0 4 1 5 " * 2, num_ops=6).normal, "normal", every).vertices
+    ops = [v for v in found if v.kind in KINDS]
+    assert [v.kind for v in ops] == list(KINDS)
+    assert len({v.label for v in ops}) == len({v.fill for v in ops}) == len(KINDS)
+    assert [v.label for v in ops if v.kind == "conv_3x3"] == ["conv 3×3 · fp32"]
 
 
 def test_where_precision_is_searched_each_precision_has_a_colour():

@@ -23,7 +23,7 @@ SMALL = [
     "--log_every=2",
 ]
 SEARCH = [*SMALL, "--num_epochs=2", "--controller_train_steps=2", "--controller_num_aggregate=3"]
-SEARCH += ["--search_precision=binary,k4"]
+SEARCH += ["--search_precision=binary,k4", "--child_op_table=conv_3x3,sep_conv_5x5,avg_pool_3x3,max_pool_3x3,identity"]
 CELLS = "0 0 1 1 2 3 0 4 1 2 0 0 1 4 2 1"
 
 
@@ -115,15 +115,16 @@ def test_tensorboard_gets_the_settings_and_a_picture_of_each_new_best_arc(search
 def test_the_op_table_of_a_search_of_precision_goes_with_its_arcs(search, tmp_path):
     """config.json and the log say which id is which; training and drawing take it from the directory of the arc's file."""
     out, printed = search
-    convolutions = [f"sep_conv_{size} {scheme}" for size in ("3x3", "5x5") for scheme in ("binary", "k4")]
+    convolutions = [f"{kind} {scheme}" for kind in ("conv_3x3", "sep_conv_5x5") for scheme in ("binary", "k4")]
     assert json.loads((out / "config.json").read_text())["ops"] == [*convolutions, *OTHER_OPS]
-    assert "ops: 0 sep_conv_3x3 binary, 1 sep_conv_3x3 k4, 2 sep_conv_5x5 binary" in printed
+    assert "ops: 0 conv_3x3 binary, 1 conv_3x3 k4, 2 sep_conv_5x5 binary" in printed
     ops = {op for record in records(out / "arcs.jsonl") for op in record["arc"].split()[1::2]}
     assert ops == set("0123456")
     flags = [*SMALL, f"--arc_file={out}/best_arc.txt", f"--output_dir={tmp_path}/final"]
     trained = run("train_fixed_arc.py", *flags, "--child_scheme=k4", "--num_epochs=1")
     assert trained.returncode == 0, trained.stderr
-    assert json.loads((tmp_path / "final" / "config.json").read_text())["search_precision"] == "binary,k4"
+    stored = json.loads((tmp_path / "final" / "config.json").read_text())
+    assert stored["search_precision"] == "binary,k4" and stored["child_op_table"].startswith("conv_3x3,")
     drawn = run("visualize_micro.py", f"--arc_file={out}/best_arc.txt", f"--output_dir={tmp_path}/cells")
     assert drawn.returncode == 0, drawn.stderr
     bitops = json.loads((tmp_path / "final" / "results.json").read_text())["bitops"]
@@ -217,6 +218,11 @@ def test_a_found_arc_really_learns(tmp_path):
     [
         ("search_micro.py", ["--dataset=mnist", "--data_dir=/nonexistent"], ["--data_dir", "/nonexistent"]),
         ("search_micro.py", ["--child_scheme=k9"], ["--child_scheme", "k9", "k8"]),
+        (
+            "search_micro.py",
+            ["--child_op_table=conv_7x7,identity"],
+            ["--child_op_table", "'conv_7x7' is no op", "conv_3x3"],
+        ),
         ("search_micro.py", ["--num_epochs=0"], ["--num_epochs=0", "at least 1"]),
         ("search_micro.py", ["--loss_scale=big"], ["--loss_scale=big", "dynamic"]),
         ("search_micro.py", ["--controller_op_prior=1,2"], ["--controller_op_prior=1,2", "5 numbers"]),

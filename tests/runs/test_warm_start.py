@@ -42,7 +42,10 @@ def child_of(space, **changes):
     [
         ("micro", {"scheme": "fp32"}),
         ("micro", {"scheme": "k4"}),
-        ("micro", {"search_precision": "binary,ternary,k4", "scheme": "k4"}),
+        (
+            "micro",
+            {"search_precision": "binary,ternary,k4", "scheme": "k4", "op_table": "conv_3x3,sep_conv_5x5,identity"},
+        ),
         ("macro", {"scheme": "fp32"}),
         ("macro", {"scheme": "ternary"}),
         ("macro", {"scheme": "k4", "controller_search_whole_channels": False}),

@@ -11,7 +11,7 @@ import pytest
 from enas.micro import arc as arcs
 from enas.micro import cost
 from enas.micro.config import ChildConfig
-from enas.micro.op_table import op_table
+from enas.micro.op_table import OPS, op_table
 from scripts.benchmarks import bench_arcs, bench_machine, bench_micro, bench_plot, bench_table, bench_tensorflow
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -50,9 +50,11 @@ def test_values_moved_are_counted_once_for_each_reader_and_writer():
 
 
 # Five ops, two of them convolutions.
-@pytest.mark.parametrize("precision, num_ops", [("", 5), ("binary,k4,fp16", 3 + 2 * 3)])
-def test_arcs_are_drawn_from_the_whole_op_table_and_keyed_by_seed_and_step(precision, num_ops):
-    child = ChildConfig(search_precision=precision)
+@pytest.mark.parametrize(
+    "precision, kinds, num_ops", [("", OPS, 5), ("binary,k4,fp16", OPS, 3 + 2 * 3), ("", ("conv_3x3", "identity"), 2)]
+)
+def test_arcs_are_drawn_from_the_whole_op_table_and_keyed_by_seed_and_step(precision, kinds, num_ops):
+    child = ChildConfig(search_precision=precision, op_table=",".join(kinds))
     drawn = [bench_arcs.random_arc(0, step, child) for step in range(200)]
     assert drawn[3] == bench_arcs.random_arc(0, 3, child) != bench_arcs.random_arc(1, 3, child)
     values = np.array([bench_arcs.array(arc) for arc in drawn])
@@ -179,6 +181,7 @@ def test_the_plot_is_written(tmp_path):
         ),
         ("--search_precision=k4,k8 --against=torch", "--search_precision=k4,k8: expected none with --against=torch"),
         ("--search_precision=k4 --against=classic", "--search_precision=k4: expected none with --against=classic"),
+        ("--child_op_table=conv_3x3 --against=torch", "--child_op_table=conv_3x3: expected sep_conv_3x3,sep_conv_5x5,"),
         ("--child_use_aux_heads --against=torch", "--child_use_aux_heads: --against=torch has no auxiliary head"),
         (
             "--space=macro --child_scheme=k4 --against=torch",

@@ -11,6 +11,8 @@ from enas.micro.config import ChildConfig
 
 BATCH, CLASSES, LAYERS = 4, 7, 3
 CONFIG = ChildConfig(num_layers=LAYERS, num_cells=2, out_filters=4)
+# As many ops as usually, the first of them dense.
+DENSE = "conv_3x3,sep_conv_5x5,avg_pool_3x3,max_pool_3x3,identity"
 
 # With the same kernels in both graphs (`start` switches rewriting off) quantized values are sums of few multiples of a
 # power of two, exact in any order, so no quantizer sees two different numbers. What is left is the rounding of float32.
@@ -24,7 +26,7 @@ for _node in range(12):
         for _source in range(_node + 2):
             ROW[_node, _side, _source] = len(ROW)
 
-SLOT_VARIABLE = re.compile(r"(.*?)node_(\d+)_side_(\d+)_source_(\d+)_(sep_conv_\dx\d\w*)(/\w+:0)")
+SLOT_VARIABLE = re.compile(r"(.*?)node_(\d+)_side_(\d+)_source_(\d+)_((?:sep_)?conv_\dx\d\w*)(/\w+:0)")
 
 
 def images(seed=0, side=8):

@@ -15,6 +15,7 @@ from enas.micro.op_table import op_table
 from quantize import schemes
 from quantize.bits import BITS, FLOATING, sum_bits
 
+DENSE = "conv_3x3,sep_conv_5x5,avg_pool_3x3,max_pool_3x3,identity"
 SMALL = ChildConfig(num_layers=2, num_cells=2, out_filters=4)
 BOTH_CONVS = "0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0"
 LONE_END = "0 1 1 0 2 1 0 4   0 0 1 0 2 2 2 3"
@@ -46,6 +47,8 @@ def counted(arc, config, shape, num_classes):
         (BOTH_CONVS, (8, 8, 1), {"scheme": "ternary", "glue_scheme": "k3"}),
         (LONE_END, (9, 9, 1), {"scheme": "binary", "quantize_ends": True, "out_filters": 3}),
         (LONE_END, (8, 8, 1), {"scheme": "ternary", "num_layers": 3}),
+        (BOTH_CONVS, (7, 10, 1), {"scheme": "binary", "op_table": DENSE}),
+        (BOTH_CONVS, (8, 8, 1), {"scheme": "k4", "recipe": "published", "op_table": DENSE}),
         ("0 0 1 1 2 5 1 2   1 3 1 4 1 8 2 6", (8, 8, 1), {"scheme": "k3", "search_precision": "binary,k4,fp16"}),
         (
             "0 0 1 1 2 5 1 2   1 3 1 4 1 8 2 6",
