@@ -65,11 +65,13 @@ def _stored(search_dir: str, space: str, needed: Sequence[str]) -> dict[str, Any
         raise UserError("--search_dir='': expected the run directory of a finished search")
     stored_settings.search_in(search_dir, spaces.get(space), "search_dir")
     stored = metadata.stored_values(search_dir) or {}
+    search_config = spaces.get(space).search_config
+    newer = {name for name, _, field in config.options(search_config) if field.metadata["before"]}
     for name in needed:
-        if name not in stored:
+        if name not in stored and name not in newer:
             path = os.path.join(search_dir, "config.json")
             raise UserError(f"{path}: has no {name}; expected the configuration of a search by search_{space}.py")
-    return config.completed(spaces.get(space).search_config, stored)
+    return config.completed(search_config, stored)
 
 
 def _defaults(evaluation_config: type, stored: dict[str, Any]) -> dict[str, Any]:

@@ -49,6 +49,7 @@ class ChildConfig(config.ChildConfig):
         f"The ops that an arc's op ids stand for, in their order: some of {', '.join(KINDS)}, separated by commas. "
         "conv_3x3 is a dense convolution, applied twice as the separable ones are. train_fixed_arc.py takes the table from "
         "the search that --arc_file lies in. ENAS authors: the default.",
+        before=lambda _stored: ",".join(OPS),
     )
     search_precision: str = option(
         "",

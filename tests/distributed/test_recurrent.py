@@ -60,6 +60,7 @@ def test_workers_of_a_search_train_on_arcs_of_their_own_and_hold_the_same_weight
     assert rows >= np.any(alone[0]["child/shared_cell"] != alone[1]["child/shared_cell"], axis=(1, 2)).sum() >= 3
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_with_another_number_of_workers(tmp_path):
     flags = [*SEARCH, f"--output_dir={tmp_path}"]
     well_ended(workers("search_rnn.py", [*flags, "--num_epochs=1"]))

@@ -189,7 +189,7 @@ def test_reset_deletes_only_runs(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
-@pytest.mark.parametrize("scheme", ["fp32", "fp16", "binary"])
+@pytest.mark.parametrize("scheme", ["fp16", "binary", pytest.param("fp32", marks=pytest.mark.slow)])
 def test_training_and_evaluation_agree(scheme, tmp_path):
     flags = [*SMALL, "--num_epochs=1", f"--child_scheme={scheme}", "--child_use_aux_heads", "--cutout_size=2"]
     trained = run("train_fixed_arc.py", *flags, f"--fixed_arc={CELLS}", f"--output_dir={tmp_path}/run")

@@ -49,6 +49,7 @@ def test_a_search_ends_with_its_best_arc_and_goes_on_as_if_there_had_been_no_lim
     assert not (path / "limit_arcs.jsonl").exists()
 
 
+@pytest.mark.slow
 def test_a_training_ends_with_its_child_and_goes_on_as_if_there_had_been_no_limit(alone, tmp_path):
     flags = [*SMALL, "--num_epochs=2", f"--arc_file={alone}/best_arc.txt"]
     done("train_fixed_arc.py", *flags, f"--output_dir={tmp_path}/alone")

@@ -69,6 +69,7 @@ def proved(main, strategy, tmp_path):
     assert len(records(tmp_path / "run" / "arcs.jsonl")) == 20
 
 
+@pytest.mark.slow
 def test_a_search_by_evolution_under_a_budget_is_logged_and_resumed_alike(tmp_path):
     proved("search_micro.py", "evolution", tmp_path)
     config = [*SETTINGS["search_micro.py"], f"--output_dir={tmp_path}/run"]

@@ -31,7 +31,7 @@ MIXED = dataclasses.replace(CONFIG, num_layers=2, search_precision="ternary,k4,f
 ARC = arcs.parse("0 0 1 1 2 5 1 2   1 3 1 4 1 8 2 6", num_ops=9)
 
 
-@pytest.mark.parametrize("base", ["fp32", "k4", "fp16"])
+@pytest.mark.parametrize("base", ["k4", *(pytest.param(base, marks=pytest.mark.slow) for base in ("fp32", "fp16"))])
 def test_the_shared_child_of_mixed_precision_is_the_fixed_one(start, base):
     """Outputs and gradients, whatever scheme the layers around the ops have; fp16 rounds, so it is not exact."""
     config = dataclasses.replace(MIXED, scheme=base)
