@@ -3,10 +3,13 @@
 All slots of one feature-map size share one function, and one for its gradient. Both are kept out of line, which makes the
 graph small and quick to start. What passes from the first to the second is the same for every op (`_packed`); TensorFlow's
 own gradient of a switch would pass on what any of the branches might need.
+
+Ops that share a bank, the same convolution under several low-bit schemes, share a branch as well, in which nothing but the
+quantizers is switched: what a step costs hardly grows with the number of schemes.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow.compat.v1 as tf
 
@@ -16,6 +19,7 @@ from enas.micro import ops
 from enas.micro.op_table import REPEATS, Op, op_table, weight_shapes
 from enas.types import Tensor
 from quantize import schemes
+from quantize.schemes import Quantizer, Scheme
 
 _IMAGES = REPEATS - 1  # without the first repeat's x: it is the slot's, which is there anyway
 
@@ -35,6 +39,7 @@ class SharedSlot:
 
     def __init__(self, build: BuildContext) -> None:
         self.build, self.table = build, op_table(build.config)
+        self.group_of = {op: group for group in ops.banks(build) for op in group}
         # float16 would not hold what passes from a float32 op's forward to its backward pass.
         self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in ops.convolutions(build)) else tf.float32
         self.infer = functions.out_of_line(self._infer)
@@ -43,14 +48,14 @@ class SharedSlot:
 
     def _infer(self, x, choice, weights):
         row = _Row(self.build, weights, x.shape[-1])
-        return self._switch(choice, lambda op: ops.forward(self.build, op, x, row.of(op))[0])
+        return self._switch(choice, lambda op, scheme: ops.forward(self.build, op, x, row.of(op), scheme)[0])
 
     def _run(self, x, choice, weights, mask):
         """Returns y and what `_packed` makes of what `ops.backward` takes."""
         row = _Row(self.build, weights, x.shape[-1])
 
-        def branch(op):
-            y, kept, _ = ops.forward(self.build, op, x, row.of(op))
+        def branch(op, scheme):
+            y, kept, _ = ops.forward(self.build, op, x, row.of(op), scheme)
             return ops.drop_path(op, y, mask), *_packed(kept, self.kept_dtype)
 
         return self._switch(choice, branch)
@@ -59,15 +64,49 @@ class SharedSlot:
         """Returns the gradients of x and of weights."""
         row = _Row(self.build, weights, x.shape[-1])
 
-        def branch(op):
-            kept = _unpacked(packed, x, schemes.get(op.scheme)) if op.kernel else []
-            grad_x, grad_weights = ops.backward(self.build, op, x, row.of(op), kept, ops.drop_path(op, grad_y, mask))
+        def branch(op, scheme):
+            kept = _unpacked(packed, x, scheme) if op.kernel else []
+            dropped = ops.drop_path(op, grad_y, mask)
+            grad_x, grad_weights = ops.backward(self.build, op, x, row.of(op), kept, dropped, scheme)
             return grad_x, row.gradient(op, grad_weights)
 
         return self._switch(choice, branch)
 
     def _switch(self, choice, branch):
-        return tf.switch_case(choice, [lambda op=op: branch(op) for op in self.table])
+        """Calls `branch(op, scheme)` of the group of the op that is chosen, with the group's first op."""
+        groups = list(dict.fromkeys(self.group_of.get(op, (op,)) for op in self.table))
+        place = {op: (number, index) for number, group in enumerate(groups) for index, op in enumerate(group)}
+        number, index = tf.unstack(tf.gather(tf.constant([place[op] for op in self.table], tf.int32), choice))
+        branches = [lambda group=group: branch(group[0], _scheme(group, index)) for group in groups]
+        return tf.switch_case(number, branches)
+
+
+def _scheme(group: Sequence[Op], index: Tensor) -> Scheme | None:
+    """The scheme of the op of a group that has this index: one whose quantizers are switched; None of what has none."""
+    of_ops = [schemes.get(op.scheme) for op in group if op.kernel]
+    if len(of_ops) < 2:
+        return of_ops[0] if of_ops else None
+    weights = _switched([scheme.weights for scheme in of_ops], index)
+    activation = _switched([scheme.unit_activation or scheme.activation for scheme in of_ops], index)
+    return Scheme("switched", weights, activation, unit_activation=activation)
+
+
+def _switched(quantizers: Sequence[Quantizer], index: Tensor) -> Quantizer:
+    """The quantizer that has this index, with its gradient."""
+
+    def quantized(x: Tensor) -> Tensor:
+        return tf.switch_case(index, [lambda q=q: q(x) for q in quantizers])
+
+    def run(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        def gradient(grad_y: Tensor) -> Tensor:
+            of_each = [
+                lambda q=q: functions.gradients(q(inner := tf.identity(x)), [inner], grad_y)[0] for q in quantizers
+            ]
+            return tf.switch_case(index, of_each)
+
+        return quantized(x), gradient
+
+    return lambda x: functions.with_gradient(run, x)
 
 
 def flat(banks: Sequence[Tensor]) -> Tensor:

@@ -15,6 +15,7 @@ from enas.graph.layers import BuildContext
 from enas.micro.op_table import Op, op_table, weight_shapes
 from enas.types import Tensor
 from quantize import ops, schemes
+from quantize.schemes import Scheme
 
 
 def run_op(build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor] = ()) -> Tensor:
@@ -109,7 +110,7 @@ class Repeat(NamedTuple):
 
 
 def forward(
-    build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor]
+    build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor], scheme: Scheme | None = None
 ) -> tuple[Tensor, list[Repeat], list[Tensor]]:
     """Computes an op: depthwise and 1x1 convolution, or a dense one, then batch norm, twice; or a pool, or nothing.
 
@@ -117,13 +118,17 @@ def forward(
     being the scheme's activation: a shortcut of real values, as in Bi-Real Net (arXiv 1808.00278), round a convolution that
     reads few bits everywhere.
 
+    Args:
+      build, op, x, weights: as of `run_op`, without moving averages.
+      scheme: of a convolution; None: the op's own.
+
     Returns:
       y, the `Repeat`s that `backward` takes ([] of ops without weights), and the means and variances of all batch norms,
       of the shape of their scales.
     """
     if not op.kernel:
         return (x if op.kind == "identity" else blocks.pool_3x3(op.kind, x)), [], []
-    scheme, dtype, kept, statistics = schemes.get(op.scheme), x.dtype, [], []
+    scheme, dtype, kept, statistics = scheme or schemes.get(op.scheme), x.dtype, [], []
     low_bit = layers.is_low_bit(build, scheme)
     run = _dense_repeat if not op.separable else _low_bit_repeat if low_bit else _separable_repeat
     for repeat_weights in _repeats(weights):
@@ -135,16 +140,22 @@ def forward(
 
 
 def backward(
-    build: BuildContext, op: Op, x: Tensor, weights: Sequence[Tensor], kept: Sequence[Repeat], grad_y: Tensor
+    build: BuildContext,
+    op: Op,
+    x: Tensor,
+    weights: Sequence[Tensor],
+    kept: Sequence[Repeat],
+    grad_y: Tensor,
+    scheme: Scheme | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
-    """Returns the gradients of x and of the weights, a list."""
+    """Returns the gradients of x and of the weights, a list; see `forward`."""
     if op.kind == "identity":
         return grad_y, []
     [grad_y] = functions.capture([grad_y])
     if not op.kernel:
         [x] = functions.capture([x])
         return functions.gradients(blocks.pool_3x3(op.kind, x), [x], grad_y)[0], []
-    scheme = schemes.get(op.scheme)
+    scheme = scheme or schemes.get(op.scheme)
     grad_weights: list[tuple[Tensor, ...]] = []
     grad_x = tf.cast(grad_y, scheme.dtype)
     low_bit = layers.is_low_bit(build, scheme)
