@@ -17,6 +17,14 @@ def out_of_line(function: Callable[..., Any]) -> Callable[..., Any]:
     return tf.function(function, autograph=False, experimental_attributes={"_noinline": True})
 
 
+def once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Returns `function`, of tensors, as one that is built once for each signature, however often it is called.
+
+    When the graph is loaded its body is copied to every call. Everything it works on has to be an argument.
+    """
+    return tf.function(function, autograph=False)
+
+
 def gradients(
     objective: Tensor | Sequence[Tensor],
     variables: Sequence[Tensor],

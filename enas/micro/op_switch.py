@@ -39,7 +39,8 @@ class SharedSlot:
 
     def __init__(self, build: BuildContext) -> None:
         self.build, self.table = build, op_table(build.config)
-        self.group_of = {op: group for group in ops.banks(build) for op in group}
+        shared = {op: group for group in ops.banks(build) for op in group}
+        self.groups = {group: _Schemes(group) for group in (shared.get(op, (op,)) for op in self.table)}
         # float16 would not hold what passes from a float32 op's forward to its backward pass.
         self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in ops.convolutions(build)) else tf.float32
         self.infer = functions.out_of_line(self._infer)
@@ -74,39 +75,55 @@ class SharedSlot:
 
     def _switch(self, choice, branch):
         """Calls `branch(op, scheme)` of the group of the op that is chosen, with the group's first op."""
-        groups = list(dict.fromkeys(self.group_of.get(op, (op,)) for op in self.table))
-        place = {op: (number, index) for number, group in enumerate(groups) for index, op in enumerate(group)}
+        place = {op: (number, index) for number, group in enumerate(self.groups) for index, op in enumerate(group)}
         number, index = tf.unstack(tf.gather(tf.constant([place[op] for op in self.table], tf.int32), choice))
-        branches = [lambda group=group: branch(group[0], _scheme(group, index)) for group in groups]
-        return tf.switch_case(number, branches)
+        return tf.switch_case(
+            number, [lambda g=group, s=s: branch(g[0], s.at(index)) for group, s in self.groups.items()]
+        )
 
 
-def _scheme(group: Sequence[Op], index: Tensor) -> Scheme | None:
-    """The scheme of the op of a group that has this index: one whose quantizers are switched; None of what has none."""
-    of_ops = [schemes.get(op.scheme) for op in group if op.kernel]
-    if len(of_ops) < 2:
-        return of_ops[0] if of_ops else None
-    weights = _switched([scheme.weights for scheme in of_ops], index)
-    activation = _switched([scheme.unit_activation or scheme.activation for scheme in of_ops], index)
-    return Scheme("switched", weights, activation, unit_activation=activation)
+class _Schemes:
+    """The schemes of a group of ops, each with an index.
+
+    The functions that switch between their quantizers are held once for each shape.
+    """
+
+    def __init__(self, group: Sequence[Op]) -> None:
+        self.of_ops = [schemes.get(op.scheme) for op in group if op.kernel]
+        activations = [scheme.unit_activation or scheme.activation for scheme in self.of_ops]
+        self._weights = _switched([scheme.weights for scheme in self.of_ops])
+        self._activation = _switched(activations)
+
+    def at(self, index: Tensor) -> Scheme | None:
+        """The scheme with this index, one whose quantizers are switched where there are several; None of other ops."""
+        if len(self.of_ops) < 2:
+            return self.of_ops[0] if self.of_ops else None
+        weights, activation = self._weights(index), self._activation(index)
+        return Scheme("switched", weights, activation, unit_activation=activation)
 
 
-def _switched(quantizers: Sequence[Quantizer], index: Tensor) -> Quantizer:
-    """The quantizer that has this index, with its gradient."""
+def _switched(quantizers: Sequence[Quantizer]) -> Callable[[Tensor], Quantizer]:
+    """Returns what makes of an index the quantizer that has it, with its gradient."""
 
-    def quantized(x: Tensor) -> Tensor:
+    def quantized(x: Tensor, index: Tensor) -> Tensor:
         return tf.switch_case(index, [lambda q=q: q(x) for q in quantizers])
 
-    def run(x: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        def gradient(grad_y: Tensor) -> Tensor:
-            of_each = [
-                lambda q=q: functions.gradients(q(inner := tf.identity(x)), [inner], grad_y)[0] for q in quantizers
-            ]
-            return tf.switch_case(index, of_each)
+    def grad_x(x: Tensor, index: Tensor, grad_y: Tensor) -> Tensor:
+        def gradient(quantizer):
+            inner = tf.identity(x)
+            return functions.gradients(quantizer(inner), [inner], grad_y)[0]
 
-        return quantized(x), gradient
+        return tf.switch_case(index, [lambda q=q: gradient(q) for q in quantizers])
 
-    return lambda x: functions.with_gradient(run, x)
+    quantized, grad_x = functions.once(quantized), functions.once(grad_x)
+
+    def with_index(index: Tensor) -> Quantizer:
+        def run(x):
+            return quantized(x, index), lambda grad_y: grad_x(x, index, grad_y)
+
+        return lambda x: functions.with_gradient(run, x)
+
+    return with_index
 
 
 def flat(banks: Sequence[Tensor]) -> Tensor:

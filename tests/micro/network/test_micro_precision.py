@@ -8,6 +8,7 @@ import tensorflow.compat.v1 as tf
 from shared_weights import (
     BATCH,
     CONFIG,
+    DENSE,
     assert_close,
     assign,
     build_of,
@@ -21,7 +22,7 @@ from shared_weights import (
 
 from enas.micro import arc as arcs
 from enas.micro import cell as cells
-from enas.micro import child, ops
+from enas.micro import child, op_switch, ops
 from enas.micro.op_table import op_table
 
 pytestmark = pytest.mark.usefixtures("graph")
@@ -84,6 +85,37 @@ def test_an_op_is_the_same_in_a_mixed_network_as_in_a_uniform_one(start, recipe,
     actual, expected = start().run([actual, expected])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
     assert np.ptp(actual) > 0.1
+
+
+@pytest.mark.parametrize("table", [CONFIG.op_table, DENSE])
+def test_a_slot_is_its_op_under_every_scheme_to_the_last_bit(start, table):
+    """Ops under the low-bit schemes share a branch, in which the quantizers are switched."""
+    config = dataclasses.replace(CONFIG, scheme="k4", search_precision="binary,ternary,k1,k3,k8,fp32", op_table=table)
+    build = build_of(config, training=True)
+    slot, rng = op_switch.SharedSlot(build), np.random.default_rng(0)
+    x, grad_y = (tf.constant(rng.normal(size=(BATCH, 4, 4, 4)), tf.float32) for _ in "12")
+    row, mask, actual, expected = [], tf.constant([0.0, 2.0, 1.0, 1.0]), [], []
+    for group in ops.banks(build):
+        with tf.variable_scope(cells.bank_name(group)):
+            row.append(cells.op_variables(build, group[:1], 4))
+    session = start()
+    randomise(session, owned(""))
+    flat = op_switch.flat([variable[None] for bank in row for variable in bank])[0]
+    for id, op in enumerate(op_table(config)):
+        choice = tf.constant(id)
+        y, *packed = slot.forward(x, choice, flat, mask)
+        actual.append([slot.infer(x, choice, flat), y, *slot.backward(x, choice, flat, mask, grad_y, *packed)])
+        own = [bank for bank, group in zip(row, ops.banks(build), strict=True) if op in group]
+        y, kept, _ = ops.forward(build, op, x, *own or [()])
+        grad_x, grads = ops.backward(build, op, x, *own or [()], kept, ops.drop_path(op, grad_y, mask))
+        of_row = [g for bank in row for g in (grads if own and bank is own[0] else map(tf.zeros_like, bank))]
+        expected.append([y, ops.drop_path(op, y, mask), grad_x, op_switch.flat([g[None] for g in of_row])[0]])
+    actual, expected = session.run([actual, expected])
+    for op, found, wanted in zip(op_table(config), actual, expected, strict=True):
+        for a, b in zip(found, wanted, strict=True):
+            # TensorFlow adds up what an average pool reads in different orders.
+            assert_close(a, b, 0.0 if op.kernel else 1e-6, str(op))
+    assert all(np.any(wanted[-1]) == bool(op.kernel) for op, wanted in zip(op_table(config), expected, strict=True))
 
 
 def test_every_pair_of_op_and_scheme_computes_something_of_its_own(start):
