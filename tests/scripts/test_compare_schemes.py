@@ -31,6 +31,7 @@ def test_bad_flags_are_one_line(tmp_path, flags, words):
     assert (done.returncode, done.stderr.count("\n"), done.stderr[: len(words)]) == (2, 1, words)
 
 
+@pytest.mark.slow
 def test_a_scheme_is_searched_and_trained_once_and_its_figures_are_those_of_its_runs(tmp_path):
     command = [*SCRIPT, "--schemes=binary", "--seeds=3", f"--flags={SMALL}", f"--search_flags={OF_SEARCH}"]
     written = []
