@@ -39,7 +39,8 @@ class SharedSlot:
 
     def __init__(self, build: BuildContext) -> None:
         self.build, self.table = build, op_table(build.config)
-        shared = {op: group for group in ops.banks(build) for op in group}
+        latent = [group for group in ops.banks(build) if schemes.get(group[0].scheme).latent]
+        shared = {op: group for group in latent for op in group}
         self.groups = {group: _Schemes(group) for group in (shared.get(op, (op,)) for op in self.table)}
         # float16 would not hold what passes from a float32 op's forward to its backward pass.
         self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in ops.convolutions(build)) else tf.float32

@@ -90,7 +90,9 @@ def test_an_op_is_the_same_in_a_mixed_network_as_in_a_uniform_one(start, recipe,
 @pytest.mark.parametrize("table", [CONFIG.op_table, DENSE])
 def test_a_slot_is_its_op_under_every_scheme_to_the_last_bit(start, table):
     """Ops under the low-bit schemes share a branch, in which the quantizers are switched."""
-    config = dataclasses.replace(CONFIG, scheme="k4", search_precision="binary,ternary,k1,k3,k8,fp32", op_table=table)
+    config = dataclasses.replace(
+        CONFIG, scheme="k4", search_precision="binary,fp16,ternary,k1,k3,k8,fp32", op_table=table
+    )
     build = build_of(config, training=True)
     slot, rng = op_switch.SharedSlot(build), np.random.default_rng(0)
     x, grad_y = (tf.constant(rng.normal(size=(BATCH, 4, 4, 4)), tf.float32) for _ in "12")
