@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from enas.errors import UserError
@@ -77,21 +77,24 @@ class ChildConfig(config.ChildConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        for kind in self.op_kinds:
-            if kind not in KINDS or self.op_kinds.count(kind) > 1:
-                raise UserError(
-                    f"--child_op_table={self.op_table}: {kind!r} is {'there twice' if kind in KINDS else 'no op'}; expected "
-                    f"some of {', '.join(KINDS)}, separated by commas"
-                )
+        _check_some_of("child_op_table", self.op_kinds, "op", KINDS)
         if not set(self.op_kinds) & set(KERNELS):
             raise UserError(f"--child_op_table={self.op_table}: expected at least one of {', '.join(KERNELS)}")
-        for name in self.precisions:
-            if name not in SCHEMES or self.precisions.count(name) > 1:
-                raise UserError(
-                    f"--search_precision={self.search_precision}: {name!r} is "
-                    f"{'there twice' if name in SCHEMES else 'no scheme'}; expected some of {', '.join(SCHEMES)}, "
-                    "separated by commas"
-                )
+        _check_some_of("search_precision", self.precisions, "scheme", SCHEMES)
+
+
+def _check_some_of(flag: str, names: Sequence[str], what: str, known: Sequence[str]) -> None:
+    """Checks the names in a flag's list.
+
+    Raises:
+      UserError: one is not known, or is there twice.
+    """
+    for name in names:
+        if name not in known or names.count(name) > 1:
+            raise UserError(
+                f"--{flag}={','.join(names)}: {name!r} is {'there twice' if name in known else f'no {what}'}; expected some "
+                f"of {', '.join(known)}, separated by commas"
+            )
 
 
 @dataclasses.dataclass(frozen=True)

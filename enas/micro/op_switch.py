@@ -8,6 +8,7 @@ Ops that share a bank, the same convolution under several low-bit schemes, share
 quantizers is switched: what a step costs hardly grows with the number of schemes.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,7 @@ from enas.micro import ops
 from enas.micro.op_table import REPEATS, Op, op_table, weight_shapes
 from enas.types import Tensor
 from quantize import schemes
+from quantize.ops import activate
 from quantize.schemes import Quantizer, Scheme
 
 _IMAGES = REPEATS - 1  # without the first repeat's x: it is the slot's, which is there anyway
@@ -41,7 +43,7 @@ class SharedSlot:
         self.build, self.table = build, op_table(build.config)
         latent = [group for group in ops.banks(build) if schemes.get(group[0].scheme).latent]
         shared = {op: group for group in latent for op in group}
-        self.groups = {group: _Schemes(group) for group in (shared.get(op, (op,)) for op in self.table)}
+        self.groups = {group: _schemes(group) for group in (shared.get(op, (op,)) for op in self.table)}
         # float16 would not hold what passes from a float32 op's forward to its backward pass.
         self.kept_dtype = tf.float16 if all(op.scheme == "fp16" for op in ops.convolutions(build)) else tf.float32
         self.infer = functions.out_of_line(self._infer)
@@ -79,32 +81,24 @@ class SharedSlot:
         place = {op: (number, index) for number, group in enumerate(self.groups) for index, op in enumerate(group)}
         number, index = tf.unstack(tf.gather(tf.constant([place[op] for op in self.table], tf.int32), choice))
         return tf.switch_case(
-            number, [lambda g=group, s=s: branch(g[0], s.at(index)) for group, s in self.groups.items()]
+            number, [lambda group=group, at=at: branch(group[0], at(index)) for group, at in self.groups.items()]
         )
 
 
-class _Schemes:
-    """The schemes of a group of ops, each with an index.
-
-    The functions that switch between their quantizers are held once for each shape.
-    """
-
-    def __init__(self, group: Sequence[Op]) -> None:
-        self.of_ops = [schemes.get(op.scheme) for op in group if op.kernel]
-        activations = [scheme.unit_activation or scheme.activation for scheme in self.of_ops]
-        self._weights = _switched([scheme.weights for scheme in self.of_ops])
-        self._activation = _switched(activations)
-
-    def at(self, index: Tensor) -> Scheme | None:
-        """The scheme with this index, one whose quantizers are switched where there are several; None of other ops."""
-        if len(self.of_ops) < 2:
-            return self.of_ops[0] if self.of_ops else None
-        weights, activation = self._weights(index), self._activation(index)
-        return Scheme("switched", weights, activation, unit_activation=activation)
+def _schemes(group: Sequence[Op]) -> Callable[[Tensor], Scheme | None]:
+    """Returns what makes of an index the scheme of the op of a group that has it: one whose quantizers are switched where
+    there are several ops; None of ops without weights."""
+    of_ops = [schemes.get(op.scheme) for op in group if op.kernel]
+    if len(of_ops) < 2:
+        return lambda _index: of_ops[0] if of_ops else None
+    weights = _switched([scheme.weights for scheme in of_ops])
+    activation = _switched([functools.partial(activate, scheme=scheme, unit_variance=True) for scheme in of_ops])
+    return lambda index: Scheme("switched", weights(index), activation(index))
 
 
 def _switched(quantizers: Sequence[Quantizer]) -> Callable[[Tensor], Quantizer]:
-    """Returns what makes of an index the quantizer that has it, with its gradient."""
+    """Returns what makes of an index the quantizer that has it, with its gradient. The graph holds the functions that switch
+    once for each shape."""
 
     def quantized(x: Tensor, index: Tensor) -> Tensor:
         return tf.switch_case(index, [lambda q=q: q(x) for q in quantizers])

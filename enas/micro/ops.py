@@ -4,8 +4,8 @@ A fixed arc's slots run an op on variables of their own (`run_op`). The slots of
 between the ops (enas/micro/op_switch.py). Both run `forward` and `backward`, so an arc means the same network in both.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow.compat.v1 as tf
@@ -130,7 +130,7 @@ def forward(
         return (x if op.kind == "identity" else blocks.pool_3x3(op.kind, x)), [], []
     scheme, dtype, kept, statistics = scheme or schemes.get(op.scheme), x.dtype, [], []
     low_bit = layers.is_low_bit(build, scheme)
-    run = _dense_repeat if not op.separable else _low_bit_repeat if low_bit else _separable_repeat
+    run, _ = _repeat_of(op, low_bit)
     for repeat_weights in _repeats(weights):
         y, *of_norm, norm_kept = run(build, scheme, x, *repeat_weights)
         kept.append(Repeat(x, norm_kept))
@@ -157,15 +157,21 @@ def backward(
         return functions.gradients(blocks.pool_3x3(op.kind, x), [x], grad_y)[0], []
     scheme = scheme or schemes.get(op.scheme)
     grad_weights: list[tuple[Tensor, ...]] = []
-    grad_x = tf.cast(grad_y, scheme.dtype)
+    grad_y = tf.cast(grad_y, scheme.dtype)
     low_bit = layers.is_low_bit(build, scheme)
-    run = _grad_dense_repeat if not op.separable else _grad_low_bit_repeat if low_bit else _grad_separable_repeat
+    _, run = _repeat_of(op, low_bit)
     for repeat, repeat_weights in reversed(list(zip(kept, _repeats(weights), strict=True))):
-        grad_y = grad_x
         grad_x, *gradients = run(build, scheme, repeat, repeat_weights, grad_y)
-        grad_x = grad_x + tf.cast(grad_y, grad_x.dtype) if low_bit else grad_x
+        grad_y = grad_x + tf.cast(grad_y, grad_x.dtype) if low_bit else grad_x
         grad_weights.insert(0, tuple(gradients))
-    return grad_x, [tf.stack(gradients) for gradients in zip(*grad_weights, strict=True)]
+    return grad_y, [tf.stack(gradients) for gradients in zip(*grad_weights, strict=True)]
+
+
+def _repeat_of(op: Op, low_bit: bool) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """What computes one repeat of a convolution, and what computes its gradient."""
+    if not op.separable:
+        return _dense_repeat, _grad_dense_repeat
+    return (_low_bit_repeat, _grad_low_bit_repeat) if low_bit else (_separable_repeat, _grad_separable_repeat)
 
 
 # One repeat without its shortcut: returns what `norms.batch_norm` does. Its gradient: those of x and of its weights.

@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from shared_weights import DENSE
 
 from enas.costs.cost import readable
 from enas.micro import arc as arcs
@@ -15,7 +16,6 @@ from enas.micro.op_table import op_table
 from quantize import schemes
 from quantize.bits import BITS, FLOATING, sum_bits
 
-DENSE = "conv_3x3,sep_conv_5x5,avg_pool_3x3,max_pool_3x3,identity"
 SMALL = ChildConfig(num_layers=2, num_cells=2, out_filters=4)
 BOTH_CONVS = "0 0 1 1 2 2 1 0   1 3 1 4 1 1 2 0"
 LONE_END = "0 1 1 0 2 1 0 4   0 0 1 0 2 2 2 3"
