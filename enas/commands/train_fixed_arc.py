@@ -50,7 +50,7 @@ def _main(arguments: list[str]) -> None:
             f"--space={space.name}: --arc_file={arc_file} is of a run of the {of_run} space; leave the flag out"
         )
     given = flags.given(settings)
-    inherited = metadata.inherited(arc_file, settings.arc_flags, given)
+    inherited = metadata.inherited(arc_file, settings, given)
     inherited |= workers.of_environment(settings, given, os.environ)
     config: Any = flags.parse_config(settings, defaults=inherited)
     if config.arc.eval_only:

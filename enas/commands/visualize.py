@@ -93,7 +93,7 @@ def _main(space: SearchSpace, arguments: list[str]) -> None:
     stored = metadata.run_of(FLAGS.arc_file)
     stored = config.completed(space.search_config, stored) if stored else {}
     given = {name: value for name, value in flags.given(space.search_config).items() if name in _names(space)}
-    metadata.inherited(FLAGS.arc_file, space.search_config.arc_flags, given)
+    metadata.inherited(FLAGS.arc_file, space.search_config, given)
     values = {name: stored[name] for name in space.diagram.FLAGS if name in stored} | given
     settings = config.from_values(space.search_config, values)
     if FLAGS.arc_file:

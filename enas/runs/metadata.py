@@ -3,10 +3,11 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from enas.errors import UserError
+from enas.options.config import Settings, completed
 
 MARK = "enas run directory, format 2"
 DATA = "data.json"
@@ -89,22 +90,25 @@ def run_of(file: str) -> dict[str, Any]:
         return {}
 
 
-def inherited(path: str, names: Iterable[str], given: Mapping[str, Any]) -> dict[str, Any]:
+def inherited(path: str, config_class: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that give an arc's integers their meaning, from the run whose directory the arc's file lies in.
 
     Args:
       path: the file, or "" for none.
-      names: the flags of these settings, e.g. `Settings.arc_flags`.
+      config_class: the config whose `arc_flags` these settings are; a run that is older than one of them has its default.
       given: {flag: value} of the flags that the user gave.
 
     Returns:
-      {flag: value}, of those that the run has; {} where the file is in no run's directory.
+      {flag: value}; {} where the file is in no run's directory.
 
     Raises:
       UserError: the user gave another value for one.
     """
     stored = run_of(path)
-    found = {name: stored[name] for name in names if name in stored}
+    if not stored:
+        return {}
+    values = completed(config_class, stored)
+    found = {name: values[name] for name in config_class.arc_flags}
     for name, value in found.items():
         if given.get(name, value) != value:
             raise UserError(

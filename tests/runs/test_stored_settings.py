@@ -1,4 +1,6 @@
-"""What --eval_only and --sampling_only take from the run in --output_dir, and what they refuse."""
+"""What --eval_only, --sampling_only and --arc_file take from a run directory, and what they refuse."""
+
+import json
 
 import pytest
 
@@ -7,7 +9,7 @@ from enas.macro import config as macro_config
 from enas.micro import config as micro_config
 from enas.options import config as configs
 from enas.rnn import config as rnn_config
-from enas.runs import run_directory, stored_settings
+from enas.runs import metadata, run_directory, stored_settings
 
 ARC = "0 0 1 1 0 2 1 3"
 OTHER_ARC = "0 0 1 1 0 2 1 2"
@@ -98,3 +100,20 @@ def test_a_run_is_resumed_where_its_data_has_moved(kind, tmp_path):
     make(kind, tmp_path / "run", data_dir="here")
     make(kind, tmp_path / "run", data_dir="there")
     assert "resuming with --data_dir=there (was here)" in (tmp_path / "run" / "stdout").read_text()
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_an_arc_s_file_brings_what_its_integers_mean_from_a_run_older_than_the_flags_too(training, older):
+    kind, path = micro_config.TrainConfig, training / "config.json"
+    stored = json.loads(path.read_text())
+    if older:
+        path.write_text(json.dumps({name: value for name, value in stored.items() if name not in kind.arc_flags}))
+    meant = {name: stored[name] for name in kind.arc_flags}
+    assert set(meant) == {"child_op_table", "search_precision"}
+    assert metadata.inherited(str(training / "arc.txt"), kind, {}) == meant
+    assert metadata.inherited(str(training), kind, meant) == meant
+    with pytest.raises(
+        UserError, match="--child_op_table=conv_3x3: .* its run, which has --child_op_table=sep_conv_3x3,"
+    ):
+        metadata.inherited(str(training), kind, {"child_op_table": "conv_3x3"})
+    assert metadata.inherited(str(training.parent / "arc.txt"), kind, {"child_op_table": "conv_3x3"}) == {}
