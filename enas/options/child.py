@@ -49,7 +49,11 @@ class ChildConfig:
         prefixed=False,
     )
     lr_max: float = option(
-        0.05, "Highest learning rate of the cosine schedule, or the constant one. Paper: 0.05.", above=0.0, high=1000.0
+        0.05,
+        "Highest learning rate of the cosine schedule, or the constant one; 0.2 was better in trainings of few bits and "
+        "some hundred steps (docs/low_bit.md, The rate). Paper: 0.05.",
+        above=0.0,
+        high=1000.0,
     )
     lr_min: float = option(
         0.0005,
