@@ -90,8 +90,7 @@ def _main(space: SearchSpace, arguments: list[str]) -> None:
         raise UserError("give the arc as arguments or by --arc_file, not both")
     if not arguments and not FLAGS.arc_file:
         raise UserError("no arc: give its integers as arguments, or a file by --arc_file (see --help)")
-    stored = metadata.run_of(FLAGS.arc_file)
-    stored = config.completed(space.search_config, stored) if stored else {}
+    stored = metadata.completed_run_of(FLAGS.arc_file, space.search_config)
     given = {name: value for name, value in flags.given(space.search_config).items() if name in _names(space)}
     metadata.inherited(FLAGS.arc_file, space.search_config, given)
     values = {name: stored[name] for name in space.diagram.FLAGS if name in stored} | given

@@ -90,6 +90,12 @@ def run_of(file: str) -> dict[str, Any]:
         return {}
 
 
+def completed_run_of(file: str, config_class: type[Settings]) -> dict[str, Any]:
+    """The values of `run_of`, those of options that are newer than the run among them; {} where there is no run."""
+    stored = run_of(file)
+    return completed(config_class, stored) if stored else {}
+
+
 def inherited(path: str, config_class: type[Settings], given: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that give an arc's integers their meaning, from the run whose directory the arc's file lies in.
 
@@ -104,11 +110,8 @@ def inherited(path: str, config_class: type[Settings], given: Mapping[str, Any])
     Raises:
       UserError: the user gave another value for one.
     """
-    stored = run_of(path)
-    if not stored:
-        return {}
-    values = completed(config_class, stored)
-    found = {name: values[name] for name in config_class.arc_flags}
+    stored = completed_run_of(path, config_class)
+    found = {name: stored[name] for name in config_class.arc_flags} if stored else {}
     for name, value in found.items():
         if given.get(name, value) != value:
             raise UserError(
